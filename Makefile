@@ -1,0 +1,42 @@
+# Two commands on a fresh machine with Python 3.10 to 3.13, make and git: `make demo`, `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check fix lock clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Set up .venv with the locked versions
+
+$(INSTALLED): requirements/dev.txt pyproject.toml sandbox/pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable sandbox
+	@touch $@
+
+demo: $(INSTALLED) ## Read sandbox data (or real data with POLYGON_API_KEY) into DuckDB, twice
+	@$(BIN)/polygon-sandbox demo
+
+test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
+	@$(BIN)/pytest
+
+check: $(INSTALLED) ## Lint, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+fix: $(INSTALLED) ## Apply formatting and safe lint fixes
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: ## Write requirements/*.txt anew (needs uv)
+	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	    --output-file requirements/source.txt pyproject.toml
+	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	    --output-file requirements/dev.txt --group dev pyproject.toml sandbox/pyproject.toml
+
+clean: ## Remove .venv and everything generated
+	rm -rf .venv .demo .tmp build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,52 @@
+"""The connection check: one request per chosen market, each kind of failure told apart."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from airbyte_cdk.sources.declarative.requesters.requester import Requester
+from airbyte_cdk.sources.types import StreamSlice
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_polygon.answers import Refusal, message, refusal
+from source_polygon.sessions import BAR_MARKETS, last_finished, sessions
+
+
+def failures(config: Mapping[str, Any], bars: Requester, tickers: Requester) -> list[str]:
+    """Return one sentence for each market that cannot be read, or for what concerns them all.
+
+    Args:
+        config: a valid configuration.
+        bars: requester of the grouped daily bars.
+        tickers: requester of the tickers, asked for markets that have no daily bars.
+    """
+    found: list[str] = []
+    for market in config["markets"]:
+        try:
+            if market in BAR_MARKETS:
+                sentence = _bars_failure(bars, market)
+            else:
+                sentence = None
+                tickers.send_request(request_params={"market": market, "limit": 1})
+        except AirbyteTracedException as error:
+            sentence = error.message or "The check failed."
+        if sentence and sentence not in found:
+            found.append(sentence)
+    return found
+
+
+def _bars_failure(bars: Requester, market: str) -> str | None:
+    # Not the very last session: some plans get it hours after the close, which is no failure.
+    last = last_finished(market)
+    day = sessions(market, last - timedelta(days=10), last)[-2]
+    response = bars.send_request(
+        stream_slice=StreamSlice(
+            partition={"market": market}, cursor_slice={"date": day.isoformat()}
+        )
+    )
+    if response is None or refusal(response) is not Refusal.OUTSIDE_HISTORY:
+        return None
+    return (
+        f"Polygon.io serves no {market} bars of {day}, a recent session: {message(response)} "
+        f"Take {market} out of `markets`, or upgrade the plan; and compare this machine's clock."
+    )

@@ -1,0 +1,100 @@
+"""What the user configured: defaults from the spec, and every problem named with its fix."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+
+from source_polygon.sessions import new_york_today
+
+
+def with_defaults(config: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `config` with the spec's default for each field that is missing or empty."""
+    given = {field: value for field, value in config.items() if value not in (None, "")}
+    defaults = {
+        field: schema["default"]
+        for field, schema in spec["properties"].items()
+        if "default" in schema
+    }
+    return defaults | given
+
+
+def problems(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
+    """Return one sentence for each thing wrong with `config`: the field, what is wrong, the fix.
+
+    No secret value appears in them.
+    """
+    errors = Draft7Validator(spec).iter_errors(config)
+    found = [_sentence(error, spec) for error in sorted(errors, key=lambda e: list(e.path))]
+    return found or list(_date_problems(config))
+
+
+def unknown_fields(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each field that the spec does not have, most likely a typing error."""
+    known = spec["properties"]
+    sentences = []
+    for field in config:
+        if field in known or field.startswith("_"):
+            continue
+        near = difflib.get_close_matches(field, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        sentences.append(f"{field} is not a field of this connector and has no effect.{hint}")
+    return sentences
+
+
+def _sentence(error: ValidationError, spec: Mapping[str, Any]) -> str:
+    if error.validator == "required":
+        missing = error.message.split("'")[1]
+        return f"{missing} is missing. Give {_fix(spec['properties'][missing])}."
+    if not error.path:
+        return f"The configuration is not a JSON object: {error.message}."
+    field = str(error.path[0])
+    schema = spec["properties"][field]
+    value = "the value" if schema.get("airbyte_secret") else repr(error.instance)
+    return f"{field}: {value} {_fault(error)}. Give {_fix(schema)}."
+
+
+def _fault(error: ValidationError) -> str:
+    limit = error.validator_value
+    faults: dict[str, str] = {
+        "type": f"is not of type {limit}",
+        "enum": "is not one of the choices",
+        "minimum": f"is less than {limit}",
+        "maximum": f"is more than {limit}",
+        "minItems": "is empty",
+        "uniqueItems": "names something twice",
+        "pattern": "is not of the right form",
+    }
+    return faults.get(str(error.validator)) or str(error.message)
+
+
+def _fix(schema: Mapping[str, Any]) -> str:
+    examples = schema.get("examples") or [schema[key] for key in ("default",) if key in schema]
+    example = f", for example {examples[0]}" if examples else ""
+    if "pattern_descriptor" in schema:
+        return f"{schema['pattern_descriptor']}{example}"
+    if "items" in schema:
+        return f"a list of {', '.join(schema['items']['enum'])}{example}"
+    if "minimum" in schema:
+        return f"a whole number from {schema['minimum']} to {schema['maximum']}{example}"
+    if schema["type"] == "boolean":
+        return "true or false"
+    return f"a {schema['type']}{example}"
+
+
+def _date_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    dates: dict[str, date] = {}
+    for field in ("start_date", "end_date"):
+        if config.get(field):
+            try:
+                dates[field] = date.fromisoformat(config[field])
+            except ValueError:
+                yield f"{field}: {config[field]!r} is no day of the calendar. Give YYYY-MM-DD."
+    start, end = dates.get("start_date"), dates.get("end_date")
+    if start and start > new_york_today():
+        yield f"start_date: {start} lies in the future. Give a day that has passed."
+    if start and end and start > end:
+        yield f"end_date: {end} is before start_date {start}. Give a later day or leave it empty."

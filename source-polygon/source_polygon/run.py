@@ -1,0 +1,121 @@
+"""The command `source-polygon`: Airbyte's spec, check, discover and read."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from types import FrameType
+from typing import Any, Final, TypeVar
+
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.exception_handler import init_uncaught_exception_handler
+from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.models import ConnectorSpecification, FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_polygon.source import SourcePolygon
+
+LOGGER = logging.getLogger("airbyte")
+
+T = TypeVar("T")
+
+_HELP: Final = """\
+source-polygon reads Polygon.io (Massive.com) as an Airbyte source.
+
+  source-polygon spec
+      print the configuration form
+  source-polygon check --config config.json
+      try the key, one request per chosen market
+  source-polygon discover --config config.json
+      print the streams and their schemas
+  source-polygon read --config config.json --catalog catalog.json [--state state.json]
+      print records and states, one JSON message a line
+
+A smallest config.json:
+
+  {"api_key": "...", "start_date": "2026-11-02"}
+
+A catalog.json that reads the daily bars incrementally:
+
+  {"streams": [{"sync_mode": "incremental", "destination_sync_mode": "append_dedup",
+                "cursor_field": ["last_updated_utc"],
+                "stream": {"name": "grouped_daily", "json_schema": {},
+                           "supported_sync_modes": ["full_refresh", "incremental"]}}]}
+
+A state.json is a list of the last STATE messages: [{"type": "STREAM", "stream": {...}}].
+Exit status: 0 done (a failed check too: read its message), 1 failed, 2 wrong usage.
+"""
+
+
+class Entrypoint(AirbyteEntrypoint):
+    """Airbyte's entry point, with the configuration judged by the source alone.
+
+    The CDK would report the first wrong value without naming its field.
+    """
+
+    @staticmethod
+    def validate_connection(source_spec: ConnectorSpecification, config: Any) -> None:
+        """Leave it to `SourcePolygon`."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    init_uncaught_exception_handler(LOGGER)
+    args = sys.argv[1:]
+    if not args or args[0] in ("-h", "--help"):
+        sys.stdout.write(_HELP)
+        sys.exit(0 if args else 2)
+    if args[0] == "--version":
+        sys.stdout.write(f"source-polygon {version('airbyte-source-polygon')}\n")
+        sys.exit(0)
+    parsed = Entrypoint.parse_args(args)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        entrypoint = Entrypoint(_source(parsed))
+        with PRINT_BUFFER:
+            for message in entrypoint.run(parsed):
+                # One write a message: the buffer may be flushed between two.
+                print(f"{message}\n", end="")  # noqa: T201 - stdout is the Airbyte protocol
+    except AirbyteTracedException as error:
+        sys.stdout.write(f"{Entrypoint.airbyte_message_to_string(error.as_airbyte_message())}\n")
+        sys.exit(1)
+
+
+def _source(parsed: argparse.Namespace) -> SourcePolygon:
+    return SourcePolygon(
+        catalog=_load(parsed, "catalog", SourcePolygon.read_catalog),
+        config=_load(parsed, "config", SourcePolygon.read_config),
+        state=_load(parsed, "state", SourcePolygon.read_state),
+    )
+
+
+def _load(parsed: argparse.Namespace, option: str, read: Callable[[str], T]) -> T | None:
+    """Read the file that `option` names, if it was given.
+
+    Raises:
+        AirbyteTracedException: there is no such file, or not of that kind (config_error).
+    """
+    path = getattr(parsed, option, None)
+    if not path:
+        return None
+    try:
+        return read(path)
+    except Exception as error:  # noqa: BLE001 - the CDK's readers raise all kinds
+        text = f"--{option} {path} cannot be read: {error}"
+        raise AirbyteTracedException(
+            message=text, internal_message=text, failure_type=FailureType.config_error
+        ) from None
+
+
+def _stop(_signal: int, _frame: FrameType | Any) -> None:
+    """End at once. What has been printed up to the last STATE is safe; the next sync resumes there.
+
+    Worker threads may be waiting for the vendor, and Python would wait for them.
+    """
+    PRINT_BUFFER.flush()
+    LOGGER.info("Stopped by SIGTERM. The last STATE message is where the next sync resumes.")
+    PRINT_BUFFER.flush()
+    os._exit(128 + signal.SIGTERM)

@@ -1,0 +1,39 @@
+"""The vendor's time stamps: RFC 3339 with none to nine fractional digits, trailing zeros cut."""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+_STAMP = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})"
+)
+
+
+def sortable(stamp: str) -> str:
+    """Return `stamp` in UTC with exactly nine fractional digits, so that text order is time order.
+
+    Nothing is rounded: Python's datetime would cut the last three of the vendor's nine digits.
+
+    Raises:
+        ValueError: `stamp` is not an RFC 3339 time.
+    """
+    match = _STAMP.fullmatch(stamp)
+    if match is None:
+        raise ValueError(f"not an RFC 3339 time: {stamp!r}")
+    day, time, fraction, zone = match.groups()
+    if zone not in ("Z", "z"):
+        moment = datetime.fromisoformat(f"{day}T{time}{zone}").astimezone(timezone.utc)
+        day, time = moment.strftime("%Y-%m-%d"), moment.strftime("%H:%M:%S")
+    return f"{day}T{time}.{fraction or '':0<9}Z"
+
+
+def from_milliseconds(milliseconds: int) -> str:
+    """Return a Unix time in milliseconds as a UTC time with three fractional digits."""
+    seconds, rest = divmod(milliseconds, 1000)
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def days_before(stamp: str, days: int) -> str:
+    """Return the sortable stamp that lies `days` days before a sortable `stamp`."""
+    moment = datetime.fromisoformat(stamp[:19]) - timedelta(days=days)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{stamp[19:]}"

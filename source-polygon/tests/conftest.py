@@ -1,0 +1,59 @@
+"""A sandbox, a clock that agrees with it, and syncs against it."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from syncing import Syncs
+from polygon_sandbox import Plan, Sandbox, World
+from pyrate_limiter import TimeClock
+
+
+
+NOW = "2026-11-20T22:30:00Z"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Set what the connector takes for the current time."""
+
+    def set_to(moment: str) -> None:
+        class Fixed(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+                fixed = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+                return fixed.astimezone(tz or timezone.utc)
+
+        monkeypatch.setattr("source_polygon.clock.datetime", Fixed)
+
+    set_to(NOW)
+    return set_to
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let waits pass at once, note how long each would have been, and move the rate window on."""
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr(TimeClock, "now", lambda _: int(1000 * (time.time() + sum(slept))))
+    return slept
+
+
+@pytest.fixture
+def world() -> World:
+    return World(
+        seed=7, stocks=60, delisted=90, otc=10, crypto=8, fx=8, indices=5, now=NOW
+    )
+
+
+@pytest.fixture
+def sandbox(world: World) -> Iterator[Sandbox]:
+    with Sandbox(world, plan=Plan.unlimited()) as running:
+        yield running
+
+
+@pytest.fixture
+def syncs(sandbox: Sandbox, clock: Callable[[str], None]) -> Syncs:
+    return Syncs(sandbox)

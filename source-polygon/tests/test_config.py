@@ -1,0 +1,73 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airbyte_cdk.utils.yaml_loader import safe_load_yaml
+from source_polygon.config import problems, unknown_fields, with_defaults
+from source_polygon.source import MANIFEST
+
+SPEC: dict[str, Any] = safe_load_yaml(MANIFEST.read_text())["spec"]["connection_specification"]
+GOOD = {"api_key": "abcdef123456", "start_date": "2026-11-02"}
+
+
+def test_what_is_missing_takes_the_default_of_the_spec() -> None:
+    assert with_defaults({**GOOD, "end_date": "", "adjusted": None}, SPEC) == {
+        **GOOD,
+        "markets": ["stocks"],
+        "adjusted": False,
+        "include_otc": False,
+        "include_delisted": True,
+        "requests_per_minute": 5,
+        "lookback_sessions": 5,
+        "num_workers": 2,
+        "base_url": "https://api.polygon.io",
+    }
+
+
+def test_a_good_configuration_has_no_problem(clock: Callable[[str], None]) -> None:
+    assert problems(with_defaults(GOOD, SPEC), SPEC) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("start_date", "02.11.2026", "start_date: '02.11.2026' is not of the right form. Give YYYY-MM-DD, for example 2025-01-02."),
+        ("start_date", "2026-02-30", "start_date: '2026-02-30' is no day of the calendar. Give YYYY-MM-DD."),
+        ("start_date", "2027-01-01", "start_date: 2027-01-01 lies in the future. Give a day that has passed."),
+        ("end_date", "2026-11-01", "end_date: 2026-11-01 is before start_date 2026-11-02. Give a later day or leave it empty."),
+        ("markets", [], "markets: [] is empty. Give a list of stocks, otc, crypto, fx, indices, for example ['stocks', 'crypto']."),
+        ("markets", ["forex"], "markets: 'forex' is not one of the choices. Give a list of stocks, otc, crypto, fx, indices, for example ['stocks', 'crypto']."),
+        ("markets", "stocks", "markets: 'stocks' is not of type array. Give a list of stocks, otc, crypto, fx, indices, for example ['stocks', 'crypto']."),
+        ("adjusted", "yes", "adjusted: 'yes' is not of type boolean. Give true or false."),
+        ("requests_per_minute", 0, "requests_per_minute: 0 is less than 1. Give a whole number from 1 to 6000, for example 5."),
+        ("lookback_sessions", -1, "lookback_sessions: -1 is less than 0. Give a whole number from 0 to 250, for example 5."),
+        ("num_workers", 99, "num_workers: 99 is more than 20. Give a whole number from 1 to 20, for example 2."),
+        ("base_url", "api.polygon.io", "base_url: 'api.polygon.io' is not of the right form. Give https://host, for example https://api.polygon.io."),
+        ("base_url", "https://user:pass@host", "base_url: 'https://user:pass@host' is not of the right form. Give https://host, for example https://api.polygon.io."),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_with_its_field_and_the_fix(
+    clock: Callable[[str], None], field: str, value: Any, sentence: str
+) -> None:
+    assert problems(with_defaults({**GOOD, field: value}, SPEC), SPEC) == [sentence]
+
+
+def test_a_key_is_never_repeated() -> None:
+    (sentence,) = problems(with_defaults({**GOOD, "api_key": "my secret"}, SPEC), SPEC)
+    assert sentence == (
+        "api_key: the value is not of the right form. Give the key alone, without white space."
+    )
+
+
+def test_all_problems_come_at_once() -> None:
+    found = problems(with_defaults({"num_workers": "many", "markets": ["nyse"]}, SPEC), SPEC)
+    assert [sentence.split()[0].rstrip(":") for sentence in found] == [
+        "api_key", "start_date", "markets", "num_workers",
+    ]  # fmt: skip
+
+
+def test_a_typing_error_in_a_field_name_is_pointed_out() -> None:
+    assert unknown_fields({**GOOD, "lookback_session": 9, "__injected": 1}, SPEC) == [
+        "lookback_session is not a field of this connector and has no effect. "
+        "Did you mean lookback_sessions?"
+    ]
