@@ -10,7 +10,7 @@ slice that cannot be completed ends its lane for this sync. The state is a list 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any
 
 from airbyte_cdk.models import FailureType
@@ -35,35 +35,63 @@ class Lane:
         stopped: whether the lane has ended for this sync, before its last slice.
     """
 
-    def __init__(self, partition: Mapping[str, Any], cursor: Mapping[str, Any]) -> None:
+    def __init__(
+        self, partition: Mapping[str, Any], cursor: Mapping[str, Any], run_ahead: int = 1
+    ) -> None:
+        """Open a lane.
+
+        Args:
+            partition: see the class.
+            cursor: the checkpoint to go on from.
+            run_ahead: how many slices may be under way before the oldest of them is complete. It
+                bounds what is read again after an interrupt.
+        """
         self.partition = partition
         self.cursor = cursor
         self.stopped = False
+        self._run_ahead = run_ahead
         self._handed_out = 0
         self._passed = 0
         self._complete: dict[int, Mapping[str, Any]] = {}
+        self._moved = Condition()
 
     def slice(self, **cursor_slice: Any) -> "LaneSlice":
         """Return the lane's next slice."""
         self._handed_out += 1
         return LaneSlice(self, self._handed_out, cursor_slice)
 
+    def enter(self, position: int) -> bool:
+        """Wait until the slice at `position` may be read; return False if the lane has stopped.
+
+        Slices are taken up in order, so the one that is waited for is under way.
+        """
+        with self._moved:
+            self._moved.wait_for(lambda: self.stopped or position <= self._passed + self._run_ahead)
+            return not self.stopped
+
     def complete(self, position: int, cursor: Mapping[str, Any]) -> bool:
         """Note that the slice at `position` is complete; return whether the checkpoint moved."""
-        self._complete[position] = cursor
-        moved = False
-        while (reached := self._complete.pop(self._passed + 1, None)) is not None:
-            self.cursor = reached
-            self._passed += 1
-            moved = True
-        return moved
+        with self._moved:
+            self._complete[position] = cursor
+            passed = self._passed
+            while (reached := self._complete.pop(self._passed + 1, None)) is not None:
+                self.cursor = reached
+                self._passed += 1
+            self._moved.notify_all()
+            return self._passed > passed
+
+    def stop(self) -> None:
+        """End the lane for this sync."""
+        with self._moved:
+            self.stopped = True
+            self._moved.notify_all()
 
 
 class LaneSlice(StreamSlice):
     """A slice that knows its lane.
 
-    The reader calls `complete` with the checkpoint that holds once all records are emitted, or
-    `stop` where the slice, and with it all that follow in the lane, cannot be read in this sync.
+    The reader calls `complete` with the checkpoint that holds once all records are emitted. It
+    stops the lane where the slice, and with it all that follow, cannot be read in this sync.
     """
 
     def __init__(self, lane: Lane, position: int, cursor_slice: Mapping[str, Any]) -> None:
@@ -72,13 +100,13 @@ class LaneSlice(StreamSlice):
         self.position = position
         self.reached: Mapping[str, Any] | None = None
 
+    def enter(self) -> bool:
+        """Wait for the slice's turn; return False where the lane has stopped before it."""
+        return self.lane.enter(self.position)
+
     def complete(self, cursor: Mapping[str, Any]) -> None:
         """Say that all records of the slice are emitted, and which checkpoint that reaches."""
         self.reached = cursor
-
-    def stop(self) -> None:
-        """End the lane here for this sync."""
-        self.lane.stopped = True
 
 
 @dataclass
@@ -111,6 +139,11 @@ class LaneCursor(Cursor):
         self._states = states
         self._messages = messages
         self._incoming = states.get_stream_state(stream_name, None)
+
+    @property
+    def run_ahead(self) -> int:
+        """How many slices of a lane may be under way: enough to keep the workers busy."""
+        return 2 * int(self.config["num_workers"])
 
     @property
     def field(self) -> CursorField:

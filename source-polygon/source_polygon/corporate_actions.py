@@ -42,7 +42,7 @@ class DatedEventsCursor(LaneCursor):
                 date.fromisoformat(cursor[self.cursor_field])
             except (KeyError, TypeError, ValueError) as error:
                 raise UnreadableState(repr(dict(cursor))) from error
-        return Lane(partition, cursor)
+        return Lane(partition, cursor, self.run_ahead)
 
     def slices(self, lane: Lane) -> Iterator[LaneSlice]:
         """Return windows from the start date, or the checkpoint less the lookback, to today."""
@@ -82,7 +82,7 @@ class DatedEventsRetriever(Retriever):
         """Return the rows of the window of `stream_slice`, as the vendor sends them."""
         if not isinstance(stream_slice, LaneSlice):
             raise TypeError(f"{self.name} is read by the slices of DatedEventsCursor")
-        if stream_slice.lane.stopped:
+        if not stream_slice.enter():
             return
         field = stream_slice["field"]
         params = {**stream_slice["window"], "sort": field, "order": "asc"}
@@ -91,6 +91,6 @@ class DatedEventsRetriever(Retriever):
                 for row in rows:
                     yield Record(data=row, stream_name=self.name, associated_slice=stream_slice)
         except Exception:
-            stream_slice.stop()
+            stream_slice.lane.stop()
             raise
         stream_slice.complete({field: stream_slice["reached"]})

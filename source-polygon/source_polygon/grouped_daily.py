@@ -40,8 +40,9 @@ class SessionLane(Lane):
         cursor: Mapping[str, Any],
         cursor_field: str,
         days: list[date],
+        run_ahead: int,
     ) -> None:
-        super().__init__(partition, cursor)
+        super().__init__(partition, cursor, run_ahead)
         self.market = str(partition["market"])
         self.days = days
         self.history_start: date | None = None
@@ -88,7 +89,7 @@ class SessionCursor(LaneCursor):
                 days = []
             known = bisect_right(days, reached)
             days = days[max(0, known - self.config["lookback_sessions"]) :]
-        return SessionLane(partition, cursor, self.cursor_field, days)
+        return SessionLane(partition, cursor, self.cursor_field, days, self.run_ahead)
 
     def slices(self, lane: SessionLane) -> Iterator[LaneSlice]:
         """Return a slice per session."""
@@ -131,12 +132,12 @@ class GroupedDailyRetriever(Retriever):
         if not isinstance(stream_slice, LaneSlice):
             raise TypeError("grouped_daily is read by the slices of SessionCursor")
         lane = stream_slice.lane
-        if not isinstance(lane, SessionLane) or lane.stopped:
+        if not isinstance(lane, SessionLane) or not stream_slice.enter():
             return
         try:
             yield from self._read(lane, stream_slice)
         except Exception:
-            stream_slice.stop()
+            lane.stop()
             raise
 
     def _read(self, lane: SessionLane, session: LaneSlice) -> Iterator[Record]:
@@ -146,11 +147,11 @@ class GroupedDailyRetriever(Retriever):
             refused = refusal(response)
             if refused is Refusal.NOT_YET:
                 LOGGER.info("grouped_daily %s ends before session %s.", lane.market, day)
-                session.stop()
+                lane.stop()
                 return
             if refused is Refusal.OUTSIDE_HISTORY:
                 if not self._find_history_start(lane, day, message(response)):
-                    session.stop()
+                    lane.stop()
                     return
             else:
                 lane.served(day)

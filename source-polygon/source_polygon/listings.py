@@ -100,16 +100,14 @@ class Listings:
         """Return those of `rows` that a later sync must emit, with their `listing_end`.
 
         Args:
-            rows: delisted rows, in any order; at least all that were recorded since the first sync.
+            rows: delisted rows, sorted by ticker; at least all recorded since the first sync.
             changed_since: sortable stamp; rows older than it were emitted before.
         """
         recent: dict[str, dict[str, Row]] = {}
-        for row in rows:
+        for row in newest_of_each(rows):
             end = ended(row)
             if end > self.dated.get(row["ticker"], self.horizon):
-                same = recent.setdefault(row["ticker"], {})
-                if end not in same or (stamp(row) or "") >= (stamp(same[end]) or ""):
-                    same[end] = row
+                recent.setdefault(row["ticker"], {})[end] = row
             elif changed(row, changed_since):
                 yield row, end
         for ticker, ends in recent.items():

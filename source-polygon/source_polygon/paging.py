@@ -17,7 +17,7 @@ PAGE_SIZE: Final = 1000
 Row = dict[str, Any]
 
 # The same API under two names. Behind a proxy, the vendor's next_url names the vendor's host.
-_VENDOR_HOSTS: Final = ("api.polygon.io", "api.massive.com")
+_VENDOR: Final = (("https", "api.polygon.io", 443), ("https", "api.massive.com", 443))
 
 
 def pages(
@@ -61,7 +61,7 @@ def _target(next_url: str, base_url: str) -> str:
     if origin(resolved) == origin(base_url):
         return resolved
     parts = urlsplit(resolved)
-    if parts.scheme == "https" and parts.hostname in _VENDOR_HOSTS:
+    if origin(resolved) in _VENDOR:
         return f"{base_url}{parts.path}?{parts.query}"
     raise _broken("next_url leads to another host and is not followed.", str(parts.hostname))
 

@@ -6,11 +6,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from syncing import Syncs
 from polygon_sandbox import Plan, Sandbox, World
 from pyrate_limiter import TimeClock
-
-
+from syncing import Syncs
 
 NOW = "2026-11-20T22:30:00Z"
 
@@ -43,9 +41,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def world() -> World:
-    return World(
-        seed=7, stocks=60, delisted=90, otc=10, crypto=8, fx=8, indices=5, now=NOW
-    )
+    return World(seed=7, stocks=60, delisted=90, otc=10, crypto=8, fx=8, indices=5, now=NOW)
 
 
 @pytest.fixture
@@ -57,3 +53,11 @@ def sandbox(world: World) -> Iterator[Sandbox]:
 @pytest.fixture
 def syncs(sandbox: Sandbox, clock: Callable[[str], None]) -> Syncs:
     return Syncs(sandbox)
+
+
+@pytest.fixture
+def large(clock: Callable[[str], None]) -> Iterator[Syncs]:
+    """A connection to a market whose lists take several pages each."""
+    world = World(seed=11, stocks=1300, delisted=2200, otc=0, crypto=0, fx=0, indices=0, now=NOW)
+    with Sandbox(world, plan=Plan.unlimited()) as running:
+        yield Syncs(running)

@@ -1,11 +1,12 @@
 """Syncs of the connector as a platform runs them: catalog in, messages out, state kept."""
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteCatalog, Status
+from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog, Status
 from airbyte_cdk.models.airbyte_protocol_serializers import (
     AirbyteMessageSerializer,
     AirbyteStateMessageSerializer,
@@ -50,39 +51,41 @@ def catalog(*streams: str) -> ConfiguredAirbyteCatalog:
 
 
 class Output:
-    """What one sync printed."""
+    """What one sync printed.
+
+    Attributes:
+        messages: the messages as JSON objects, in order.
+        text: the same as one text.
+    """
 
     def __init__(self, printed: EntrypointOutput) -> None:
-        self.printed = printed
-        self.text = "\n".join(
-            json.dumps(AirbyteMessageSerializer.dump(message), default=str)
-            for message in printed._messages
-        )
+        self.messages: list[Row] = [
+            AirbyteMessageSerializer.dump(message) for message in printed._messages or []
+        ]
+        self.text = json.dumps(self.messages, default=str)
 
     def records(self, stream: str) -> list[Row]:
-        return [dict(m.record.data) for m in self.printed.records if m.record.stream == stream]
+        found = [m["record"] for m in self.messages if m["type"] == "RECORD"]
+        return [record["data"] for record in found if record["stream"] == stream]
 
     def states(self, stream: str) -> list[Row]:
-        return [
-            dict(m.state.stream.stream_state.__dict__)
-            for m in self.printed.state_messages
-            if m.state.stream.stream_descriptor.name == stream
-        ]
+        found = [m["state"]["stream"] for m in self.messages if m["type"] == "STATE"]
+        return [s["stream_state"] for s in found if s["stream_descriptor"]["name"] == stream]
 
     @property
     def errors(self) -> list[str]:
-        return [m.trace.error.message for m in self.printed.errors]
+        return [str(error["message"]) for error in self._traces("error")]
 
     @property
     def failure_types(self) -> set[str]:
-        return {m.trace.error.failure_type.value for m in self.printed.errors}
+        return {str(error["failure_type"]) for error in self._traces("error")}
 
     def status(self, stream: str) -> str:
-        return self.printed.get_stream_statuses(stream)[-1].value
+        found = self._traces("stream_status")
+        return [str(s["status"]) for s in found if s["stream_descriptor"]["name"] == stream][-1]
 
-    @property
-    def messages(self) -> list[AirbyteMessage]:
-        return list(self.printed._messages)
+    def _traces(self, kind: str) -> list[Row]:
+        return [m["trace"][kind] for m in self.messages if kind in m.get("trace", {})]
 
 
 class Syncs:
@@ -90,7 +93,7 @@ class Syncs:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
-        self.state: list[AirbyteStateMessage] = []
+        self._states: dict[str, Any] = {}
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = defaultdict(dict)
 
     def config(self, **overrides: Any) -> dict[str, Any]:
@@ -115,34 +118,35 @@ class Syncs:
         self.load(output.messages)
         return output
 
-    def load(self, messages: list[AirbyteMessage]) -> None:
+    def load(self, messages: list[Row]) -> None:
         """Do what a deduplicating destination does with `messages`, and keep the last states."""
-        states = {message.stream.stream_descriptor.name: message for message in self.state}
         for message in messages:
-            if message.record:
-                row = dict(message.record.data)
-                key = tuple(row[field] for field in KEYS[message.record.stream])
-                assert None not in key
-                self.tables[message.record.stream][key] = row
-            elif message.state:
-                states[message.state.stream.stream_descriptor.name] = message.state
-        self.state = list(states.values())
+            if message["type"] == "RECORD":
+                row, stream = message["record"]["data"], message["record"]["stream"]
+                self.tables[stream][tuple(row[field] for field in KEYS[stream])] = row
+            elif message["type"] == "STATE":
+                state = message["state"]["stream"]
+                self._states[state["stream_descriptor"]["name"]] = state["stream_state"]
 
-    def set_state(self, stream: str, state: Mapping[str, Any]) -> None:
-        """Start the next sync of `stream` from `state`."""
-        self.state = [
+    @property
+    def state(self) -> list[AirbyteStateMessage]:
+        """The state that the next sync starts from."""
+        return [
             AirbyteStateMessageSerializer.load(
                 {
                     "type": "STREAM",
                     "stream": {"stream_descriptor": {"name": stream}, "stream_state": state},
                 }
             )
+            for stream, state in self._states.items()
         ]
+
+    def set_state(self, stream: str, state: Mapping[str, Any]) -> None:
+        """Start the next sync of `stream` from `state`."""
+        self._states[stream] = state
 
     def check(self, **overrides: Any) -> tuple[bool, str]:
         """Run the connection check; return whether it succeeded and its message."""
-        import logging
-
         config = self.config(**overrides)
         status = SourcePolygon(config=config).check(logging.getLogger("airbyte"), config)
         return status.status is Status.SUCCEEDED, status.message or ""

@@ -28,28 +28,47 @@ def test_a_good_configuration_has_no_problem(clock: Callable[[str], None]) -> No
     assert problems(with_defaults(GOOD, SPEC), SPEC) == []
 
 
+DATE = "YYYY-MM-DD, for example 2025-01-02."
+MARKETS = "a list of stocks, otc, crypto, fx, indices, for example ['stocks', 'crypto']."
+ADDRESS = "https://host, for example https://api.polygon.io."
+
+
 @pytest.mark.parametrize(
-    ("field", "value", "sentence"),
+    ("field", "value", "fault", "fix"),
     [
-        ("start_date", "02.11.2026", "start_date: '02.11.2026' is not of the right form. Give YYYY-MM-DD, for example 2025-01-02."),
-        ("start_date", "2026-02-30", "start_date: '2026-02-30' is no day of the calendar. Give YYYY-MM-DD."),
-        ("start_date", "2027-01-01", "start_date: 2027-01-01 lies in the future. Give a day that has passed."),
-        ("end_date", "2026-11-01", "end_date: 2026-11-01 is before start_date 2026-11-02. Give a later day or leave it empty."),
-        ("markets", [], "markets: [] is empty. Give a list of stocks, otc, crypto, fx, indices, for example ['stocks', 'crypto']."),
-        ("markets", ["forex"], "markets: 'forex' is not one of the choices. Give a list of stocks, otc, crypto, fx, indices, for example ['stocks', 'crypto']."),
-        ("markets", "stocks", "markets: 'stocks' is not of type array. Give a list of stocks, otc, crypto, fx, indices, for example ['stocks', 'crypto']."),
-        ("adjusted", "yes", "adjusted: 'yes' is not of type boolean. Give true or false."),
-        ("requests_per_minute", 0, "requests_per_minute: 0 is less than 1. Give a whole number from 1 to 6000, for example 5."),
-        ("lookback_sessions", -1, "lookback_sessions: -1 is less than 0. Give a whole number from 0 to 250, for example 5."),
-        ("num_workers", 99, "num_workers: 99 is more than 20. Give a whole number from 1 to 20, for example 2."),
-        ("base_url", "api.polygon.io", "base_url: 'api.polygon.io' is not of the right form. Give https://host, for example https://api.polygon.io."),
-        ("base_url", "https://user:pass@host", "base_url: 'https://user:pass@host' is not of the right form. Give https://host, for example https://api.polygon.io."),
+        ("start_date", "02.11.2026", "is not of the right form", DATE),
+        ("markets", [], "is empty", MARKETS),
+        ("markets", "stocks", "is not of type array", MARKETS),
+        ("adjusted", "yes", "is not of type boolean", "true or false."),
+        ("requests_per_minute", 0, "is less than 1", "a whole number from 1 to 6000"),
+        ("lookback_sessions", -1, "is less than 0", "a whole number from 0 to 250"),
+        ("num_workers", 99, "is more than 20", "a whole number from 1 to 20"),
+        ("num_workers", 2.5, "is not of type integer", "a whole number from 1 to 20"),
+        ("base_url", "api.polygon.io", "is not of the right form", ADDRESS),
+        ("base_url", "https://user:pass@host", "is not of the right form", ADDRESS),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_is_named_with_its_field_and_the_fix(
-    clock: Callable[[str], None], field: str, value: Any, sentence: str
+    clock: Callable[[str], None], field: str, value: Any, fault: str, fix: str
 ) -> None:
-    assert problems(with_defaults({**GOOD, field: value}, SPEC), SPEC) == [sentence]
+    (sentence,) = problems(with_defaults({**GOOD, field: value}, SPEC), SPEC)
+    assert sentence.startswith(f"{field}: {value!r} {fault}. Give {fix}")
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"start_date": "2026-02-30"}, "start_date: '2026-02-30' is no day of the calendar."),
+        ({"start_date": "2027-01-01"}, "start_date: 2027-01-01 lies in the future."),
+        ({"end_date": "2026-11-01"}, "end_date: 2026-11-01 is before start_date 2026-11-02."),
+        ({"markets": ["forex"]}, "markets: 'forex' is not one of the choices."),
+    ],
+)
+def test_dates_and_markets_that_do_not_exist_are_named(
+    clock: Callable[[str], None], config: dict[str, Any], sentence: str
+) -> None:
+    (found,) = problems(with_defaults({**GOOD, **config}, SPEC), SPEC)
+    assert found.startswith(sentence)
 
 
 def test_a_key_is_never_repeated() -> None:

@@ -1,0 +1,9 @@
+"""A local look-alike of the Polygon.io / Massive REST API, for tests and demonstrations."""
+
+from polygon_sandbox.faults import Fault, Faults
+from polygon_sandbox.plan import Plan
+from polygon_sandbox.server import Sandbox
+from polygon_sandbox.service import Request
+from polygon_sandbox.world import World
+
+__all__ = ["Fault", "Faults", "Plan", "Request", "Sandbox", "World"]

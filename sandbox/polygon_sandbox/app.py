@@ -1,0 +1,73 @@
+"""The HTTP shell: routes, and how a reply goes, or fails to go, over the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from polygon_sandbox.contract import ENDPOINTS, Endpoint
+from polygon_sandbox.replies import Reply
+from polygon_sandbox.service import Incoming, Service
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def build_app(service: Service, latency_ms: float) -> web.Application:
+    """An application that answers every endpoint, each reply `latency_ms` after its request."""
+    app = web.Application()
+    for endpoint in ENDPOINTS:
+        app.router.add_get(endpoint.path, _handler(service, endpoint, latency_ms))
+    app.router.add_get("/{path:.*}", _handler(service, None, latency_ms))
+    return app
+
+
+def _handler(service: Service, endpoint: Endpoint | None, latency_ms: float) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        reply = service.answer(
+            Incoming(
+                endpoint=endpoint,
+                origin=f"{request.scheme}://{request.host}",
+                path=request.path,
+                path_values=request.match_info,
+                pairs=list(request.query.items()),
+                authorization=request.headers.get("Authorization", ""),
+            )
+        )
+        seconds = latency_ms / 1000 + reply.delay_seconds
+        if seconds:
+            await asyncio.sleep(seconds)
+        return await _send(request, reply)
+
+    return handle
+
+
+async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:
+    headers = {**reply.headers, "Content-Type": reply.content_type}
+    if reply.wire == "whole":
+        return web.Response(status=reply.status, body=reply.body, headers=headers)
+    if reply.wire == "cut":
+        headers["Content-Length"] = str(len(reply.body))
+        response = web.StreamResponse(status=reply.status, headers=headers)
+        await response.prepare(request)
+        await response.write(reply.body[: len(reply.body) // 2])
+        _abort(request)
+        return response
+    _linger_zero(request)
+    _abort(request)
+    return web.Response()
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _linger_zero(request: web.Request) -> None:
+    """Make closing the socket send RST; a plain close would look like an orderly end."""
+    sock = request.transport.get_extra_info("socket") if request.transport else None
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,0 +1,93 @@
+"""The command line: serve a world until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from dataclasses import asdict, replace
+from threading import Event
+
+import click
+
+from polygon_sandbox.clock import parse_instant
+from polygon_sandbox.companies import Sizes
+from polygon_sandbox.plan import Plan
+from polygon_sandbox.server import DEFAULT_KEY, Sandbox
+from polygon_sandbox.world import World
+
+SIZES = {
+    "tiny": Sizes(stocks=50, delisted=80, otc=10, crypto=8, fx=8, indices=5),
+    "small": Sizes(stocks=500, delisted=900, otc=100, crypto=40, fx=60, indices=50),
+    # The vendor's own order of magnitude in 2026.
+    "full": Sizes(stocks=12_000, delisted=23_000, otc=8_000, crypto=600, fx=1_200, indices=13_000),
+}
+PLANS = {"free": Plan.free(), "unlimited": Plan.unlimited()}
+
+
+@click.group()
+@click.version_option(package_name="polygon-sandbox")
+def main() -> None:
+    """A local look-alike of the Polygon.io REST API: no account, no internet."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8787, show_default=True, help="Port; 0 takes a free one.")
+@click.option("--key", default=DEFAULT_KEY, show_default=True, help="The API key to accept.")
+@click.option("--size", type=click.Choice(list(SIZES)), default="small", show_default=True)
+@click.option("--stocks", type=int, help="Active stocks, instead of the size's.")
+@click.option("--delisted", type=int, help="Delisted stocks.")
+@click.option("--otc", type=int, help="Over-the-counter stocks.")
+@click.option("--crypto", type=int, help="Crypto pairs.")
+@click.option("--fx", type=int, help="Currency pairs.")
+@click.option("--indices", type=int, help="Indices.")
+@click.option("--seed", default=7, show_default=True, help="Same seed, same world.")
+@click.option("--now", help="Stop the clock at an instant, e.g. 2026-11-20T22:30:00Z.")
+@click.option("--plan", "plan_name", type=click.Choice(list(PLANS)), default="unlimited")
+@click.option("--requests-per-minute", type=int, help="Rate limit, instead of the plan's.")
+@click.option("--latency-ms", type=float, default=0, help="Wait before every answer.")
+@click.option("--verbose", is_flag=True, help="Log every request.")
+def serve(
+    host: str,
+    port: int,
+    key: str,
+    size: str,
+    seed: int,
+    now: str | None,
+    plan_name: str,
+    requests_per_minute: int | None,
+    latency_ms: float,
+    verbose: bool,
+    **counts: int | None,
+) -> None:
+    """Serve a made-up market until ctrl-C or SIGTERM.
+
+    \b
+    Example: a free plan on a Friday evening, then its daily bars of Thursday.
+      polygon-sandbox serve --plan free --now 2026-11-20T22:30:00Z
+      curl -H "Authorization: Bearer sandbox-key-0123456789" \\
+        http://127.0.0.1:8787/v2/aggs/grouped/locale/us/market/stocks/2026-11-19
+    """
+    if now is not None:
+        _check_instant(now)
+    if verbose:
+        logging.basicConfig(format="%(asctime)s %(message)s")
+        logging.getLogger("polygon_sandbox").setLevel(logging.INFO)
+    plan = PLANS[plan_name]
+    if requests_per_minute is not None:
+        plan = replace(plan, requests_per_minute=requests_per_minute)
+    wanted = {**asdict(SIZES[size]), **{k: v for k, v in counts.items() if v is not None}}
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    world = World(seed=seed, now=now, **wanted)
+    with Sandbox(world, plan, latency_ms, key=key, host=host, port=port) as sandbox:
+        click.echo(f"Polygon sandbox on {sandbox.url}  key {sandbox.key}  plan {plan_name}")
+        stop.wait()
+
+
+def _check_instant(text: str) -> None:
+    try:
+        parse_instant(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--now") from error

@@ -1,0 +1,139 @@
+"""A sandbox: the API on a local port, served from a background thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from threading import Event, Thread
+from types import TracebackType
+
+from aiohttp import web
+
+from polygon_sandbox.app import build_app
+from polygon_sandbox.faults import Faults
+from polygon_sandbox.plan import Plan
+from polygon_sandbox.service import Hook, Request, Service
+from polygon_sandbox.world import World
+
+DEFAULT_KEY = "sandbox-key-0123456789"
+
+
+class Sandbox:
+    """Serves a world over HTTP for as long as the `with` block lasts; it may be entered again.
+
+    Port 0 takes a free one, and keeps it. `latency_ms` is added to every answer. `strict` refuses
+    unknown query parameters.
+
+        with Sandbox(World(now="2026-11-20T22:30:00Z"), plan=Plan.free()) as sandbox:
+            requests.get(sandbox.url + "/v3/reference/tickers", params={"apiKey": sandbox.key})
+    """
+
+    def __init__(
+        self,
+        world: World,
+        plan: Plan | None = None,
+        latency_ms: float = 0,
+        *,
+        key: str = DEFAULT_KEY,
+        strict: bool = True,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self._service = Service(world, plan or Plan.unlimited(), key, strict)
+        self._latency_ms = latency_ms
+        self._host = host
+        self._port = port
+        self._thread: Thread | None = None
+        self._ready = Event()
+        self._failure: Exception | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    def __enter__(self) -> Sandbox:
+        self._ready.clear()
+        self._thread = Thread(target=self._run, name="polygon-sandbox", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread is not None:
+            self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """Where the API answers, without a trailing slash."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def key(self) -> str:
+        """The one API key that is accepted."""
+        return self._service.key
+
+    @property
+    def world(self) -> World:
+        """The world that is served."""
+        return self._service.world
+
+    @property
+    def plan(self) -> Plan:
+        """The plan behind the key; it may be replaced at any time."""
+        return self._service.plan
+
+    @plan.setter
+    def plan(self, plan: Plan) -> None:
+        self._service.plan = plan
+
+    @property
+    def faults(self) -> Faults:
+        """The script of faults to come."""
+        return self._service.faults
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests so far, oldest first."""
+        return self._service.requests()
+
+    def clear_requests(self) -> None:
+        """Forget the requests so far."""
+        self._service.clear_requests()
+
+    def on_request(self, hook: Hook) -> Callable[[], None]:
+        """Call `hook(path, query)` before each answer; returns a function that takes it away.
+
+        The hook runs in the server's thread. It may change the world, the plan and the faults;
+        it must not send requests to the sandbox, which would wait for itself.
+        """
+        self._service.hooks.append(hook)
+        return lambda: self._service.hooks.remove(hook)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001 - handed to the thread that waits in __enter__
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        app = build_app(self._service, self._latency_ms)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+            self._port = runner.addresses[0][1]
+            self._ready.set()
+            await self._stop.wait()
+        finally:
+            await runner.cleanup()

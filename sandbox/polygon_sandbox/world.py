@@ -1,0 +1,348 @@
+"""The truth behind the API: everything follows from a seed, the clock and the events so far."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from datetime import date, datetime
+from threading import RLock
+from typing import Any
+
+import orjson
+
+from polygon_sandbox import marketstatus
+from polygon_sandbox.bars import Edits, Tape
+from polygon_sandbox.catalog import IndexCache, event_entries, ticker_entries
+from polygon_sandbox.clock import Clock, last_nightly_batch, to_ns
+from polygon_sandbox.companies import Sizes, found
+from polygon_sandbox.contract import Query
+from polygon_sandbox.listings import STOCK_MARKETS, DelistedStyle, Register, Row
+from polygon_sandbox.paging import Marker, Paging, Undated
+from polygon_sandbox.reference import (
+    Split,
+    dividend_row,
+    event_id,
+    exchange_rows,
+    first_dividends,
+    first_splits,
+    type_rows,
+)
+from polygon_sandbox.sessions import Calendar, calendar_until
+
+# A full day of the US market is about 1.5 MB: this keeps a year of it.
+_KEPT_BYTES = 400_000_000
+
+
+class World:
+    """A market that answers every question of the API, and the events that change it.
+
+    Sizes are rows: `stocks` active and `delisted` inactive ones of the market stocks, the others
+    active. `now` fixes the clock at an instant such as 2026-11-20T22:30:00Z; None follows real
+    time. `undated` says where rows without the sort field go: "lowest" (smallest value, the
+    default), "first" or "last" in both orders; what the vendor does is unverified. `paging` is
+    "keyset", or "offset", under which rows that move between two pages can be missed.
+
+    Methods may be called while a sandbox serves the world: one lock guards it.
+    """
+
+    def __init__(
+        self,
+        seed: int = 7,
+        stocks: int = 50,
+        delisted: int = 80,
+        otc: int = 10,
+        crypto: int = 8,
+        fx: int = 8,
+        indices: int = 5,
+        now: str | datetime | None = None,
+        undated: Undated = "lowest",
+        paging: Paging = "keyset",
+    ) -> None:
+        self._lock = RLock()
+        self._seed = seed
+        self._paging = paging
+        self._clock = Clock(now)
+        calendar_until(self.today.year + 2)  # now rather than during the first answer
+        self._stamped = last_nightly_batch(self._clock.now())
+        sizes = Sizes(stocks, delisted, otc, crypto, fx, indices)
+        listings = found(seed, sizes, self._clock.now())
+        self._register = Register(listings, seed)
+        self._splits = first_splits(seed, listings, self._clock.today())
+        self._dividends = first_dividends(seed, listings, self._clock.today())
+        self._edits = Edits()
+        self._tapes: dict[str, tuple[int, Tape]] = {}
+        self._answers: OrderedDict[object, tuple[int, bytes]] = OrderedDict()
+        self._answer_bytes = 0
+        self._indices = IndexCache(undated)
+
+    # What is true now
+
+    @property
+    def now(self) -> datetime:
+        """The current instant in UTC."""
+        return self._clock.now()
+
+    @property
+    def today(self) -> date:
+        """The current date in New York."""
+        return self._clock.today()
+
+    def bars(
+        self, market: str, day: date, adjusted: bool = False, include_otc: bool = False
+    ) -> list[Row]:
+        """`results` of the grouped answer for that day, as a plan that sees today gets it.
+
+        Volume is in shares or units, prices in the quote currency, `t` in ms since 1970 UTC.
+        """
+        with self._lock:
+            elapsed = self._elapsed(market, day)
+            if elapsed <= 0:
+                return []
+            tape = self._tape(market)
+            splits = self._splits if market == "stocks" else []
+            bars = tape.bars(day, splits, self.today, adjusted, include_otc, elapsed)
+            return self._edits.apply(market, day, bars)
+
+    def grouped(
+        self, market: str, day: date, adjusted: bool, include_otc: bool
+    ) -> tuple[int, bytes]:
+        """How many bars the day has, and the same as a JSON array, kept for the next time."""
+        with self._lock:
+            key = (
+                (market, day, adjusted, include_otc),
+                self._register.trading_version,
+                self._edits.version(market, day),
+                # Each split changes the adjusted past on the day it executes.
+                (self.today, len(self._splits)) if adjusted else None,
+            )
+            if key in self._answers:
+                self._answers.move_to_end(key)
+                return self._answers[key]
+            bars = self.bars(market, day, adjusted, include_otc)
+            answer = len(bars), orjson.dumps(bars)
+            if self._elapsed(market, day) >= 1:
+                self._keep(key, answer)
+            return answer
+
+    def tickers(self, market: str, active: bool = True) -> list[Row]:
+        """All rows the tickers endpoint has for a market, in ticker order."""
+        with self._lock:
+            self._catch_up()
+            rows = [r for r in self._register if r.market == market and r.active == active]
+            rows.sort(key=lambda row: (row.ticker, row.id))
+            return [dict(row.fields) for row in rows]
+
+    def splits(self) -> list[Row]:
+        """All splits, future ones included, in the order they were entered."""
+        with self._lock:
+            return [split.row() for split in self._splits]
+
+    def dividends(self) -> list[Row]:
+        """All dividends, announced ones included, in the order they were entered."""
+        with self._lock:
+            return [dict(row) for row in self._dividends]
+
+    def exchanges(self, asset_class: str | None = None, locale: str | None = None) -> list[Row]:
+        """Exchanges, of one asset class or locale if given."""
+        return _matching(exchange_rows(), asset_class, locale)
+
+    def ticker_types(self, asset_class: str | None = None, locale: str | None = None) -> list[Row]:
+        """Ticker types, of one asset class or locale if given."""
+        return _matching(type_rows(), asset_class, locale)
+
+    def holidays(self) -> list[Row]:
+        """Holidays and early closes of the coming year, a row per exchange."""
+        return marketstatus.upcoming(self._calendar, self.now)
+
+    def market_status(self) -> Row:
+        """What is open now."""
+        return marketstatus.current(self._calendar, self.now)
+
+    def sessions(self, market: str, start: date, end: date) -> list[date]:
+        """Days with bars from `start` to `end`, both included: XNYS sessions for stocks, UTC days
+        for crypto, and for fx all but Saturdays (unverified)."""
+        return self._calendar.sessions(market, start, end)
+
+    def page(
+        self, kind: str, query: Query, marker: Marker | None
+    ) -> tuple[list[Row], Marker | None]:
+        """One page of "tickers", "splits" or "dividends", and the marker of the next page."""
+        with self._lock:
+            self._catch_up()
+            if kind == "tickers":
+                version: object = (kind, self._register.version, self.today)
+                index = self._indices.get(
+                    query, version, lambda: ticker_entries(self._register, query, self.today)
+                )
+            else:
+                rows = self._dividends if kind == "dividends" else [s.row() for s in self._splits]
+                version = (kind, len(rows))
+                index = self._indices.get(query, version, lambda: event_entries(rows, query))
+            found_rows, following = index.page(marker, query.limit, self._paging)
+            return [dict(row) for row in found_rows], following
+
+    # What happens
+
+    def advance(self, to: str | datetime, restamp: bool = True) -> None:
+        """Move the clock forward; a night that passes gives active stock rows a new stamp."""
+        with self._lock:
+            self._clock.advance(to)
+            if not restamp:
+                self._stamped = last_nightly_batch(self.now)
+            self._catch_up()
+
+    def restamp(self) -> None:
+        """Run the nightly batch now: every active stocks and otc row gets a new stamp."""
+        with self._lock:
+            self._register.restamp(to_ns(self.now))
+
+    def delist(
+        self,
+        ticker: str,
+        on: date | None = None,
+        keep_identifiers: bool = True,
+        style: DelistedStyle = "utc-midnight",
+    ) -> None:
+        """Delist a symbol: `on` (default today) is the first day without a bar.
+
+        Its row moves to active=false with a new stamp, its last. A crypto row just vanishes.
+        """
+        with self._lock:
+            self._catch_up()
+            for row in self._register.active(ticker):
+                day = on or self.today
+                self._register.delist(row, day, to_ns(self.now), keep_identifiers, style)
+
+    def list_symbol(self, ticker: str, name: str, market: str = "stocks") -> Row:
+        """List a new company from today on; the symbol may be that of a delisted one."""
+        with self._lock:
+            self._catch_up()
+            if market not in STOCK_MARKETS:
+                raise ValueError(f"a company can be listed in {STOCK_MARKETS}, not in {market!r}")
+            if any(row.active and row.ticker == ticker for row in self._register):
+                raise ValueError(f"{ticker!r} is already listed")
+            fields = _company(ticker, name, market)
+            now_ns = to_ns(self.now)
+            return dict(self._register.add(market, fields, self.today, now_ns).fields)
+
+    def rename(self, ticker: str, name: str) -> None:
+        """Give an active company a new name, and its row a new stamp."""
+        with self._lock:
+            self._catch_up()
+            listing = self._register.active(ticker)[0]
+            self._register.edit(listing, {"name": name}, to_ns(self.now))
+
+    def edit_delisted(self, ticker: str, **changes: Any) -> None:
+        """Change fields of the youngest delisted row with that symbol, and its stamp."""
+        with self._lock:
+            listing = self._register.latest_delisted(ticker)
+            self._register.edit(listing, changes, to_ns(self.now))
+
+    def correct(self, market: str, day: date, ticker: str) -> None:
+        """A late correction: v, vw and n of one bar change, its prices stay."""
+        with self._lock:
+            self._require_bar(market, day, ticker)
+            self._edits.correct(market, day, ticker)
+
+    def drop_bar(self, market: str, day: date, ticker: str) -> None:
+        """Stop sending one bar."""
+        with self._lock:
+            self._require_bar(market, day, ticker)
+            self._edits.copy(market, day, ticker, 0)
+
+    def duplicate_bar(self, market: str, day: date, ticker: str) -> None:
+        """Send one bar twice, a defect seen in 2021."""
+        with self._lock:
+            self._require_bar(market, day, ticker)
+            self._edits.copy(market, day, ticker, 2)
+
+    def add_split(
+        self, ticker: str, execution_date: date, split_from: float, split_to: float
+    ) -> Row:
+        """Enter a split. One whose day is over changes adjusted bars only, as late records do."""
+        with self._lock:
+            number = len(self._splits)
+            identity = event_id(ticker, execution_date, split_from, split_to, number)
+            split = Split(identity, ticker, execution_date, split_from, split_to)
+            self._splits.append(replace(split, priced=execution_date > self.today))
+            return split.row()
+
+    def add_dividend(
+        self,
+        ticker: str,
+        ex_dividend_date: date,
+        cash_amount: float,
+        dividend_type: str = "CD",
+        frequency: int = 4,
+    ) -> Row:
+        """Enter a dividend of `cash_amount` USD a share; it may repeat or lie in the past."""
+        with self._lock:
+            row = dividend_row(ticker, ex_dividend_date, cash_amount, dividend_type, frequency)
+            row["id"] = event_id(row["id"], len(self._dividends))
+            self._dividends.append(row)
+            return dict(row)
+
+    # Inside
+
+    @property
+    def _calendar(self) -> Calendar:
+        return calendar_until(self.today.year + 2)
+
+    def _catch_up(self) -> None:
+        """Run the nightly batch if a night has passed; of several only the last leaves a trace."""
+        night = last_nightly_batch(self.now)
+        if night > self._stamped:
+            self._stamped = night
+            self._register.restamp(to_ns(night))
+
+    def _elapsed(self, market: str, day: date) -> float:
+        """How much of a session is over: 0 before it opens or on a day without one, 1 after it."""
+        if not self._calendar.has_bars(market, day):
+            return 0.0
+        opens, closes = self._calendar.hours(market, day)
+        return min(max((self.now - opens) / (closes - opens), 0.0), 1.0)
+
+    def _tape(self, market: str) -> Tape:
+        version, tape = self._tapes.get(market, (-1, None))
+        if tape is None or version != self._register.trading_version:
+            markets = STOCK_MARKETS if market == "stocks" else (market,)
+            tape = Tape(market, (r for r in self._register if r.market in markets), self._seed)
+            self._tapes[market] = self._register.trading_version, tape
+        return tape
+
+    def _keep(self, key: object, answer: tuple[int, bytes]) -> None:
+        self._answers[key] = answer
+        self._answer_bytes += len(answer[1])
+        while self._answer_bytes > _KEPT_BYTES:
+            _, (_, dropped) = self._answers.popitem(last=False)
+            self._answer_bytes -= len(dropped)
+
+    def _require_bar(self, market: str, day: date, ticker: str) -> None:
+        bars = self.bars(market, day, include_otc=True)
+        if not any(bar["T"] == ticker for bar in bars):
+            raise KeyError(f"{ticker!r} has no {market} bar on {day}")
+
+
+def _company(ticker: str, name: str, market: str) -> Row:
+    code = event_id(ticker, name).upper()
+    return {
+        "ticker": ticker,
+        "name": name,
+        "market": market,
+        "locale": "us",
+        "primary_exchange": "XNAS" if market == "stocks" else "OTCM",
+        "type": "CS",
+        "active": True,
+        "currency_name": "usd",
+        "cik": f"{int(code[1:6], 16):010d}",
+        "composite_figi": f"BBG00{code[1:8]}",
+        "share_class_figi": f"BBG001{code[8:14]}",
+    }
+
+
+def _matching(rows: list[Row], asset_class: str | None, locale: str | None) -> list[Row]:
+    return [
+        row
+        for row in rows
+        if asset_class in (None, row["asset_class"]) and locale in (None, row["locale"])
+    ]

@@ -1,0 +1,67 @@
+"""Paging: the vendor's next_url is followed on our address only, and never in a circle."""
+
+import pytest
+import requests_mock as rm
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from polygon_sandbox import Fault, Plan, Sandbox, World
+from source_polygon.paging import _target
+from syncing import Syncs
+
+BASE = "https://api.polygon.io"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "next_url", "target"),
+    [
+        (BASE, f"{BASE}/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
+        (BASE, "https://API.polygon.io:443/v3/x?cursor=a", "https://API.polygon.io:443/v3/x?cursor=a"),
+        (BASE, "/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
+        # The same API under its other name.
+        (BASE, "https://api.massive.com/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
+        # A proxy that does not rewrite bodies.
+        ("https://proxy.example/polygon", f"{BASE}/v3/x?cursor=a", "https://proxy.example/polygon/v3/x?cursor=a"),
+    ],
+)  # fmt: skip
+def test_next_url_is_followed_on_our_address(base_url: str, next_url: str, target: str) -> None:
+    assert _target(next_url, base_url) == target
+
+
+@pytest.mark.parametrize(
+    "next_url",
+    [
+        "https://evil.example/v3/x?cursor=a",
+        "//evil.example/v3/x?cursor=a",
+        "http://api.polygon.io/v3/x?cursor=a",
+        "https://api.polygon.io:8443/v3/x?cursor=a",
+        "https://api.polygon.io@evil.example/v3/x",
+        "https://api.polygon.io.evil.example/v3/x",
+    ],
+)
+def test_next_url_to_elsewhere_is_refused(next_url: str) -> None:
+    with pytest.raises(AirbyteTracedException, match="leads to another host"):
+        _target(next_url, BASE)
+
+
+def test_a_foreign_next_url_gets_no_request_and_fails_the_stream(
+    large: Syncs,
+) -> None:
+    with Sandbox(World(stocks=5), plan=Plan.unlimited()) as elsewhere:
+        large.sandbox.faults.add(Fault.foreign_next_url(elsewhere.url, path="tickers", times=None))
+        output = large.read("tickers", expect_failure=True)
+        assert elsewhere.requests == []
+    assert any("leads to another host" in error for error in output.errors)
+    assert "system_error" in output.failure_types
+
+
+def test_a_repeated_cursor_is_an_error_and_not_a_loop(large: Syncs) -> None:
+    large.sandbox.faults.add(Fault.repeated_next_url(path="tickers", times=None))
+    output = large.read("tickers", expect_failure=True)
+    assert any("goes in a circle" in error for error in output.errors)
+    assert len(large.sandbox.requests) < 6
+
+
+def test_a_row_without_its_key_is_an_error(large: Syncs) -> None:
+    with rm.Mocker() as vendor:
+        vendor.get(rm.ANY, json={"status": "OK", "results": [{"ticker": "A"}, {"name": "B"}]})
+        output = large.read("tickers", expect_failure=True)
+    assert any("A row has no ticker" in error for error in output.errors)
