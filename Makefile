@@ -26,7 +26,7 @@ test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 check: $(INSTALLED) ## Lint, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy && $(BIN)/mypy conftest.py
 
 fix: $(INSTALLED) ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff check --fix .

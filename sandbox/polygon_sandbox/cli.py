@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from dataclasses import asdict, replace
+from pathlib import Path
 from threading import Event
 
 import click
@@ -84,6 +85,31 @@ def serve(
     with Sandbox(world, plan, latency_ms, key=key, host=host, port=port) as sandbox:
         click.echo(f"Polygon sandbox on {sandbox.url}  key {sandbox.key}  plan {plan_name}")
         stop.wait()
+
+
+@main.command()
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".demo"),
+    show_default=True,
+    help="Where the DuckDB file and the logs go; emptied first.",
+)
+@click.option(
+    "--api-key",
+    envvar="POLYGON_API_KEY",
+    help="Read the real API with this key; better in POLYGON_API_KEY than on the command line.",
+)
+@click.option("--requests-per-minute", default=5, show_default=True, help="Pace with a key.")
+def demo(directory: Path, api_key: str | None, requests_per_minute: int) -> None:
+    """Read daily bars and tickers through PyAirbyte into DuckDB, twice.
+
+    Without a key the data comes from a sandbox in this process. The second read shows what an
+    incremental sync costs once a session has ended and a night has passed.
+    """
+    from polygon_sandbox.demo import run
+
+    run(directory, api_key, requests_per_minute)
 
 
 def _check_instant(text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
 
@@ -107,14 +106,13 @@ class Sandbox:
         """Forget the requests so far."""
         self._service.clear_requests()
 
-    def on_request(self, hook: Hook) -> Callable[[], None]:
-        """Call `hook(path, query)` before each answer; returns a function that takes it away.
+    def on_request(self, hook: Hook | None) -> None:
+        """Call `hook(path, query)` before each answer; None takes the hook away.
 
         The hook runs in the server's thread. It may change the world, the plan and the faults;
         it must not send requests to the sandbox, which would wait for itself.
         """
-        self._service.hooks.append(hook)
-        return lambda: self._service.hooks.remove(hook)
+        self._service.hook = hook
 
     def _run(self) -> None:
         try:

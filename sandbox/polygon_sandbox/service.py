@@ -64,7 +64,7 @@ class Service:
         self.world = world
         self.key = key
         self.faults = Faults()
-        self.hooks: list[Hook] = []
+        self.hook: Hook | None = None
         self._strict = strict
         self._lock = Lock()
         self._requests: list[Request] = []
@@ -90,11 +90,11 @@ class Service:
             self._requests.clear()
 
     def answer(self, incoming: Incoming) -> Reply:
-        """The reply to a request, after hooks and faults; the request is recorded."""
+        """The reply to a request, after the hook and the faults; the request is recorded."""
         at = time.time()
         query = {name: value for name, value in incoming.pairs if name != KEY_PARAMETER}
-        for hook in list(self.hooks):
-            hook(incoming.path, query)
+        if self.hook is not None:
+            self.hook(incoming.path, query)
         plan, limiter = self._allowance
         authorized = incoming.key() == self.key and plan.key_known
         reply = self._refusal(incoming, plan, limiter, authorized)

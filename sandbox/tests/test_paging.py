@@ -94,9 +94,9 @@ def test_a_restamp_between_pages_hides_rows_from_a_descending_reader(
 ) -> None:
     params = {"market": "stocks", "sort": "last_updated_utc", "order": "desc", "limit": 20}
     first = get(TICKERS, params=params).json()
-    stop = sandbox.on_request(lambda path, query: sandbox.world.restamp())
+    sandbox.on_request(lambda path, query: sandbox.world.restamp())
     second = get(first["next_url"]).json()
-    stop()
+    sandbox.on_request(None)
     # Every dated row is now newer than the marker: only the undated one is left below it.
     assert all("last_updated_utc" not in row for row in second["results"])
     assert "next_url" not in second

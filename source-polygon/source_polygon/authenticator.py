@@ -10,6 +10,8 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.auth.declarative_authenticator import DeclarativeAuthenticator
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_polygon.tally import REQUESTS
+
 
 @dataclass
 class OriginBoundBearer(DeclarativeAuthenticator):
@@ -43,6 +45,7 @@ class OriginBoundBearer(DeclarativeAuthenticator):
                 internal_message=f"Foreign origin {origin(request.url or '')!r}.",
                 failure_type=FailureType.system_error,
             )
+        REQUESTS.add_one()
         request.headers[self.auth_header] = self.token
         request.hooks["response"] = [_stay]
         return request

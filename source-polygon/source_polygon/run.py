@@ -80,7 +80,11 @@ def main() -> None:
                 # One write a message: the buffer may be flushed between two.
                 print(f"{message}\n", end="")  # noqa: T201 - stdout is the Airbyte protocol
     except AirbyteTracedException as error:
-        sys.stdout.write(f"{Entrypoint.airbyte_message_to_string(error.as_airbyte_message())}\n")
+        trace = error.as_airbyte_message()
+        if error.failure_type is FailureType.config_error and trace.trace and trace.trace.error:
+            # Where in our code a wrong file or value was noticed helps nobody.
+            trace.trace.error.stack_trace = None
+        sys.stdout.write(f"{Entrypoint.airbyte_message_to_string(trace)}\n")
         sys.exit(1)
 
 
@@ -118,4 +122,5 @@ def _stop(_signal: int, _frame: FrameType | Any) -> None:
     PRINT_BUFFER.flush()
     LOGGER.info("Stopped by SIGTERM. The last STATE message is where the next sync resumes.")
     PRINT_BUFFER.flush()
-    os._exit(128 + signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -27,6 +28,7 @@ from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from source_polygon import check
 from source_polygon.checkpoint import LaneCursor
 from source_polygon.config import problems, unknown_fields, with_defaults
+from source_polygon.tally import REQUESTS
 
 MANIFEST = Path(__file__).with_name("manifest.yaml")
 
@@ -102,7 +104,12 @@ class SourcePolygon(YamlDeclarativeSource):
             SourcePolygon.__init__(self, catalog, config, state)
         self._require_valid_config()
         self._warn(logger)
-        yield from super().read(logger, config, catalog, state)
+        started, before = monotonic(), REQUESTS.number
+        try:
+            yield from super().read(logger, config, catalog, state)
+        finally:
+            sent, seconds = REQUESTS.number - before, monotonic() - started
+            logger.info("Requests sent, retries included: %d, in %.0f seconds.", sent, seconds)
 
     def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
         """Return the manifest's streams, the incremental ones with their own cursor.

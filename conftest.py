@@ -1,0 +1,38 @@
+"""The sandbox that acceptance-test-config.yml points at.
+
+It is at the root because `airbyte-cdk connector test` runs a suite of its own from a folder that it
+writes, and the root is the one place whose conftest.py pytest loads for both that suite and ours.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from polygon_sandbox import Plan, Sandbox, World
+from source_polygon.sessions import last_finished
+
+GENERATED = Path(__file__).parent / "integration_tests" / "generated"
+
+
+@pytest.fixture(scope="session")
+def acceptance_sandbox() -> Iterator[Sandbox]:
+    """A sandbox in real time, with the configurations of the acceptance tests written for it."""
+    with Sandbox(World(), Plan.unlimited()) as sandbox:
+        config = {
+            "api_key": sandbox.key,
+            "start_date": str(last_finished("stocks") - timedelta(days=400)),
+            "base_url": sandbox.url,
+            "requests_per_minute": 6000,
+        }
+        GENERATED.mkdir(exist_ok=True)
+        (GENERATED / "config.json").write_text(json.dumps(config))
+        (GENERATED / "wrong_key.json").write_text(json.dumps({**config, "api_key": "wrong"}))
+        yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def _acceptance_sandbox(request: pytest.FixtureRequest) -> None:
+    if request.path.name == "test_airbyte_standards.py":
+        request.getfixturevalue("acceptance_sandbox")
