@@ -12,9 +12,10 @@ help: ## Show the targets
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
 $(INSTALLED): requirements/dev.txt pyproject.toml sandbox/pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable sandbox
+	@echo "Setting up .venv with the locked versions; the first time this takes a few minutes."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable sandbox
 	@touch $@
 
 demo: $(INSTALLED) ## Read sandbox data (or real data with POLYGON_API_KEY) into DuckDB, twice

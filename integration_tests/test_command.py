@@ -180,6 +180,7 @@ def test_a_failed_read_exits_with_1_and_a_readable_reason(
     assert status == 1
     assert any("does not accept this API key (Unknown API Key)" in reason for reason in reasons)
     assert "some-other-key-123" not in text
+    assert "Traceback" not in "".join(m["log"]["message"] for m in of(messages, "LOG"))
 
 
 def test_help_and_version() -> None:

@@ -9,6 +9,7 @@ from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_polygon.answers import Refusal, message, refusal
+from source_polygon.ask import ask
 from source_polygon.sessions import BAR_MARKETS, last_finished, sessions
 
 
@@ -27,7 +28,7 @@ def failures(config: Mapping[str, Any], bars: Requester, tickers: Requester) -> 
                 sentence = _bars_failure(bars, market)
             else:
                 sentence = None
-                tickers.send_request(request_params={"market": market, "limit": 1})
+                ask(tickers, request_params={"market": market, "limit": 1})
         except AirbyteTracedException as error:
             sentence = error.message or "The check failed."
         if sentence and sentence not in found:
@@ -39,12 +40,9 @@ def _bars_failure(bars: Requester, market: str) -> str | None:
     # Not the very last session: some plans get it hours after the close, which is no failure.
     last = last_finished(market)
     day = sessions(market, last - timedelta(days=10), last)[-2]
-    response = bars.send_request(
-        stream_slice=StreamSlice(
-            partition={"market": market}, cursor_slice={"date": day.isoformat()}
-        )
-    )
-    if response is None or refusal(response) is not Refusal.OUTSIDE_HISTORY:
+    session = StreamSlice(partition={"market": market}, cursor_slice={"date": day.isoformat()})
+    response = ask(bars, stream_slice=session)
+    if refusal(response) is not Refusal.OUTSIDE_HISTORY:
         return None
     return (
         f"Polygon.io serves no {market} bars of {day}, a recent session: {message(response)} "

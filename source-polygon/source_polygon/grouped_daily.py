@@ -16,6 +16,7 @@ from airbyte_cdk.sources.types import Record, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_polygon.answers import Refusal, message, payload, refusal
+from source_polygon.ask import ask
 from source_polygon.checkpoint import Lane, LaneCursor, LaneSlice, UnreadableState
 from source_polygon.sessions import BAR_MARKETS, end_of_bar, last_finished, session_of, sessions
 from source_polygon.stamps import from_milliseconds
@@ -165,14 +166,8 @@ class GroupedDailyRetriever(Retriever):
             )
 
     def _ask(self, lane: SessionLane, day: date) -> requests.Response:
-        response = self.requester.send_request(
-            stream_slice=StreamSlice(
-                partition=lane.partition, cursor_slice={"date": day.isoformat()}
-            )
-        )
-        if response is None:
-            raise TypeError("the requester returned no response")
-        return response
+        session = StreamSlice(partition=lane.partition, cursor_slice={"date": day.isoformat()})
+        return ask(self.requester, stream_slice=session)
 
     def _find_history_start(self, lane: SessionLane, day: date, words: str) -> bool:
         """Find the first session that the plan covers; return whether there is one after `day`.

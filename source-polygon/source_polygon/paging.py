@@ -9,6 +9,7 @@ from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_polygon.answers import payload
+from source_polygon.ask import ask
 from source_polygon.authenticator import origin
 
 PAGE_SIZE: Final = 1000
@@ -35,8 +36,8 @@ def pages(
         AirbyteTracedException: `next_url` leads elsewhere or in a circle, or a row lacks its key.
     """
     seen: set[str] = set()
-    response = requester.send_request(request_params={**params, "limit": PAGE_SIZE})
-    while response is not None:
+    response = ask(requester, request_params={**params, "limit": PAGE_SIZE})
+    while True:
         body = payload(response)
         rows = body.get("results") or []
         if not all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
@@ -49,7 +50,7 @@ def pages(
         if target in seen:
             raise _broken("Paging goes in a circle: next_url repeats.", target)
         seen.add(target)
-        response = requester.send_request(path=target)
+        response = ask(requester, path=target)
 
 
 def _target(next_url: str, base_url: str) -> str:

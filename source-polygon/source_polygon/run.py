@@ -50,6 +50,18 @@ Exit status: 0 done (a failed check too: read its message), 1 failed, 2 wrong us
 """
 
 
+class Plain(logging.Filter):
+    """Takes the traceback off log messages of failures that have words for the user."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Replace the traceback of a worded failure by the words."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, AirbyteTracedException):
+            record.msg, record.args = f"{record.getMessage()}: {error.message}", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
 class Entrypoint(AirbyteEntrypoint):
     """Airbyte's entry point, with the configuration judged by the source alone.
 
@@ -73,6 +85,8 @@ def main() -> None:
         sys.exit(0)
     parsed = Entrypoint.parse_args(args)
     signal.signal(signal.SIGTERM, _stop)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Plain())
     try:
         entrypoint = Entrypoint(_source(parsed))
         with PRINT_BUFFER:

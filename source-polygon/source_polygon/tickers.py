@@ -142,6 +142,9 @@ class TickersRetriever(Retriever):
     ) -> Iterator[tuple[Row, str]]:
         tickers = self._list(market, active=True)
         since = progress.active if tickers.stamped else ""
+        if self.config["include_delisted"] and not progress.recorded_after:
+            # Delisted rows come for the first time: which symbols are active must be known of all.
+            since = ""
         for row in newest_of_each(tickers.rows(since, progress.undated.get("active", 0))):
             listing_end = listings.see_active(row["ticker"])
             if changed(row, since):
