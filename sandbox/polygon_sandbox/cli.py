@@ -101,7 +101,10 @@ def serve(
     help="Read the real API with this key; better in POLYGON_API_KEY than on the command line.",
 )
 @click.option("--requests-per-minute", default=5, show_default=True, help="Pace with a key.")
-def demo(directory: Path, api_key: str | None, requests_per_minute: int) -> None:
+@click.option(
+    "--base-url", default="https://api.polygon.io", show_default=True, help="Address with a key."
+)
+def demo(directory: Path, api_key: str | None, requests_per_minute: int, base_url: str) -> None:
     """Read daily bars and tickers through PyAirbyte into DuckDB, twice.
 
     Without a key the data comes from a sandbox in this process. The second read shows what an
@@ -109,7 +112,7 @@ def demo(directory: Path, api_key: str | None, requests_per_minute: int) -> None
     """
     from polygon_sandbox.demo import run
 
-    run(directory, api_key, requests_per_minute)
+    run(directory, api_key, requests_per_minute, base_url)
 
 
 def _check_instant(text: str) -> None:

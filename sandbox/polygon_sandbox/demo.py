@@ -40,13 +40,14 @@ class Cost:
     seconds: float
 
 
-def run(directory: Path, api_key: str | None, requests_per_minute: int) -> None:
+def run(directory: Path, api_key: str | None, requests_per_minute: int, base_url: str) -> None:
     """Run the demo.
 
     Args:
         directory: where the DuckDB file and the logs go; emptied first.
         api_key: key for the vendor's API; None for the sandbox.
         requests_per_minute: pace for the vendor's API.
+        base_url: address of the vendor's API.
     """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -56,11 +57,12 @@ def run(directory: Path, api_key: str | None, requests_per_minute: int) -> None:
         config = {
             "api_key": api_key,
             "start_date": recent[0].isoformat(),
+            "base_url": base_url,
             "requests_per_minute": requests_per_minute,
         }
         CONSOLE.print(
-            f"Reading api.polygon.io at {requests_per_minute} requests a minute. The first read "
-            "needs about 40 requests, nearly all for the tickers."
+            f"Reading {base_url} at {requests_per_minute} requests a minute. The first read needs "
+            "about 40 requests, nearly all for the tickers."
         )
         _demo(directory, config, overnight=lambda: None)
         return
