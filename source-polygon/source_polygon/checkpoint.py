@@ -21,6 +21,8 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 from airbyte_cdk.sources.types import Record, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_polygon.output import Output, Row, one_by_one
+
 
 class UnreadableState(ValueError):
     """The incoming state is not of a form that this connector writes."""
@@ -33,6 +35,7 @@ class Lane:
         partition: what the lane reads, as it stands in the state.
         cursor: the checkpoint: everything up to it has been emitted.
         stopped: whether the lane has ended for this sync, before its last slice.
+        output: turns rows into what the CDK passes on.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Lane:
         self.partition = partition
         self.cursor = cursor
         self.stopped = False
+        self.output: Output = one_by_one
         self._run_ahead = run_ahead
         self._handed_out = 0
         self._passed = 0
@@ -104,6 +108,10 @@ class LaneSlice(StreamSlice):
         """Wait for the slice's turn; return False where the lane has stopped before it."""
         return self.lane.enter(self.position)
 
+    def records(self, stream: str, rows: Iterable[Row]) -> Iterable[Record]:
+        """Return `rows` in the form in which they leave the connector."""
+        return self.lane.output(stream, rows, self)
+
     def complete(self, cursor: Mapping[str, Any]) -> None:
         """Say that all records of the slice are emitted, and which checkpoint that reaches."""
         self.reached = cursor
@@ -132,12 +140,17 @@ class LaneCursor(Cursor):
         self._incoming: Mapping[str, Any] = {}
 
     def attach(
-        self, stream_name: str, states: ConnectorStateManager, messages: MessageRepository
+        self,
+        stream_name: str,
+        states: ConnectorStateManager,
+        messages: MessageRepository,
+        output: Output,
     ) -> None:
-        """Take the incoming state, and the place to send new state to."""
+        """Take the incoming state, the place to send new state to, and how records leave."""
         self._stream_name = stream_name
         self._states = states
         self._messages = messages
+        self._output = output
         self._incoming = states.get_stream_state(stream_name, None)
 
     @property
@@ -181,6 +194,7 @@ class LaneCursor(Cursor):
                 failure_type=FailureType.config_error,
             ) from error
         for lane in self._lanes:
+            lane.output = self._output
             for lane_slice in self.slices(lane):
                 if lane.stopped:
                     break

@@ -88,8 +88,7 @@ class DatedEventsRetriever(Retriever):
         params = {**stream_slice["window"], "sort": field, "order": "asc"}
         try:
             for rows, _ in pages(self.requester, params, self.config["base_url"], key="id"):
-                for row in rows:
-                    yield Record(data=row, stream_name=self.name, associated_slice=stream_slice)
+                yield from stream_slice.records(self.name, rows)
         except Exception:
             stream_slice.lane.stop()
             raise

@@ -156,8 +156,7 @@ class GroupedDailyRetriever(Retriever):
                     return
             else:
                 lane.served(day)
-                for bar in bars(payload(response), lane.market, day):
-                    yield Record(data=bar, stream_name=self.name, associated_slice=session)
+                yield from session.records(self.name, bars(payload(response), lane.market, day))
         session.complete(lane.checkpoint(day))
         if session.position % _PROGRESS_EVERY == 0:
             LOGGER.info(

@@ -5,17 +5,20 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from types import FrameType
 from typing import Any, Final, TypeVar
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler
-from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import ConnectorSpecification, FailureType
+from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
+from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
+from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_polygon.output import Page, in_pages, page_of
 from source_polygon.source import SourcePolygon
 
 LOGGER = logging.getLogger("airbyte")
@@ -51,10 +54,15 @@ Exit status: 0 done (a failed check too: read its message), 1 failed, 2 wrong us
 
 
 class Plain(logging.Filter):
-    """Takes the traceback off log messages of failures that have words for the user."""
+    """Makes the CDK's log messages say what the user needs to know, and no more."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace the traceback of a worded failure by the words."""
+        """Replace the traceback of a worded failure by the words; drop the count of pages.
+
+        The CDK takes a page for one record. The source logs how many records there were.
+        """
+        if record.getMessage().startswith("Read ") and record.module == "concurrent_read_processor":
+            return False
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, AirbyteTracedException):
             record.msg, record.args = f"{record.getMessage()}: {error.message}", ()
@@ -71,6 +79,34 @@ class Entrypoint(AirbyteEntrypoint):
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Any) -> None:
         """Leave it to `SourcePolygon`."""
+
+    @staticmethod
+    def handle_record_counts(
+        message: AirbyteMessage,
+        stream_message_count: defaultdict[HashableStreamDescriptor, float],
+    ) -> AirbyteMessage:
+        """Count the records of a page where the CDK would count one."""
+        page = page_of(message)
+        if page is None:
+            return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
+        stream_message_count[HashableStreamDescriptor(name=page.stream)] += page.count
+        return message
+
+    def output(self, parsed: argparse.Namespace) -> Iterator[str | Page]:
+        """Return what to print: messages in the form of text, records by the page."""
+        if parsed.command != "read":
+            yield from self.run(parsed)
+            return
+        # What `run` does for a read, but for turning each record into text.
+        debug = parsed.debug or is_platform_debug_log_enabled()
+        for logger in (self.logger, LOGGER):
+            logger.setLevel(logging.DEBUG if debug else logging.INFO)
+        spec = self.source.spec(self.logger)
+        config = self.source.read_config(parsed.config)
+        catalog = self.source.read_catalog(parsed.catalog)
+        state = self.source.read_state(parsed.state)
+        for message in self.read(spec, config, catalog, state):
+            yield page_of(message) or self.airbyte_message_to_string(message)
 
 
 def main() -> None:
@@ -90,9 +126,8 @@ def main() -> None:
     try:
         entrypoint = Entrypoint(_source(parsed))
         with PRINT_BUFFER:
-            for message in entrypoint.run(parsed):
-                # One write a message: the buffer may be flushed between two.
-                print(f"{message}\n", end="")  # noqa: T201 - stdout is the Airbyte protocol
+            for item in entrypoint.output(parsed):
+                _print(item)
     except AirbyteTracedException as error:
         trace = error.as_airbyte_message()
         if error.failure_type is FailureType.config_error and trace.trace and trace.trace.error:
@@ -102,11 +137,25 @@ def main() -> None:
         sys.exit(1)
 
 
+def _print(item: str | Page) -> None:
+    """Print to stdout, whole lines at a time, in order with what the loggers print."""
+    if isinstance(item, str):
+        PRINT_BUFFER.write(f"{item}\n")
+        return
+    with PRINT_BUFFER.lock:
+        PRINT_BUFFER.flush()
+        stdout = sys.__stdout__
+        if stdout is not None:
+            stdout.buffer.write(item.lines)
+            stdout.flush()
+
+
 def _source(parsed: argparse.Namespace) -> SourcePolygon:
     return SourcePolygon(
         catalog=_load(parsed, "catalog", SourcePolygon.read_catalog),
         config=_load(parsed, "config", SourcePolygon.read_config),
         state=_load(parsed, "state", SourcePolygon.read_state),
+        output=in_pages,
     )
 
 

@@ -1,6 +1,7 @@
 """The source: the manifest, with what YAML cannot say added to it."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import monotonic
@@ -28,6 +29,7 @@ from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from source_polygon import check
 from source_polygon.checkpoint import LaneCursor
 from source_polygon.config import problems, unknown_fields, with_defaults
+from source_polygon.output import Output, one_by_one, page_of
 from source_polygon.tally import REQUESTS
 
 MANIFEST = Path(__file__).with_name("manifest.yaml")
@@ -40,6 +42,7 @@ class SourcePolygon(YamlDeclarativeSource):
         catalog: the configured catalog of a read.
         config: the user's configuration; what is missing takes the default of the spec.
         state: the state to go on from.
+        output: how records leave, see `output`. The command passes `in_pages`.
     """
 
     # `discover` and `read` say what is wrong with a configuration themselves, with the fix.
@@ -50,7 +53,9 @@ class SourcePolygon(YamlDeclarativeSource):
         catalog: ConfiguredAirbyteCatalog | None = None,
         config: Mapping[str, Any] | None = None,
         state: list[AirbyteStateMessage] | None = None,
+        output: Output = one_by_one,
     ) -> None:
+        self._output = output
         self._configured = config is not None
         self._state = state
         spec = safe_load_yaml(MANIFEST.read_text())["spec"]["connection_specification"]
@@ -74,7 +79,7 @@ class SourcePolygon(YamlDeclarativeSource):
         The CDK's standard tests construct the source without arguments.
         """
         if not self._configured:
-            SourcePolygon.__init__(self, config=config)
+            SourcePolygon.__init__(self, config=config, output=self._output)
         return config
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
@@ -101,13 +106,20 @@ class SourcePolygon(YamlDeclarativeSource):
     ) -> Iterator[AirbyteMessage]:
         """Return the messages of a sync."""
         if state and not self._state:
-            SourcePolygon.__init__(self, catalog, config, state)
+            SourcePolygon.__init__(self, catalog, config, state, self._output)
         self._require_valid_config()
         self._warn(logger)
         started, before = monotonic(), REQUESTS.number
+        records: Counter[str] = Counter()
         try:
-            yield from super().read(logger, config, catalog, state)
+            for message in super().read(logger, config, catalog, state):
+                if message.record:
+                    page = page_of(message)
+                    records[message.record.stream] += page.count if page else 1
+                yield message
         finally:
+            for stream, number in records.items():
+                logger.info("%s: %d records.", stream, number)
             sent, seconds = REQUESTS.number - before, monotonic() - started
             logger.info("Requests sent, retries included: %d, in %.0f seconds.", sent, seconds)
 
@@ -123,7 +135,10 @@ class SourcePolygon(YamlDeclarativeSource):
                 router = getattr(stream._stream_partition_generator, "_stream_slicer", None)
                 if isinstance(router, LaneCursor):
                     router.attach(
-                        stream.name, self._connector_state_manager, self._message_repository
+                        stream.name,
+                        self._connector_state_manager,
+                        self._message_repository,
+                        self._output,
                     )
                     stream._cursor = router
                     stream._cursor_field = router.field

@@ -8,7 +8,6 @@ where they are when they are stamped; the checkpoint is the newest stamp from be
 so that what changes meanwhile is read by the next sync.
 """
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +21,6 @@ from source_polygon.clock import utc_now
 from source_polygon.listings import Listings, Row, changed, newest_of_each, stamp
 from source_polygon.stamps import sortable
 from source_polygon.ticker_list import TickerList
-
-LOGGER = logging.getLogger("airbyte")
 
 
 @dataclass
@@ -113,16 +110,9 @@ class TickersRetriever(Retriever):
             raise TypeError("tickers is read by the slices of TickersCursor")
         market, cursor_field = stream_slice["market"], stream_slice["cursor_field"]
         progress = Progress.load(stream_slice.lane.cursor, cursor_field)
-        count = 0
-        for row, listing_end in self._market(market, progress):
-            count += 1
-            yield Record(
-                data=_record(row, market, listing_end),
-                stream_name=self.name,
-                associated_slice=stream_slice,
-            )
+        rows = (_record(row, market, end) for row, end in self._market(market, progress))
+        yield from stream_slice.records(self.name, rows)
         stream_slice.complete(progress.dump(cursor_field))
-        LOGGER.info("tickers %s: %d new or changed rows.", market, count)
 
     def _market(self, market: str, progress: Progress) -> Iterator[tuple[Row, str]]:
         """Return rows with their `listing_end`, and move `progress` over what is read.
