@@ -1,9 +1,13 @@
 """The command as a platform runs it: its own process, files in, messages on stdout, exit status."""
 
+import fcntl
 import json
 import signal
 import subprocess
 import sys
+import termios
+import time
+from array import array
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -178,7 +182,7 @@ def test_a_failed_read_exits_with_1_and_a_readable_reason(
         m["trace"]["error"]["message"] for m in of(messages, "TRACE") if "error" in m["trace"]
     }
     assert status == 1
-    assert any("does not accept this API key (Unknown API Key)" in reason for reason in reasons)
+    assert any("does not accept this API key: Unknown API Key." in reason for reason in reasons)
     assert "some-other-key-123" not in text
     assert "Traceback" not in "".join(m["log"]["message"] for m in of(messages, "LOG"))
 
@@ -209,10 +213,30 @@ def test_sigterm_ends_the_read_at_once_with_whole_lines(
             process.send_signal(signal.SIGTERM)
             break
     lines += process.stdout.read().splitlines()
-    assert process.wait(timeout=10) == -signal.SIGTERM
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM
     sandbox.faults.clear()
     assert [json.loads(line)["type"] for line in lines]
     assert any("Stopped by SIGTERM" in line for line in lines)
+
+
+def test_sigterm_ends_a_read_whose_output_nobody_takes(sandbox: Sandbox, tmp_path: Path) -> None:
+    long = write_config(tmp_path, sandbox, start_date=str(DAYS[-60]))
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [*COMMAND, "read", "--config", long, "--catalog", CATALOGS / "incremental_catalog.json"],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    full = fcntl.fcntl(pipe, 1032)  # F_GETPIPE_SZ, which Python 3.10 does not name
+    waiting = array("i", [0])
+    until = time.monotonic() + 60
+    while waiting[0] < full - 4096 and time.monotonic() < until:  # no room for another page
+        fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+        time.sleep(0.05)
+    assert waiting[0] >= full - 4096
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    process.stdout.close()
 
 
 def test_memory_does_not_grow_with_the_number_of_sessions(sandbox: Sandbox, tmp_path: Path) -> None:

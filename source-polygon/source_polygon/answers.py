@@ -27,6 +27,7 @@ class Refusal(Enum):
     NOT_YET = "the session is not over for this plan"
     OUTSIDE_HISTORY = "the session is outside the history of this plan"
     NOT_ENTITLED = "this plan does not cover the data"
+    FORBIDDEN = "no reason that names the plan"
 
 
 def payload(response: requests.Response, *, envelope: bool = True) -> Any:
@@ -50,24 +51,39 @@ def payload(response: requests.Response, *, envelope: bool = True) -> Any:
 def refusal(response: requests.Response) -> Refusal | None:
     """Return why the vendor refuses, or None where `response` is no refusal.
 
-    The texts are those seen from 2024 to 2026; an unknown text means that the plan lacks the data.
+    The texts are those seen from 2024 to 2026. With an unknown one, NOT_AUTHORIZED means that the
+    plan lacks the data; any other 403 may be a firewall's or a proxy's.
     """
     if hasattr(response, _MEMO):
         return None
-    if response.status_code != 403 and _object(response).get("status") != "NOT_AUTHORIZED":
+    unauthorized = _object(response).get("status") == "NOT_AUTHORIZED"
+    if response.status_code != 403 and not unauthorized:
         return None
     text = message(response).lower()
     if "before end of day" in text:
         return Refusal.NOT_YET
     if "timeframe" in text:
         return Refusal.OUTSIDE_HISTORY
-    return Refusal.NOT_ENTITLED
+    plan = unauthorized or "entitled" in text or "upgrade" in text
+    return Refusal.NOT_ENTITLED if plan else Refusal.FORBIDDEN
 
 
 def message(response: requests.Response) -> str:
-    """Return the vendor's own words: `error` or `message`, whichever the body has."""
+    """Return the vendor's own words as a sentence, or "" where there are none.
+
+    They are in `error` or `message`. Should they repeat the key, it is made unreadable.
+    """
     body = _object(response)
-    return str(body.get("error") or body.get("message") or "")[:300]
+    return _sentence(body.get("error") or body.get("message") or "", response)
+
+
+def _sentence(words: object, response: requests.Response) -> str:
+    key = str(response.request.headers.get("Authorization", "")) if response.request else ""
+    text = str(words)
+    if secret := key.removeprefix("Bearer "):
+        text = text.replace(secret, "****")
+    text = text.strip()[:300]
+    return text if not text or text[-1] in ".!?" else f"{text}."
 
 
 def _parse(response: requests.Response, *, envelope: bool) -> Any:
@@ -84,8 +100,8 @@ def _parse(response: requests.Response, *, envelope: bool) -> Any:
     if not isinstance(body, dict):
         raise Broken("the body is not an object")
     if body.get("status") not in _GOOD:
-        words = body.get("error") or body.get("message") or "no reason given"
-        raise Broken(f"the body's status is {body.get('status')!r}: {str(words)[:300]}")
+        words = _sentence(body.get("error") or body.get("message") or "no reason given", response)
+        raise Broken(f"the body's status is {str(body.get('status'))[:40]!r}: {words}")
     results = body.get("results")
     if results is not None and not isinstance(results, list):
         raise Broken("`results` is not a list")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -31,6 +32,9 @@ def failures(config: Mapping[str, Any], bars: Requester, tickers: Requester) -> 
                 ask(tickers, request_params={"market": market, "limit": 1})
         except AirbyteTracedException as error:
             sentence = error.message or "The check failed."
+            if error.failure_type is FailureType.transient_error:
+                # No answer for one market, no answer for any; each attempt takes half a minute.
+                return [*found, sentence]
         if sentence and sentence not in found:
             found.append(sentence)
     return found

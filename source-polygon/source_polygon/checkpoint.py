@@ -7,6 +7,7 @@ slice that cannot be completed ends its lane for this sync. The state is a list 
     {"states": [{"partition": {"market": "stocks"}, "cursor": {"last_updated_utc": "..."}}]}
 """
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from airbyte_cdk.sources.types import Record, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_polygon.output import Output, Row, one_by_one
+
+LOGGER = logging.getLogger("airbyte")
 
 
 class UnreadableState(ValueError):
@@ -251,6 +254,11 @@ class LaneCursor(Cursor):
             ]
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableState(f"{type(error).__name__}: {error}") from error
+        if self._incoming and not saved and self.cursor_field not in self._incoming:
+            LOGGER.warning(
+                "%s: the state holds no checkpoint of this connector; reading starts anew.",
+                self._stream_name,
+            )
         # Lanes that are not read now, such as a market taken out for a while, keep their place.
         self._stale = [entry for entry in saved if entry["partition"] not in wanted]
         return [self.lane(partition, self._start(partition, saved)) for partition in wanted]

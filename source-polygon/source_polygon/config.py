@@ -3,23 +3,39 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
+from source_polygon.authenticator import origin
 from source_polygon.sessions import new_york_today
+
+# Before the vendor's first dividend and split; its bars start later.
+_FIRST_DATE: Final = date(1970, 1, 1)
 
 
 def with_defaults(config: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `config` with the spec's default for each field that is missing or empty."""
-    given = {field: value for field, value in config.items() if value not in (None, "")}
+    """Return `config` with the spec's default for each field that is missing or empty.
+
+    White space around a text is a slip of copying and is dropped; 2.0 is the whole number 2.
+    """
+    tidy = {field: _tidy(value) for field, value in config.items()}
+    given = {field: value for field, value in tidy.items() if value not in (None, "")}
     defaults = {
         field: schema["default"]
         for field, schema in spec["properties"].items()
         if "default" in schema
     }
     return defaults | given
+
+
+def _tidy(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def problems(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
@@ -29,7 +45,7 @@ def problems(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
     """
     errors = Draft7Validator(spec).iter_errors(config)
     found = [_sentence(error, spec) for error in sorted(errors, key=lambda e: list(e.path))]
-    return found or list(_date_problems(config))
+    return found or [*_address_problems(config), *_date_problems(config)]
 
 
 def unknown_fields(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
@@ -85,6 +101,16 @@ def _fix(schema: Mapping[str, Any]) -> str:
     return f"a {schema['type']}{example}"
 
 
+def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        _, host, port = origin(config["base_url"])
+    except ValueError as error:
+        yield f"base_url: {config['base_url']!r} is no address ({error}). Give https://host."
+        return
+    if not host or port == 0:
+        yield f"base_url: {config['base_url']!r} names no host. Give https://host."
+
+
 def _date_problems(config: Mapping[str, Any]) -> Iterator[str]:
     dates: dict[str, date] = {}
     for field in ("start_date", "end_date"):
@@ -94,6 +120,8 @@ def _date_problems(config: Mapping[str, Any]) -> Iterator[str]:
             except ValueError:
                 yield f"{field}: {config[field]!r} is no day of the calendar. Give YYYY-MM-DD."
     start, end = dates.get("start_date"), dates.get("end_date")
+    if start and start < _FIRST_DATE:
+        yield f"start_date: {start} is before all data. Give {_FIRST_DATE} or later."
     if start and start > new_york_today():
         yield f"start_date: {start} lies in the future. Give a day that has passed."
     if start and end and start > end:

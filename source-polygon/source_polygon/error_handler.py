@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -31,9 +32,11 @@ class Patience(BackoffStrategy):
 
     Attributes:
         host: name of the server, for the messages.
+        envelope: see `PolygonErrorHandler`.
     """
 
     host: str
+    envelope: bool
 
     def backoff_time(
         self,
@@ -56,8 +59,8 @@ class Patience(BackoffStrategy):
             return _retry_after(answer)
         if attempt_count >= _ATTEMPTS:
             raise _transient(
-                f"{self.host} gave no usable answer in {attempt_count} attempts: {_fault(answer)}. "
-                "What was read before is saved; the next sync goes on from there."
+                f"{self.host} gave no usable answer in {attempt_count} attempts: "
+                f"{_fault(answer, self.envelope)}. If that lasts, check the network and base_url."
             )
         return None
 
@@ -69,16 +72,19 @@ class PolygonErrorHandler(ErrorHandler):
     Attributes:
         config: the connector's configuration.
         envelope: whether bodies are objects with `status` (else bare lists).
+        days: whether requests are for single days, so that a day which the plan refuses is handed
+            on. Elsewhere such a refusal is one of the whole request.
         backoff_strategies: read by the CDK's requester.
     """
 
     config: Mapping[str, Any]
     envelope: bool = True
+    days: bool = False
     backoff_strategies: list[BackoffStrategy] = field(init=False)
 
     def __post_init__(self) -> None:
         self._host = origin(self.config["base_url"])[1]
-        self.backoff_strategies = [Patience(self._host)]
+        self.backoff_strategies = [Patience(self._host, self.envelope)]
 
     @property
     def max_retries(self) -> int:
@@ -103,7 +109,7 @@ class PolygonErrorHandler(ErrorHandler):
         if status == 401:
             return _fail(
                 FailureType.config_error,
-                f"Polygon.io does not accept this API key ({message(response) or 'HTTP 401'}). "
+                f"Polygon.io does not accept this API key: {message(response) or 'HTTP 401.'} "
                 "Copy the key from the dashboard into api_key.",
             )
         if status == 429:
@@ -119,7 +125,9 @@ class PolygonErrorHandler(ErrorHandler):
     def _unreachable(self, error: Exception | None) -> ErrorResolution:
         if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
             return _fail(FailureType.config_error, f"base_url is not a usable address: {error}")
-        return _again(f"{self._host} could not be reached or broke off: {_fault(error)}")
+        return _again(
+            f"{self._host} could not be reached or broke off: {_fault(error, self.envelope)}"
+        )
 
     def _judged(self, response: requests.Response) -> ErrorResolution:
         try:
@@ -130,16 +138,25 @@ class PolygonErrorHandler(ErrorHandler):
         return ErrorResolution(ResponseAction.SUCCESS, None, None)
 
     def _refused(self, refused: Refusal, response: requests.Response) -> ErrorResolution:
-        words = message(response)
-        if refused is Refusal.NOT_ENTITLED:
-            return _fail(
-                FailureType.config_error,
-                f"The plan of this API key does not cover {_path(response)}: {words} "
-                "Take the market out of `markets`, or upgrade the plan.",
+        words, asked = message(response), _asked(response)
+        if self.days and refused in (Refusal.NOT_YET, Refusal.OUTSIDE_HISTORY):
+            # Handed on as it is: only the reader of sessions knows what a refused day means.
+            text = f"{asked} refused, {refused.value}: {words}"
+            return ErrorResolution(ResponseAction.IGNORE, None, text)
+        if refused is Refusal.FORBIDDEN:
+            kind = response.headers.get("content-type", "no content type").partition(";")[0]
+            text = (
+                f"{self._host} refuses {asked} with HTTP 403: {words or f'no reason ({kind}).'} "
+                "If that is no answer of Polygon.io, a firewall or proxy in between gives it."
             )
-        # Handed on as it is: only the reader of sessions knows what a refused day means.
-        text = f"{_path(response)} refused, {refused.value}: {words}"
-        return ErrorResolution(ResponseAction.IGNORE, None, text)
+            return _fail(FailureType.config_error, text)
+        of_market = "/market/" in asked or "(market" in asked
+        fix = "take the market out of `markets`" if of_market else "leave the stream out"
+        return _fail(
+            FailureType.config_error,
+            f"The plan of this API key does not cover {asked}: {words or 'no reason given.'} "
+            f"Upgrade the plan, or {fix}.",
+        )
 
     def _rejected(self, response: requests.Response) -> ErrorResolution:
         status, words = response.status_code, message(response)
@@ -147,11 +164,11 @@ class PolygonErrorHandler(ErrorHandler):
             text = "answers with a redirect, which is not followed. Set base_url to the final host."
             return _fail(FailureType.config_error, f"{self._host} {text}")
         if status == 404:
-            text = f"has no {_path(response)} (HTTP 404). Check base_url."
+            text = f"has no {_asked(response)} (HTTP 404). Check base_url."
             return _fail(FailureType.config_error, f"{self._host} {text}")
         return _fail(
             FailureType.system_error,
-            f"Polygon.io rejects the request {_path(response)} with HTTP {status}: {words}",
+            f"Polygon.io rejects the request {_asked(response)} with HTTP {status}: {words}",
         )
 
 
@@ -162,14 +179,14 @@ def _retry_after(response: requests.Response) -> float:
     return _RATE_WINDOW_SECONDS
 
 
-def _fault(answer: requests.Response | Exception | None) -> str:
+def _fault(answer: requests.Response | Exception | None, envelope: bool) -> str:
     if isinstance(answer, requests.Response):
         if answer.status_code != 200:
-            return f"HTTP {answer.status_code} {message(answer)}".rstrip()
+            return f"HTTP {answer.status_code} {message(answer)}".rstrip(" .")
         try:
-            payload(answer)
+            payload(answer, envelope=envelope)
         except Broken as broken:
-            return str(broken)
+            return str(broken).rstrip(".")
     if isinstance(answer, requests.Timeout):
         return "no answer in time"
     if isinstance(answer, requests.exceptions.ChunkedEncodingError):
@@ -177,8 +194,11 @@ def _fault(answer: requests.Response | Exception | None) -> str:
     return f"no connection ({type(answer).__name__})"
 
 
-def _path(response: requests.Response) -> str:
-    return str(response.request.path_url).partition("?")[0]
+def _asked(response: requests.Response) -> str:
+    """Return the path that was asked for, with the market where the query names it."""
+    path, _, query = str(response.request.path_url).partition("?")
+    market = parse_qs(query).get("market")
+    return f"{path} (market {market[0]})" if market else path
 
 
 def _again(reason: str) -> ErrorResolution:

@@ -4,7 +4,7 @@ import logging
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -24,6 +24,9 @@ from source_polygon.stamps import from_milliseconds
 LOGGER = logging.getLogger("airbyte")
 
 _PROGRESS_EVERY = 50
+
+# Plans get a session up to a day after it; what is older than that is no matter of waiting.
+_RECENT = timedelta(days=7)
 
 
 class SessionLane(Lane):
@@ -156,6 +159,8 @@ class GroupedDailyRetriever(Retriever):
                     return
             else:
                 lane.served(day)
+                if lane.market == "stocks" and not payload(response).get("results"):
+                    LOGGER.warning("grouped_daily stocks: session %s has no bars.", day)
                 yield from session.records(self.name, bars(payload(response), lane.market, day))
         session.complete(lane.checkpoint(day))
         if session.position % _PROGRESS_EVERY == 0:
@@ -179,7 +184,11 @@ class GroupedDailyRetriever(Retriever):
                 return True
             later = lane.days[bisect_right(lane.days, day) :]
             if not later or self._outside_history(lane, later[-1]):
-                LOGGER.warning("grouped_daily %s ends before session %s.", lane.market, day)
+                _require_recent(lane, words)
+                LOGGER.warning(
+                    "grouped_daily %s ends before session %s, which Polygon.io refuses: %s",
+                    *(lane.market, day, words),
+                )
                 return False
             if lane.earliest_served is not None and lane.earliest_served < day:
                 raise AirbyteTracedException(
@@ -199,6 +208,24 @@ class GroupedDailyRetriever(Retriever):
 
     def _outside_history(self, lane: SessionLane, day: date) -> bool:
         return refusal(self._ask(lane, day)) is Refusal.OUTSIDE_HISTORY
+
+
+def _require_recent(lane: SessionLane, words: str) -> None:
+    """Raise an error if a lane, all of it refused, ends too long ago to be refused as not over.
+
+    Raises:
+        AirbyteTracedException: all of the configured range lies before the plan's history
+            (config_error).
+    """
+    last = lane.days[-1]
+    if lane.earliest_served is not None or last > last_finished(lane.market) - _RECENT:
+        return
+    raise AirbyteTracedException(
+        message=f"The plan of this API key has no {lane.market} bars from {lane.days[0]} "
+        f"to {last}: {words} Give a later start_date and end_date, or upgrade the plan.",
+        internal_message=words,
+        failure_type=FailureType.config_error,
+    )
 
 
 def bars(body: Mapping[str, Any], market: str, day: date) -> Iterator[dict[str, Any]]:

@@ -6,19 +6,20 @@ late on new ones). An active row and the delisted row that it becomes must share
 would show the company as listed for ever; the delisted row of one company and the active row of the
 next must not, or one would overwrite the other. `listing_end` makes the difference:
 
-- `open` for a listing that was open when this connector first saw it. It stays `open` when the
-  listing ends, so that the delisted row replaces the active one.
-- the listing's `delisted_utc` for one that was over by then.
-- When a symbol whose row is `open` is listed anew, the new company takes `open`, and the old row is
-  emitted again under its `delisted_utc`.
+- `open` for the active listing of a symbol. It stays `open` when the listing ends, so that the
+  delisted row replaces the active one.
+- the listing's `delisted_utc` for one that was over long before this connector first looked.
+- When a symbol whose delisted row is `open` is listed anew, the new company takes `open`, and the
+  old row is emitted again under its `delisted_utc`.
 
-What tells the second case from the first after the first sync is the boundary: a delisting later
-than it happened to a listing that we saw open. The boundary of all symbols is a while before the
-newest delisting known at the first sync, because delistings are recorded days late; `dated` holds
-the later boundary of the few symbols for which a newer one is known.
+What tells the second case from the first is a boundary: a delisting that happened later may be that
+of a listing that we emitted as active. The boundary of all symbols lies a while before the newest
+delisting known at the first sync, because delistings are recorded days late and a first sync may
+have died before it saved a state. `dated` holds the boundary of the few symbols with one of their
+own. A delisting recorded still later than that is known by its symbol, which was `listed`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
@@ -28,9 +29,16 @@ Row = dict[str, Any]
 
 OPEN: Final = "open"
 
-# A delisting recorded later than this after the fact, at the time of the first sync, would be taken
-# for an old one, and its active row would stay in the table.
-_RECORDED_LATE_DAYS: Final = 60
+# How long before the first sync a delisting may have happened whose active row is in the table all
+# the same, from a first sync that did not finish.
+_UNFINISHED_DAYS: Final = 60
+
+# A symbol that is in both lists was either used again, or ended between the reading of the two. The
+# second is possible only if its delisting was recorded just now; a day is ample for a reading.
+_JUST_NOW_DAYS: Final = 1
+
+AskActive = Callable[[set[str]], set[str]]
+"""Returns those of some symbols that are active by now."""
 
 
 def stamp(row: Row) -> str | None:
@@ -69,68 +77,95 @@ class Listings:
 
     Attributes:
         horizon: boundary of all symbols without one of their own; "" before the first sync.
-        dated: later boundaries of single symbols.
+        dated: boundaries of single symbols.
+        listed: symbols whose row in the table was active before this sync, as far as known.
+        whole: whether all active rows have been seen in this sync, and not just the newest.
     """
 
-    def __init__(self, horizon: str, dated: dict[str, str]) -> None:
+    def __init__(self, horizon: str, dated: dict[str, str], listed: set[str]) -> None:
         self.horizon = horizon
         self.dated = dated
+        self.listed = listed
+        self.whole = False
         self._active: set[str] = set()
+        self._gone: set[str] = set()
 
     def see_active(self, ticker: str) -> str:
         """Note an active row; return its `listing_end`."""
         self._active.add(ticker)
         return OPEN
 
-    def first_delisted(self, rows: Iterable[Row], newest: str) -> Iterator[tuple[Row, str]]:
-        """Return the delisted rows of a first sync with their `listing_end`.
+    def set_horizon(self, newest: str) -> None:
+        """Set the boundary of all symbols, at the first sync, from the newest known delisting."""
+        self.horizon = days_before(newest, _UNFINISHED_DAYS)
 
-        Args:
-            rows: all delisted rows, sorted by ticker.
-            newest: the newest stamp among them, or any time near it.
-        """
-        self.set_horizon(newest)
-        for row in newest_of_each(rows):
-            end = ended(row)
-            if end > self.horizon:
-                self._raise_boundary(row["ticker"], end)
-            yield row, end
-
-    def later_delisted(self, rows: Iterable[Row], changed_since: str) -> Iterator[tuple[Row, str]]:
-        """Return those of `rows` that a later sync must emit, with their `listing_end`.
+    def see_delisted(
+        self, rows: Iterable[Row], changed_since: str, now: str, ask_active: AskActive
+    ) -> Iterator[tuple[Row, str]]:
+        """Return those of `rows` that this sync must emit, with their `listing_end`.
 
         Args:
             rows: delisted rows, sorted by ticker; at least all recorded since the first sync.
             changed_since: sortable stamp; rows older than it were emitted before.
+            now: the current time, sortable.
+            ask_active: asks the vendor, where the order of two events decides.
         """
         recent: dict[str, dict[str, Row]] = {}
+        just_now = days_before(now, _JUST_NOW_DAYS)
         for row in newest_of_each(rows):
-            end = ended(row)
-            if end > self.dated.get(row["ticker"], self.horizon):
-                recent.setdefault(row["ticker"], {})[end] = row
-            elif changed(row, changed_since):
+            ticker, end = row["ticker"], ended(row)
+            fresh = changed(row, changed_since)
+            was_active = ticker in self.listed or (
+                ticker in self._active and changed(row, just_now)
+            )
+            if end > self.dated.get(ticker, self.horizon) or (fresh and was_active):
+                recent.setdefault(ticker, {})[end] = row
+            elif fresh:
                 yield row, end
+        active = self._active_again(recent, changed_since, just_now)
+        doubtful = {ticker for ticker, certain in active.items() if not certain}
+        listed_anew = (active.keys() - doubtful) | (ask_active(doubtful) if doubtful else set())
         for ticker, ends in recent.items():
-            yield from self._recent(ticker, sorted(ends.items()), changed_since)
+            ordered = sorted(ends.items())
+            yield from self._recent(ticker, ordered, ticker in listed_anew, changed_since)
+        self._gone = recent.keys() - listed_anew
 
-    def set_horizon(self, newest: str) -> None:
-        """Set the boundary of all symbols, at the first sync, from the newest known delisting."""
-        self.horizon = days_before(newest, _RECORDED_LATE_DAYS)
+    def listed_now(self) -> set[str]:
+        """Return the symbols whose row in the table is active after this sync."""
+        return (self._active if self.whole else self.listed | self._active) - self._gone
+
+    def _active_again(
+        self, recent: Mapping[str, Mapping[str, Row]], changed_since: str, just_now: str
+    ) -> dict[str, bool]:
+        """Return the symbols of `recent` that may be active again, and whether that is certain."""
+        found = {}
+        for ticker, ends in recent.items():
+            rows = ends.values()
+            if ticker in self._active:
+                found[ticker] = not any(changed(row, just_now) for row in rows)
+            elif (
+                not self.whole
+                and ticker in self.listed
+                and any(changed(row, changed_since) for row in rows)
+            ):
+                # Its active row may be one that has not changed, or be gone.
+                found[ticker] = False
+        return found
 
     def _recent(
-        self, ticker: str, ends: list[tuple[str, Row]], changed_since: str
+        self, ticker: str, ends: list[tuple[str, Row]], listed_anew: bool, changed_since: str
     ) -> Iterator[tuple[Row, str]]:
         """Keep `open` for the symbol's newest listing; move the ones before it to their end."""
-        over = ends if ticker in self._active else ends[:-1]
+        over = ends if listed_anew else ends[:-1]
         for end, row in over:
-            self._raise_boundary(ticker, end)
+            if end > self.dated.get(ticker, self.horizon):
+                self.dated[ticker] = end
             yield row, end
-        for _, row in ends[len(over) :]:
+        for end, row in ends[len(over) :]:
+            if end <= self.dated.get(ticker, self.horizon):
+                self.dated[ticker] = days_before(end, 1)
             if changed(row, changed_since):
                 yield row, OPEN
-
-    def _raise_boundary(self, ticker: str, end: str) -> None:
-        self.dated[ticker] = max(end, self.dated.get(ticker, ""))
 
 
 def changed(row: Row, since: str) -> bool:

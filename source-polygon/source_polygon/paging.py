@@ -18,7 +18,11 @@ PAGE_SIZE: Final = 1000
 Row = dict[str, Any]
 
 # The same API under two names. Behind a proxy, the vendor's next_url names the vendor's host.
-_VENDOR: Final = (("https", "api.polygon.io", 443), ("https", "api.massive.com", 443))
+_VENDOR: Final = tuple(
+    (scheme, host, port)
+    for host in ("api.polygon.io", "api.massive.com")
+    for scheme, port in (("https", 443), ("http", 80))
+)
 
 
 def pages(
@@ -33,16 +37,23 @@ def pages(
         key: the field that every row must have.
 
     Raises:
-        AirbyteTracedException: `next_url` leads elsewhere or in a circle, or a row lacks its key.
+        AirbyteTracedException: `next_url` leads elsewhere or in a circle, or a row lacks its key
+            (system_error).
     """
     seen: set[str] = set()
+    previous: list[Row] | None = None
     response = ask(requester, request_params={**params, "limit": PAGE_SIZE})
     while True:
         body = payload(response)
         rows = body.get("results") or []
         if not all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
             raise _broken(f"A row has no {key}.", str(response.request.path_url))
+        if rows == previous:
+            raise _broken("The same page comes twice.", str(response.request.path_url))
+        previous = rows
         next_url = body.get("next_url") or ""
+        if not isinstance(next_url, str):
+            raise _broken("next_url is not a text.", repr(next_url)[:100])
         yield rows, bool(next_url)
         if not next_url:
             return
@@ -54,17 +65,18 @@ def pages(
 
 
 def _target(next_url: str, base_url: str) -> str:
-    """Return what to ask for: `next_url` itself on our origin, its path on ours for the vendor's.
+    """Return what to ask for: the path of `next_url` on our origin, if it is for us or the vendor.
 
-    "//host/path" is another host too, hence the resolution first (RFC 3986).
+    "//host/path" is another host too, hence the resolution first (RFC 3986). A path in base_url is
+    a proxy's, which the vendor's next_url does not know.
     """
     resolved = urljoin(base_url + "/", next_url)
-    if origin(resolved) == origin(base_url):
-        return resolved
     parts = urlsplit(resolved)
-    if origin(resolved) in _VENDOR:
-        return f"{base_url}{parts.path}?{parts.query}"
-    raise _broken("next_url leads to another host and is not followed.", str(parts.hostname))
+    if origin(resolved) not in (origin(base_url), *_VENDOR):
+        raise _broken("next_url leads to another host and is not followed.", str(parts.hostname))
+    prefix = urlsplit(base_url).path
+    path = parts.path.removeprefix(prefix)
+    return f"{base_url}{path}?{parts.query}"
 
 
 def _broken(text: str, detail: str) -> AirbyteTracedException:

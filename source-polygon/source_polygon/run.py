@@ -7,7 +7,9 @@ import signal
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
+from threading import Timer
 from types import FrameType
 from typing import Any, Final, TypeVar
 
@@ -22,6 +24,11 @@ from source_polygon.output import Page, in_pages, page_of
 from source_polygon.source import SourcePolygon
 
 LOGGER = logging.getLogger("airbyte")
+
+# What a shell reports for a process that SIGTERM has ended.
+_STOPPED: Final = 128 + signal.SIGTERM
+
+_LAST_WORDS_SECONDS: Final = 2
 
 T = TypeVar("T")
 
@@ -49,7 +56,7 @@ A catalog.json that reads the daily bars incrementally:
                            "supported_sync_modes": ["full_refresh", "incremental"]}}]}
 
 A state.json is a list of the last STATE messages: [{"type": "STREAM", "stream": {...}}].
-Exit status: 0 done (a failed check too: read its message), 1 failed, 2 wrong usage.
+Exit status: 0 done (a failed check too: read its message), 1 failed, 2 wrong usage, 143 stopped.
 """
 
 
@@ -180,10 +187,15 @@ def _load(parsed: argparse.Namespace, option: str, read: Callable[[str], T]) -> 
 def _stop(_signal: int, _frame: FrameType | Any) -> None:
     """End at once. What has been printed up to the last STATE is safe; the next sync resumes there.
 
-    Worker threads may be waiting for the vendor, and Python would wait for them.
+    Worker threads may be waiting for the vendor, and Python would wait for them. Whoever should
+    read our output may have stopped to do so: then what is left to print is given up.
     """
-    PRINT_BUFFER.flush()
-    LOGGER.info("Stopped by SIGTERM. The last STATE message is where the next sync resumes.")
-    PRINT_BUFFER.flush()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTERM)
+    overdue = Timer(_LAST_WORDS_SECONDS, os._exit, (_STOPPED,))
+    overdue.daemon = True
+    overdue.start()
+    with suppress(RuntimeError):  # the signal came in the middle of a write
+        PRINT_BUFFER.flush()
+        LOGGER.info("Stopped by SIGTERM. The last STATE message is where the next sync resumes.")
+        PRINT_BUFFER.flush()
+    # The first process of a container would survive a signal that it sends itself.
+    os._exit(_STOPPED)

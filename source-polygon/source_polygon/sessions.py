@@ -23,18 +23,18 @@ BAR_MARKETS: Final = ("stocks", "crypto", "fx")
 # would carry the wrong close.
 SETTLING: Final = timedelta(minutes=15)
 
-# The vendor's first day of stocks history.
-_FIRST_STOCKS_SESSION: Final = date(2003, 9, 10)
+# The vendor's first day of stocks history; that of crypto and fx is later.
+_FIRST_SESSION: Final = date(2003, 9, 10)
 
 _NEW_YORK: Final = "America/New_York"
 
 
 def sessions(market: str, start: date, end: date) -> list[date]:
     """Return the sessions of `market` from `start` to `end`, both included, oldest first."""
+    start = max(start, _FIRST_SESSION)
+    if start > end:
+        return []
     if market == "stocks":
-        start = max(start, _FIRST_STOCKS_SESSION)
-        if start > end:
-            return []
         return [day.date() for day in _xnys().sessions_in_range(start, end)]
     return [start + timedelta(days=n) for n in range((end - start).days + 1)]
 
@@ -78,4 +78,4 @@ def _xnys() -> "exchange_calendars.ExchangeCalendar | Any":
     # Imported here because it brings pandas, which `spec` and `check` should not wait for.
     import exchange_calendars
 
-    return exchange_calendars.get_calendar("XNYS", start=_FIRST_STOCKS_SESSION)
+    return exchange_calendars.get_calendar("XNYS", start=_FIRST_SESSION)

@@ -14,16 +14,16 @@ def sortable(stamp: str) -> str:
     Nothing is rounded: Python's datetime would cut the last three of the vendor's nine digits.
 
     Raises:
-        ValueError: `stamp` is not an RFC 3339 time.
+        ValueError: `stamp` is not an RFC 3339 time, or no day or hour there is.
     """
     match = _STAMP.fullmatch(stamp)
     if match is None:
         raise ValueError(f"not an RFC 3339 time: {stamp!r}")
     day, time, fraction, zone = match.groups()
+    moment = datetime.fromisoformat(f"{day}T{time}")
     if zone not in ("Z", "z"):
         moment = datetime.fromisoformat(f"{day}T{time}{zone}").astimezone(timezone.utc)
-        day, time = moment.strftime("%Y-%m-%d"), moment.strftime("%H:%M:%S")
-    return f"{day}T{time}.{fraction or '':0<9}Z"
+    return f"{moment.isoformat()[:19]}.{fraction or '':0<9}Z"
 
 
 def from_milliseconds(milliseconds: int) -> str:

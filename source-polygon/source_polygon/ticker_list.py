@@ -1,12 +1,14 @@
 """One list of tickers (a market's active or delisted ones), read as cheaply as is safe."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
 
+from source_polygon.clock import utc_now
 from source_polygon.listings import Row, stamp
 from source_polygon.paging import pages
+from source_polygon.stamps import sortable
 
 _NEWEST_FIRST: Final = {"sort": "last_updated_utc", "order": "desc"}
 _OLDEST_FIRST: Final = {"sort": "last_updated_utc", "order": "asc"}
@@ -17,14 +19,19 @@ _BY_TICKER: Final = {"sort": "ticker", "order": "asc"}
 # like stocks is unverified; were its stamps missing or constant, it would be read in full too.
 _STAMPED_MARKETS: Final = ("stocks", "otc")
 
+# The active list of stocks has about this many pages.
+_CHEAPER_ONE_BY_ONE: Final = 12
+
 
 class TickerList:
     """A market's active or delisted tickers. The first request is made at once.
 
     Attributes:
         newest: the newest stamp at that time, sortable; "" where there is none. Rows stamped while
-            the list is read are newer, so a later reading from here on misses nothing.
+            the list is read are newer, so a later reading from here on misses nothing. A stamp
+            that lies in the future says nothing: what changes until then would be older.
         undated: how many rows without a usable stamp were come across.
+        whole: whether all rows of the list were come across.
         stamped: whether stamps tell which rows have changed.
     """
 
@@ -36,8 +43,11 @@ class TickerList:
         self.stamped = market in _STAMPED_MARKETS
         self._pages = self._ask(_NEWEST_FIRST if self.stamped else _BY_TICKER)
         self._first, self._more = next(self._pages)
-        self.newest = max((stamp(row) or "" for row in self._first), default="")
+        now = sortable(utc_now().isoformat())
+        stamps = [stamp(row) or "" for row in self._first]
+        self.newest = max((stamped for stamped in stamps if stamped <= now), default="")
         self.undated = 0
+        self.whole = not self._more
 
     def rows(self, since: str, undated: int) -> Iterator[Row]:
         """Return all rows stamped at or after `since`, all without a stamp, and maybe older ones.
@@ -50,6 +60,7 @@ class TickerList:
             rows sorted by ticker.
         """
         found = self._recent(since, undated) if self._more else self._first
+        self.whole = self.whole or found is None
         for row in self._all() if found is None else sorted(found, key=lambda row: row["ticker"]):
             self.undated += stamp(row) is None
             yield row
@@ -64,6 +75,8 @@ class TickerList:
         while not reached and not self._active and self._more:
             page, self._more = next(self._pages)
             found, reached = found + page, _reaches(page, since)
+        if not self._more and not self._active:
+            return found
         return self._with_undated(found, undated) if reached else None
 
     def _with_undated(self, found: list[Row], undated: int) -> list[Row] | None:
@@ -92,5 +105,26 @@ class TickerList:
         return pages(self._requester, {**self._which, **order}, self._base_url, key="ticker")
 
 
+def active_among(requester: Requester, base_url: str, market: str, tickers: set[str]) -> set[str]:
+    """Return those of `tickers` that are active now, in as few requests as there are."""
+    which = {"market": market, "active": "true"}
+    lists: Iterable[dict[str, str]] = ({"ticker": ticker} for ticker in sorted(tickers))
+    if len(tickers) > _CHEAPER_ONE_BY_ONE:
+        lists = [_BY_TICKER]
+    found = {
+        row["ticker"]
+        for params in lists
+        for page, _ in pages(requester, {**which, **params}, base_url, key="ticker")
+        for row in page
+    }
+    return found & tickers
+
+
 def _reaches(page: list[Row], since: str) -> bool:
-    return any((stamped := stamp(row)) is not None and stamped < since for row in page)
+    """Return whether `page`, newest rows first, goes back to before `since`."""
+    stamps = [stamped for row in page if (stamped := stamp(row)) is not None]
+    if stamps == sorted(stamps, reverse=True):
+        return any(stamped < since for stamped in stamps)
+    # Were stamps sorted as text (unverified), then wrongly within a second, as trailing zeros are
+    # cut; an older second is older all the same.
+    return any(stamped[:19] < since[:19] for stamped in stamps)

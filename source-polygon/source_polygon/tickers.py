@@ -9,71 +9,20 @@ so that what changes meanwhile is read by the next sync.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Record, StreamSlice
 
-from source_polygon.checkpoint import Lane, LaneCursor, LaneSlice, UnreadableState
+from source_polygon.checkpoint import Lane, LaneCursor, LaneSlice
 from source_polygon.clock import utc_now
 from source_polygon.listings import Listings, Row, changed, newest_of_each, stamp
+from source_polygon.progress import Progress
 from source_polygon.stamps import sortable
-from source_polygon.ticker_list import TickerList
-
-
-@dataclass
-class Progress:
-    """What the state holds for one market. All times are sortable stamps, "" where none is known.
-
-    Attributes:
-        active: newest stamp among the active rows read so far.
-        delisted: newest stamp among the delisted rows read so far.
-        recorded_after: delisted rows stamped later than this may be `open`, see `listings`.
-        horizon: see `listings.Listings`; "" before the first sync.
-        dated: see `listings.Listings`.
-        undated: number of rows without a stamp, by list ("active", "delisted").
-    """
-
-    active: str = ""
-    delisted: str = ""
-    recorded_after: str = ""
-    horizon: str = ""
-    dated: dict[str, str] = field(default_factory=dict)
-    undated: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, cursor: Mapping[str, Any], cursor_field: str) -> "Progress":
-        """Return the progress that a checkpoint holds.
-
-        Raises:
-            UnreadableState: it is not of the form that `dump` writes.
-        """
-        try:
-            active = _stamp(cursor.get(cursor_field))
-            # A state written by hand, with the cursor alone, holds for both lists.
-            delisted = cursor.get("delisted", {cursor_field: active, "recorded_after": active})
-            return cls(
-                active=active,
-                delisted=_stamp(delisted.get(cursor_field)),
-                recorded_after=_stamp(delisted.get("recorded_after")),
-                horizon=_stamp(cursor.get("horizon", active)),
-                dated={str(ticker): _stamp(end) for ticker, end in cursor.get("dated", {}).items()},
-                undated={str(which): int(n) for which, n in cursor.get("undated", {}).items()},
-            )
-        except (AttributeError, TypeError, ValueError) as error:
-            raise UnreadableState(repr(dict(cursor))[:300]) from error
-
-    def dump(self, cursor_field: str) -> Mapping[str, Any]:
-        """Return the checkpoint for the state."""
-        return {
-            cursor_field: self.active,
-            "delisted": {cursor_field: self.delisted, "recorded_after": self.recorded_after},
-            "horizon": self.horizon,
-            "dated": self.dated,
-            "undated": self.undated,
-        }
+from source_polygon.ticker_list import TickerList, active_among
 
 
 @dataclass
@@ -119,13 +68,14 @@ class TickersRetriever(Retriever):
 
         Active before delisted: a symbol that ends in between is in both, and the later row counts.
         """
-        listings = Listings(progress.horizon, progress.dated)
+        listings = Listings(progress.horizon, progress.dated, progress.listed)
         yield from self._active(market, progress, listings)
         if self.config["include_delisted"]:
             yield from self._delisted(market, progress, listings)
         elif not progress.horizon:
-            listings.set_horizon(_near(progress.active))
+            listings.set_horizon(progress.active or _now())
         progress.horizon = listings.horizon
+        progress.listed = listings.listed_now()
 
     def _active(
         self, market: str, progress: Progress, listings: Listings
@@ -139,6 +89,7 @@ class TickersRetriever(Retriever):
             listing_end = listings.see_active(row["ticker"])
             if changed(row, since):
                 yield row, listing_end
+        listings.whole = tickers.whole
         progress.active = max(progress.active, tickers.newest)
         progress.undated["active"] = tickers.undated
 
@@ -147,19 +98,19 @@ class TickersRetriever(Retriever):
     ) -> Iterator[tuple[Row, str]]:
         tickers = self._list(market, active=False)
         since = progress.delisted if tickers.stamped else ""
+        if not progress.horizon:
+            listings.set_horizon(tickers.newest or progress.active or _now())
         reach = min(since, progress.recorded_after)
         rows = tickers.rows(reach, progress.undated.get("delisted", 0))
-        if progress.horizon:
-            yield from listings.later_delisted(rows, since)
-            # Delisted tickers may have been left out so far: then those recorded since the first
-            # sync of the active ones may be `open`.
-            progress.recorded_after = progress.recorded_after or progress.horizon
-        else:
-            newest = _near(tickers.newest or progress.active)
-            yield from listings.first_delisted(rows, newest)
-            progress.recorded_after = newest
+        yield from listings.see_delisted(rows, since, _now(), partial(self._ask_active, market))
+        # Delisted tickers may have been left out so far: all recorded since the first sync of the
+        # active ones may be `open`.
+        progress.recorded_after = progress.recorded_after or listings.horizon
         progress.delisted = max(progress.delisted, tickers.newest)
         progress.undated["delisted"] = tickers.undated
+
+    def _ask_active(self, market: str, tickers: set[str]) -> set[str]:
+        return active_among(self.requester, self.config["base_url"], market, tickers)
 
     def _list(self, market: str, *, active: bool) -> TickerList:
         return TickerList(self.requester, self.config["base_url"], market, active=active)
@@ -171,9 +122,5 @@ def _record(row: Row, market: str, listing_end: str) -> dict[str, Any]:
     return {**record, "last_updated_utc": stamped} if stamped else record
 
 
-def _near(newest: str) -> str:
-    return newest or sortable(utc_now().isoformat())
-
-
-def _stamp(value: str | None) -> str:
-    return sortable(value) if value else ""
+def _now() -> str:
+    return sortable(utc_now().isoformat())

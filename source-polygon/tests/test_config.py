@@ -24,6 +24,27 @@ def test_what_is_missing_takes_the_default_of_the_spec() -> None:
     }
 
 
+def test_slips_of_copying_are_put_right() -> None:
+    tidied = with_defaults(
+        {
+            "api_key": " abcdef123456\n",
+            "base_url": "https://host\n",
+            "num_workers": 2.0,
+            "lookback_sessions": 5.0,
+        },
+        SPEC,
+    )
+    assert (tidied["api_key"], tidied["base_url"]) == ("abcdef123456", "https://host")
+    assert repr((tidied["num_workers"], tidied["lookback_sessions"])) == "(2, 5)"
+
+
+@pytest.mark.parametrize("key", ["kéy-0123456789", "two words", "tab\tkey"])
+def test_a_key_that_cannot_be_sent_is_named_without_repeating_it(key: str) -> None:
+    (sentence,) = problems(with_defaults({**GOOD, "api_key": key}, SPEC), SPEC)
+    assert sentence.startswith("api_key: the value is not of the right form.")
+    assert key not in sentence
+
+
 def test_a_good_configuration_has_no_problem(clock: Callable[[str], None]) -> None:
     assert problems(with_defaults(GOOD, SPEC), SPEC) == []
 
@@ -59,6 +80,11 @@ def test_a_wrong_value_is_named_with_its_field_and_the_fix(
     ("config", "sentence"),
     [
         ({"start_date": "2026-02-30"}, "start_date: '2026-02-30' is no day of the calendar."),
+        ({"start_date": "0001-01-01"}, "start_date: 0001-01-01 is before all data. Give 1970-"),
+        ({"base_url": "https://host:99999"}, "base_url: 'https://host:99999' is no address ("),
+        ({"base_url": "https://host:abc"}, "base_url: 'https://host:abc' is no address ("),
+        ({"base_url": "http://[::1"}, "base_url: 'http://[::1' is no address ("),
+        ({"base_url": "https://:80"}, "base_url: 'https://:80' names no host."),
         ({"start_date": "2027-01-01"}, "start_date: 2027-01-01 lies in the future."),
         ({"end_date": "2026-11-01"}, "end_date: 2026-11-01 is before start_date 2026-11-02."),
         ({"markets": ["forex"]}, "markets: 'forex' is not one of the choices."),
@@ -74,7 +100,8 @@ def test_dates_and_markets_that_do_not_exist_are_named(
 def test_a_key_is_never_repeated() -> None:
     (sentence,) = problems(with_defaults({**GOOD, "api_key": "my secret"}, SPEC), SPEC)
     assert sentence == (
-        "api_key: the value is not of the right form. Give the key alone, without white space."
+        "api_key: the value is not of the right form. "
+        "Give the key alone, in plain letters and digits without white space."
     )
 
 

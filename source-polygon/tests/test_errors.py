@@ -99,7 +99,7 @@ def test_an_empty_day_is_passed_over(vendor: Any, empty: Answer) -> None:
         ({"text": "<html>busy</html>"}, "not complete JSON (17 bytes"),
         ({"text": ""}, "not complete JSON (0 bytes"),
         ({"json": [GOOD]}, "not an object"),
-        ({"json": {"results": [BAR]}}, "status is None"),
+        ({"json": {"results": [BAR]}}, "status is 'None'"),
         ({"json": {"status": "ERROR", "error": "try later"}}, "status is 'ERROR': try later"),
         ({"json": {**GOOD, "resultsCount": 2}}, "`resultsCount` is 2 but 1 rows came"),
         ({"json": {**GOOD, "results": {"T": "A"}}}, "`results` is not a list"),
@@ -187,10 +187,19 @@ def test_a_timeframe_refusal_between_served_days_is_not_taken_for_the_plans_star
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (UNKNOWN_KEY, "config_error", "does not accept this API key (Unknown API Key)"),
-        (NOT_ENTITLED, "config_error", "You are not entitled to this data."),
+        (UNKNOWN_KEY, "config_error", "does not accept this API key: Unknown API Key. Copy"),
+        (NOT_ENTITLED, "config_error", "not entitled to this data. Upgrade the plan, or take the"),
         ({**NOT_ENTITLED, "status_code": 200}, "config_error", "does not cover /v2/aggs/grouped"),
-        ({"status_code": 403, "text": ""}, "config_error", "does not cover /v2/aggs/grouped"),
+        (
+            {"status_code": 403, "text": "<html>", "headers": {"Content-Type": "text/html; x=y"}},
+            "config_error",
+            "with HTTP 403: no reason (text/html). If that is no answer of Polygon.io, a firewall",
+        ),
+        (
+            {"status_code": 403, "json": {"status": "ERROR", "error": "IP blocked"}},
+            "config_error",
+            "2026-11-19 with HTTP 403: IP blocked. If that",
+        ),
         ({"status_code": 404, "text": "404 page not found"}, "config_error", "Check base_url"),
         ({"status_code": 400, "json": {"error": "bad date"}}, "system_error", "bad date"),
         (
@@ -278,7 +287,7 @@ def test_crypto_is_asked_without_the_otc_parameter(vendor: Any) -> None:
     [
         ({"json": EMPTY}, ""),
         (TOO_EARLY, ""),
-        (UNKNOWN_KEY, "does not accept this API key (Unknown API Key). Copy the key"),
+        (UNKNOWN_KEY, "does not accept this API key: Unknown API Key. Copy the key"),
         (NOT_ENTITLED, "does not cover /v2/aggs/grouped/locale/us/market/stocks/2026-11-19"),
         (TIMEFRAME, "serves no stocks bars of 2026-11-19, a recent session"),
         ({"exc": requests.exceptions.ConnectionError}, "api.polygon.io gave no usable answer"),
@@ -314,9 +323,57 @@ def test_check_names_every_wrong_field_without_a_request(vendor: Any) -> None:
 
 def test_the_key_is_in_the_header_and_in_no_message(vendor: Any, naps: list[float]) -> None:
     vendor.get(DAY + "2026-11-19", json=GOOD)
-    vendor.get(DAY + "2026-11-20", status_code=500, text=f"failed for {KEY}")
+    vendor.get(DAY + "2026-11-20", status_code=500, json={"error": f"failed for {KEY}"})
     output = read(expect_failure=True)
     assert KEY not in output.text
+    assert any("failed for ****" in error for error in output.errors)
+    vendor.get(DAY + "2026-11-19", status_code=401, json={"error": f"Unknown key {KEY}"})
+    assert check()[1].startswith("Polygon.io does not accept this API key: Unknown key ****. Copy")
     for request in vendor.request_history:
         assert request.headers["Authorization"] == f"Bearer {KEY}"
         assert KEY not in request.url
+
+
+@pytest.mark.parametrize("answer", [TOO_EARLY, TIMEFRAME])
+@pytest.mark.parametrize(
+    ("stream", "asked", "fix"),
+    [
+        ("exchanges", "/v3/reference/exchanges", "leave the stream out"),
+        ("market_holidays", "/v1/marketstatus/upcoming", "leave the stream out"),
+        ("splits", "/v3/reference/splits", "leave the stream out"),
+        ("tickers", "/v3/reference/tickers (market stocks)", "take the market out of `markets`"),
+    ],
+)
+def test_a_refused_list_is_never_an_empty_one(
+    vendor: Any, answer: Answer, stream: str, asked: str, fix: str
+) -> None:
+    vendor.get(rm.ANY, **answer)
+    output = read(stream=stream, expect_failure=True)
+    assert any(f"does not cover {asked}: " in error for error in output.errors), output.errors
+    assert any(fix in error for error in output.errors)
+    assert "config_error" in output.failure_types
+    assert output.records(stream) == []
+
+
+def test_a_bare_list_that_is_none_is_named(vendor: Any, naps: list[float]) -> None:
+    vendor.get(rm.ANY, json={"status": "OK"})
+    output = read(stream="market_holidays", expect_failure=True)
+    assert any("in 6 attempts: the body is not a list. If" in error for error in output.errors)
+
+
+def test_check_of_a_dead_host_does_not_ask_for_every_market(vendor: Any, naps: list[float]) -> None:
+    vendor.get(rm.ANY, exc=requests.exceptions.ConnectionError)
+    status, text = check(markets=["stocks", "otc", "crypto", "fx", "indices"])
+    assert (status, vendor.call_count) == ("FAILED", 6)
+    assert text == (
+        "api.polygon.io gave no usable answer in 6 attempts: no connection (ConnectionError). "
+        "If that lasts, check the network and base_url."
+    )
+
+
+def test_a_session_without_bars_is_pointed_out(
+    vendor: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.get(rm.ANY, json=EMPTY)
+    assert read().errors == []
+    assert "grouped_daily stocks: session 2026-11-19 has no bars." in caplog.text

@@ -173,14 +173,19 @@ def test_reading_starts_where_the_history_of_the_plan_starts(
     assert sum(request.status == 403 for request in sandbox.requests) < 12
 
 
-def test_a_range_wholly_before_the_plans_history_ends_cleanly_and_saves_nothing(
+def test_a_range_wholly_before_the_plans_history_is_named_with_the_fix(
     syncs: Syncs, sandbox: Sandbox
 ) -> None:
     sandbox.plan = Plan.unlimited(history_start=date(2026, 10, 14))
-    output = syncs.read("grouped_daily", start_date="2026-01-02", end_date="2026-02-02")
-    assert output.errors == []
+    output = syncs.read(
+        "grouped_daily", start_date="2026-01-02", end_date="2026-02-02", expect_failure=True
+    )
+    words = "The plan of this API key has no stocks bars from 2026-01-02 to 2026-02-02: "
+    assert any(words in error for error in output.errors)
+    assert any("Give a later start_date and end_date" in error for error in output.errors)
+    assert "config_error" in output.failure_types
     assert cursors(output) == [{}]
-    assert len(sandbox.requests) <= 4
+    assert len(sandbox.requests) <= 6
 
 
 def test_resuming_from_any_state_misses_nothing(syncs: Syncs, world: World) -> None:

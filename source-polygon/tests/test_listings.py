@@ -1,9 +1,11 @@
 """The key of a ticker row, as a pure function of what was seen before."""
 
+import pytest
 from source_polygon.listings import Listings, Row, newest_of_each
 
 FIRST = "2026-11-20T06:00:00.000000000Z"
 LATER = "2026-11-21T06:00:00Z"
+NOW = "2026-11-23T06:00:00.000000000Z"
 OLD = "2015-03-02T00:00:00.000000000Z"
 
 
@@ -15,61 +17,121 @@ def delisted(ticker: str, on: str, stamp: str = LATER) -> Row:
     return {"ticker": ticker, "active": False, "delisted_utc": on, "last_updated_utc": stamp}
 
 
-def first_sync(*rows: Row) -> Listings:
-    listings = Listings("", {})
-    list(listings.first_delisted(rows, FIRST))
-    return listings
+class Table:
+    """A market's listings over several syncs.
+
+    Attributes:
+        asked: symbols of which the vendor was asked whether they are active.
+    """
+
+    def __init__(self, *rows: Row) -> None:
+        self.horizon = ""
+        self.dated: dict[str, str] = {}
+        self.listed: set[str] = set()
+        self.asked: set[str] = set()
+        self.first = self.sync(*rows, since="")
+
+    def sync(
+        self, *rows: Row, since: str = FIRST, still_active: bool = True, whole: bool = True
+    ) -> list[tuple[str, str]]:
+        """Read active and delisted `rows`; return key and end of the delisted ones emitted."""
+        listings = Listings(self.horizon, self.dated, self.listed)
+        listings.whole = whole
+        if not self.horizon:
+            listings.set_horizon(FIRST)
+        seen = {row["ticker"] for row in rows if row["active"]}
+        assert {listings.see_active(ticker) for ticker in seen} <= {"open"}
+
+        def ask(tickers: set[str]) -> set[str]:
+            self.asked |= tickers
+            return tickers if still_active else set()
+
+        gone = [row for row in rows if not row["active"]]
+        emitted = list(listings.see_delisted(gone, since, NOW, ask))
+        self.horizon, self.listed = listings.horizon, listings.listed_now()
+        return [(row["ticker"], end) for row, end in emitted]
 
 
-def keys(listings: Listings, *rows: Row, since: str = FIRST) -> list[tuple[str, str]]:
-    return [(row["ticker"], end) for row, end in listings.later_delisted(rows, since)]
-
-
-def test_generations_known_at_the_first_sync_are_keyed_by_their_end() -> None:
-    rows = [delisted("ABC", "2005-01-01T05:00:00Z"), delisted("ABC", OLD)]
-    assert [end for _, end in Listings("", {}).first_delisted(rows, FIRST)] == [
-        "2005-01-01T05:00:00.000000000Z",
-        OLD,
+def test_generations_that_ended_long_ago_are_keyed_by_their_end() -> None:
+    older = "2005-01-01T05:00:00.000000000Z"
+    assert Table(delisted("ABC", older), delisted("ABC", OLD)).first == [
+        ("ABC", older),
+        ("ABC", OLD),
     ]
 
 
 def test_a_listing_that_was_open_keeps_its_key_when_it_ends() -> None:
-    assert keys(first_sync(), delisted("ABC", "2026-11-20T00:00:00Z")) == [("ABC", "open")]
+    table = Table(active("ABC"))
+    assert table.sync(delisted("ABC", "2026-11-20T00:00:00Z")) == [("ABC", "open")]
 
 
 def test_an_old_delisting_that_the_vendor_edits_keeps_its_key() -> None:
-    listings = first_sync(delisted("ABC", OLD))
-    assert keys(listings, delisted("ABC", OLD)) == [("ABC", OLD)]
+    table = Table(delisted("ABC", OLD))
+    assert table.sync(delisted("ABC", OLD)) == [("ABC", OLD)]
 
 
-def test_a_fresh_delisting_known_at_the_first_sync_keeps_its_key_when_edited() -> None:
+def test_a_fresh_delisting_known_at_the_first_sync_may_be_that_of_a_sync_that_died() -> None:
     row = delisted("ABC", "2026-11-18T05:00:00Z")
-    assert keys(first_sync(row), row) == [("ABC", "2026-11-18T05:00:00.000000000Z")]
+    table = Table(row)
+    assert table.first == [("ABC", "open")]
+    assert table.sync(row) == [("ABC", "open")]
 
 
-def test_a_delisting_recorded_late_is_still_that_of_the_open_listing() -> None:
-    assert keys(first_sync(), delisted("ABC", "2026-10-01T04:00:00Z")) == [("ABC", "open")]
+def test_a_delisting_recorded_years_late_is_still_that_of_the_open_listing() -> None:
+    table = Table(active("ABC"), active("XYZ"))
+    late = delisted("ABC", OLD)
+    assert table.sync(active("XYZ"), late) == [("ABC", "open")]
+    # It keeps the key when it is edited later, and gives it up to the next company.
+    assert table.sync(active("XYZ"), late) == [("ABC", "open")]
+    assert table.sync(active("XYZ"), active("ABC"), late, since="2026-12-01") == [("ABC", OLD)]
+
+
+def test_an_old_delisting_that_is_edited_while_its_symbol_is_in_use_keeps_its_key() -> None:
+    table = Table(active("ABC"), delisted("ABC", OLD))
+    assert table.first == [("ABC", OLD)]
+    assert table.sync(active("ABC"), delisted("ABC", OLD)) == [("ABC", OLD)]
 
 
 def test_the_next_company_takes_the_key_and_the_old_row_moves_to_its_end() -> None:
-    listings = first_sync()
+    table = Table(active("ABC"))
     gone = delisted("ABC", "2026-11-20T00:00:00Z")
-    assert keys(listings, gone) == [("ABC", "open")]
-
-    listings = Listings(listings.horizon, listings.dated)
-    listings.see_active("ABC")
+    assert table.sync(gone) == [("ABC", "open")]
     moved = ("ABC", "2026-11-20T00:00:00.000000000Z")
     # It has not changed since, and must be emitted all the same.
-    assert keys(listings, gone, since="2026-12-01") == [moved]
+    assert table.sync(active("ABC"), gone, since="2026-12-01") == [moved]
+    assert table.sync(active("ABC"), gone) == [moved]
+    assert table.sync(delisted("ABC", "2027-01-05T00:00:00Z")) == [("ABC", "open")]
+    assert table.asked == set()
 
-    listings = Listings(listings.horizon, listings.dated)
-    assert keys(listings, gone) == [moved]
-    assert keys(listings, delisted("ABC", "2027-01-05T00:00:00Z")) == [("ABC", "open")]
+
+@pytest.mark.parametrize(
+    ("still_active", "key"), [(True, "2026-11-22T00:00:00.000000000Z"), (False, "open")]
+)
+def test_the_vendor_is_asked_whether_a_symbol_in_both_lists_was_used_again_or_just_ended(
+    still_active: bool, key: str
+) -> None:
+    table = Table(active("ABC"))
+    just_now = delisted("ABC", "2026-11-22T00:00:00Z", stamp="2026-11-22T12:00:00Z")
+    assert table.sync(active("ABC"), just_now, still_active=still_active) == [("ABC", key)]
+    assert table.asked == {"ABC"}
+    assert table.listed == ({"ABC"} if still_active else set())
+
+
+def test_the_vendor_is_asked_where_not_all_active_rows_were_read() -> None:
+    """The new company's row may be older than the delisting, which was recorded late."""
+    table = Table(active("ABC"))
+    gone = delisted("ABC", "2026-11-20T00:00:00Z")
+    end = "2026-11-20T00:00:00.000000000Z"
+    assert table.sync(gone, whole=False) == [("ABC", end)]
+    assert table.asked == {"ABC"}
+    table.asked.clear()
+    assert table.sync(gone, since="2026-12-01", whole=False) == []
+    assert table.asked == set()
 
 
 def test_two_endings_between_two_syncs_are_two_rows() -> None:
     earlier, later = "2026-11-21T00:00:00.000000000Z", "2026-11-25T00:00:00Z"
-    assert keys(first_sync(), delisted("ABC", later), delisted("ABC", earlier)) == [
+    assert Table().sync(delisted("ABC", later), delisted("ABC", earlier)) == [
         ("ABC", earlier),
         ("ABC", "open"),
     ]

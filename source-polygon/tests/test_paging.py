@@ -1,10 +1,14 @@
 """Paging: the vendor's next_url is followed on our address only, and never in a circle."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import requests_mock as rm
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from polygon_sandbox import Fault, Plan, Sandbox, World
-from source_polygon.paging import _target
+from source_polygon import SourcePolygon
+from source_polygon.paging import _target, pages
 from syncing import Syncs
 
 BASE = "https://api.polygon.io"
@@ -14,12 +18,16 @@ BASE = "https://api.polygon.io"
     ("base_url", "next_url", "target"),
     [
         (BASE, f"{BASE}/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
-        (BASE, "https://API.polygon.io:443/v3/x?cursor=a", "https://API.polygon.io:443/v3/x?cursor=a"),
+        (BASE, "https://API.polygon.io:443/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
         (BASE, "/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
         # The same API under its other name.
         (BASE, "https://api.massive.com/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
-        # A proxy that does not rewrite bodies.
+        # Never asked without encryption, whatever a proxy makes of the address.
+        (BASE, "http://api.polygon.io/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
+        # A proxy that does not rewrite bodies, and one that rewrites the host alone.
         ("https://proxy.example/polygon", f"{BASE}/v3/x?cursor=a", "https://proxy.example/polygon/v3/x?cursor=a"),
+        ("https://proxy.example/polygon", "https://proxy.example/v3/x?cursor=a", "https://proxy.example/polygon/v3/x?cursor=a"),
+        ("https://proxy.example/polygon", "https://proxy.example/polygon/v3/x?cursor=a", "https://proxy.example/polygon/v3/x?cursor=a"),
     ],
 )  # fmt: skip
 def test_next_url_is_followed_on_our_address(base_url: str, next_url: str, target: str) -> None:
@@ -31,7 +39,6 @@ def test_next_url_is_followed_on_our_address(base_url: str, next_url: str, targe
     [
         "https://evil.example/v3/x?cursor=a",
         "//evil.example/v3/x?cursor=a",
-        "http://api.polygon.io/v3/x?cursor=a",
         "https://api.polygon.io:8443/v3/x?cursor=a",
         "https://api.polygon.io@evil.example/v3/x",
         "https://api.polygon.io.evil.example/v3/x",
@@ -65,3 +72,27 @@ def test_a_row_without_its_key_is_an_error(large: Syncs) -> None:
         vendor.get(rm.ANY, json={"status": "OK", "results": [{"ticker": "A"}, {"name": "B"}]})
         output = large.read("tickers", expect_failure=True)
     assert any("A row has no ticker" in error for error in output.errors)
+
+
+@pytest.mark.parametrize(
+    ("next_urls", "words"),
+    [
+        ([f"{BASE}/v3/x?cursor={n}" for n in range(9)], "The same page comes twice"),
+        ([5], "next_url is not a text"),
+    ],
+)
+def test_paging_that_leads_nowhere_is_an_error(
+    next_urls: list[Any], words: str, clock: Callable[[str], None], naps: list[float]
+) -> None:
+    """Fresh cursors that bring the same page would never end."""
+    config = {"api_key": "k-0123456789", "start_date": "2026-11-19", "requests_per_minute": 6000}
+    requester = SourcePolygon(config=config)._requester("tickers")
+    with rm.Mocker() as vendor:
+        rows = [{"ticker": "A"}]
+        vendor.get(
+            rm.ANY,
+            [{"json": {"status": "OK", "results": rows, "next_url": url}} for url in next_urls],
+        )
+        with pytest.raises(AirbyteTracedException, match=words):
+            list(pages(requester, {}, BASE, key="ticker"))
+        assert vendor.call_count <= 2

@@ -24,6 +24,12 @@ def test_what_is_no_time_is_an_error(stamp: str) -> None:
         sortable(stamp)
 
 
+@pytest.mark.parametrize("stamp", ["2026-11-31T06:06:06Z", "2026-11-30T25:06:06.5Z"])
+def test_a_time_that_never_comes_is_an_error(stamp: str) -> None:
+    with pytest.raises(ValueError, match=r"day|hour"):
+        sortable(stamp)
+
+
 @given(st.integers(0, 999_999_999), st.integers(0, 999_999_999))
 def test_text_order_is_time_order(one: int, other: int) -> None:
     def cut(nanoseconds: int) -> str:

@@ -1,14 +1,14 @@
 """One list of tickers: what is asked for, and that rows without a stamp are never lost."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 import pytest
 import requests
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from source_polygon.listings import Row
-from source_polygon.ticker_list import TickerList
+from source_polygon.ticker_list import TickerList, active_among
 
 BASE = "https://api.polygon.io"
 PAGE = 1000
@@ -36,6 +36,9 @@ class Vendor:
     def send_request(
         self, *, path: str = "", request_params: Mapping[str, Any] | None = None
     ) -> requests.Response:
+        if request_params and "ticker" in request_params:
+            self.asked.append(f"ticker={request_params['ticker']}")
+            return self._answer([r for r in self.rows if r["ticker"] == request_params["ticker"]])
         if request_params:
             order, start = f"{request_params['sort']} {request_params['order']}", 0
             self.asked.append(order)
@@ -43,9 +46,12 @@ class Vendor:
             order, _, text = path.partition("cursor=")[2].replace("+", " ").rpartition(" ")
             start = int(text)
         ordered = self._in(order)
-        body = {"status": "OK", "results": ordered[start : start + PAGE]}
-        if len(ordered) > start + PAGE:
-            body["next_url"] = f"{BASE}/x?cursor={order.replace(' ', '+')}+{start + PAGE}"
+        more = len(ordered) > start + PAGE
+        next_url = f"{BASE}/x?cursor={order.replace(' ', '+')}+{start + PAGE}"
+        return self._answer(ordered[start : start + PAGE], next_url if more else "")
+
+    def _answer(self, rows: list[Row], next_url: str = "") -> requests.Response:
+        body = {"status": "OK", "results": rows, "next_url": next_url}
         response = requests.Response()
         response.status_code = 200
         response._content = json.dumps(body).encode()
@@ -63,9 +69,14 @@ class Vendor:
         return dated[::-1] + bare if self.undated == "last" else rising[::-1]
 
 
-def read(vendor: Vendor, since: str, undated: int = 0) -> set[str]:
+@pytest.fixture(autouse=True)
+def _clock(clock: Callable[[str], None]) -> None:
+    clock("2026-11-20T22:30:00Z")
+
+
+def read(vendor: Vendor, since: str, undated: int = 0, *, active: bool = True) -> set[str]:
     vendor.asked.clear()
-    tickers = TickerList(cast(Requester, vendor), BASE, "stocks", active=True)
+    tickers = TickerList(cast(Requester, vendor), BASE, "stocks", active=active)
     return {r["ticker"] for r in tickers.rows(since, undated)}
 
 
@@ -103,3 +114,37 @@ def test_a_short_list_is_one_request() -> None:
     vendor = Vendor([row(n, n) for n in range(1000)], "lowest")
     assert len(read(vendor, SINCE)) == 1000
     assert vendor.asked == ["last_updated_utc desc"]
+
+
+def test_a_delisted_list_with_one_constant_stamp_is_read_once() -> None:
+    vendor = Vendor([row(n, 0) for n in range(2500)], "lowest")
+    assert len(read(vendor, "2026-11-20T06:00:00.500000000Z", active=False)) == 2500
+    assert vendor.asked == ["last_updated_utc desc"]
+
+
+def test_stamps_that_are_out_of_order_within_a_second_are_not_trusted_to_end_the_reading() -> None:
+    """As text, 00.5Z sorts above 00.51Z; a page may then end before it has all of its second."""
+    rows = [row(n, 0 if n % 2 else 1) for n in range(2500)]
+    for n in (3, 5):
+        rows[n]["last_updated_utc"] = f"2026-11-20T06:00:00.{5 + n}1Z"
+    assert len(read(Vendor(rows, "lowest"), "2026-11-20T06:00:00.600000000Z")) == 2500
+
+
+def test_a_stamp_from_the_future_does_not_move_the_checkpoint() -> None:
+    """Else nothing that changes until then would be read."""
+    rows = [row(1, 1), {**row(2, 2), "last_updated_utc": "2099-01-01T00:00:00Z"}]
+    vendor = cast(Requester, Vendor(rows, "lowest"))
+    assert (
+        TickerList(vendor, BASE, "stocks", active=True).newest == "2026-11-20T06:00:01.500000000Z"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "asked"), [(2, ["ticker=T00000", "ticker=T00001"]), (13, ["ticker asc"])]
+)
+def test_which_symbols_are_active_is_asked_the_cheaper_way(number: int, asked: list[str]) -> None:
+    vendor = Vendor([row(n, n) for n in range(1, 2500)], "lowest")
+    tickers = {f"T{n:05d}" for n in range(number)}
+    found = active_among(cast(Requester, vendor), BASE, "stocks", tickers)
+    assert found == tickers - {"T00000"}
+    assert vendor.asked[: len(asked)] == asked
