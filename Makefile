@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fix lock clean
+.PHONY: help install demo test check manifests fix lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ check: $(INSTALLED) ## Lint, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy && $(BIN)/mypy conftest.py
+
+manifests: $(INSTALLED) ## Write manifests/cloud.yaml anew
+	@$(BIN)/python manifests/build.py
 
 fix: $(INSTALLED) ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ from airbyte_cdk.models.airbyte_protocol_serializers import (
     AirbyteStateMessageSerializer,
     ConfiguredAirbyteCatalogSerializer,
 )
+from airbyte_cdk.sources import Source
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput
 from polygon_sandbox import Sandbox
@@ -109,7 +110,7 @@ class Syncs:
         """Run a sync from the kept state; keep its state and load its records, keyed."""
         config = self.config(**overrides)
         chosen = catalog(*streams)
-        source = SourcePolygon(catalog=chosen, config=config, state=self.state)
+        source = self.source(chosen, config)
         output = Output(
             entrypoint_wrapper.read(
                 source, config, chosen, self.state, expecting_exception=expect_failure
@@ -117,6 +118,10 @@ class Syncs:
         )
         self.load(output.messages)
         return output
+
+    def source(self, chosen: ConfiguredAirbyteCatalog, config: Row) -> Source:
+        """Return the source that reads."""
+        return SourcePolygon(catalog=chosen, config=config, state=self.state)
 
     def load(self, messages: list[Row]) -> None:
         """Do what a deduplicating destination does with `messages`, and keep the last states."""

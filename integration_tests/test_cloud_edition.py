@@ -1,0 +1,299 @@
+"""The Airbyte Cloud edition: importable, and the same connector as the Docker edition."""
+
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from airbyte_cdk.models import ConfiguredAirbyteCatalog
+from airbyte_cdk.sources import Source
+from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
+    ConcurrentDeclarativeSource,
+)
+from airbyte_cdk.utils.yaml_loader import safe_load_yaml
+from polygon_sandbox import Fault, Plan, Sandbox, World
+from source_polygon import SourcePolygon
+from source_polygon.sessions import last_finished, sessions
+from syncing import KEYS, Row, Syncs
+
+MANIFESTS = Path(__file__).parents[1] / "manifests"
+CLOUD = safe_load_yaml((MANIFESTS / "cloud.yaml").read_text())
+LAST = last_finished("stocks")
+# Days that are over for both editions, whatever the time of day.
+DAYS = sessions("stocks", LAST - timedelta(days=60), LAST - timedelta(days=3))
+# Not the symbols' own traits: which listings were seen open differs, see docs/connector.md.
+DIFFERS = {"tickers": {"listing_end"}}
+
+
+def manifest(sandbox: Sandbox) -> dict[str, Any]:
+    """Return cloud.yaml with the sandbox among the addresses to choose from."""
+    copy: dict[str, Any] = json.loads(json.dumps(CLOUD))
+    copy["spec"]["connection_specification"]["properties"]["base_url"]["enum"].append(sandbox.url)
+    return copy
+
+
+class CloudSyncs(Syncs):
+    """Syncs of the Cloud edition."""
+
+    def source(self, chosen: ConfiguredAirbyteCatalog, config: Row) -> Source:
+        return ConcurrentDeclarativeSource(
+            catalog=chosen,
+            config=config,
+            state=self.state,
+            source_config=manifest(self.sandbox),
+        )
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    world = World(seed=5, stocks=1100, delisted=1300, otc=10, crypto=8, fx=8, indices=5)
+    with Sandbox(world, Plan.unlimited()) as running:
+        yield running
+
+
+CONFIG: dict[str, Any] = {
+    "start_date": str(DAYS[-8]),
+    "end_date": str(DAYS[-1]),
+    "markets": ["stocks", "crypto"],
+    "num_workers": 4,
+}
+
+
+def test_cloud_yaml_is_what_its_sources_make() -> None:
+    made = runpy.run_path(str(MANIFESTS / "build.py"))["cloud"]()
+    assert (MANIFESTS / "cloud.yaml").read_text() == made, "run `make manifests`"
+
+
+def test_both_editions_have_one_spec_but_for_the_addresses() -> None:
+    docker = safe_load_yaml((MANIFESTS / "source-polygon.yaml").read_text())
+    ours, theirs = (
+        dict(edition["spec"]["connection_specification"]["properties"])
+        for edition in (docker, CLOUD)
+    )
+    address = theirs.pop("base_url")
+    del ours["base_url"]
+    for field in ("markets", "adjusted", "include_otc", "num_workers"):  # said for the platform
+        del ours[field]["description"], theirs[field]["description"]
+    assert theirs == ours
+    assert address["enum"] == ["https://api.polygon.io", "https://api.massive.com"]
+
+
+def components(part: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return every component of a manifest, with where it stands."""
+    if isinstance(part, list):
+        for n, item in enumerate(part):
+            yield from components(item, f"{path}[{n}]")
+    elif isinstance(part, dict):
+        if isinstance(part.get("type"), str) and part["type"][:1].isupper():
+            yield path, part
+        for key, value in part.items():
+            if key not in ("schemas", "connection_specification", "schema"):
+                yield from components(value, f"{path}.{key}")
+
+
+def test_every_key_of_every_component_is_one_that_the_cdk_knows() -> None:
+    """The CDK passes over unknown keys in silence: a typing error would go unnoticed."""
+    schema_file = files("airbyte_cdk.sources.declarative") / "declarative_component_schema.yaml"
+    schema = safe_load_yaml(schema_file.read_text())
+    known = {**schema["definitions"], "DeclarativeSource": schema}
+    # What a reference brings is checked where it is defined.
+    for definition in known.values():
+        definition.setdefault("properties", {})["$ref"] = {}
+    found = list(components(CLOUD))
+    assert len(found) > 50
+    unknown = [
+        f"{path}: {key} of {component['type']}"
+        for path, component in found
+        for key in component
+        if key not in known[component["type"]]["properties"]
+    ]
+    assert unknown == []
+    assert [path for path, component in found if component["type"].startswith("Custom")] == []
+
+
+def test_the_version_is_one_that_released_platforms_run() -> None:
+    major, minor, _ = (int(part) for part in CLOUD["version"].split("."))
+    assert major == 7
+    assert minor <= 33
+
+
+@pytest.fixture(scope="module")
+def builder() -> Iterator[Callable[..., Any]]:
+    """The service behind the Connector Builder, called over HTTP, without custom code."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {k: v for k, v in os.environ.items() if k != "AIRBYTE_ENABLE_UNSAFE_CODE"}
+    serve = ["-m", "uvicorn", "airbyte_cdk.manifest_server.app:app", "--port", str(port)]
+    server = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, *serve, "--log-level", "warning"], env=environment
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def call(what: str, **body: Any) -> Any:
+        answer = requests.post(f"{url}/v1/manifest/{what}", json=body, timeout=120)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    try:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                if requests.get(f"{url}/health", timeout=5).ok:
+                    break
+            except requests.ConnectionError:
+                time.sleep(0.2)
+        yield call
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@pytest.fixture
+def import_(sandbox: Sandbox) -> dict[str, Any]:
+    """What the Builder has after an import and the testing values."""
+    return {"manifest": manifest(sandbox), "config": Syncs(sandbox).config(**CONFIG)}
+
+
+def test_the_builder_resolves_checks_and_discovers_it(
+    builder: Callable[..., Any], import_: dict[str, Any]
+) -> None:
+    resolved = builder("resolve", manifest=import_["manifest"])["manifest"]
+    assert [stream["name"] for stream in resolved["streams"]] == list(KEYS)
+    assert builder("check", **import_) == {"success": True, "message": None}
+    wrong = {**import_, "config": {**import_["config"], "api_key": "some-other-key-123"}}
+    refused = builder("check", **wrong)
+    assert refused["success"] is False
+    assert "does not accept this API key: Unknown API Key" in refused["message"]
+    assert "some-other-key-123" not in refused["message"]
+
+    theirs = builder("discover", **import_)["catalog"]["streams"]
+    ours = SourcePolygon(config=import_["config"]).discover(None, import_["config"]).streams  # type: ignore[arg-type]
+    for cloud, docker in zip(theirs, ours, strict=True):
+        assert cloud["name"] == docker.name
+        assert cloud["json_schema"] == docker.json_schema
+        assert cloud["source_defined_primary_key"] == docker.source_defined_primary_key
+        assert cloud["default_cursor_field"] == docker.default_cursor_field
+        assert cloud["source_defined_cursor"] == docker.source_defined_cursor
+        assert cloud["supported_sync_modes"] == [m.value for m in docker.supported_sync_modes]
+
+
+@pytest.mark.parametrize("stream", KEYS)
+def test_the_builder_reads_every_stream(
+    builder: Callable[..., Any], import_: dict[str, Any], stream: str
+) -> None:
+    answer = builder("test_read", **import_, stream_name=stream, record_limit=50)
+    records = [
+        record for part in answer["slices"] for page in part["pages"] for record in page["records"]
+    ]
+    assert records
+    assert all(record.get(field) is not None for record in records for field in KEYS[stream])
+    assert [log["message"] for log in answer["logs"] if log["level"] == "ERROR"] == []
+
+
+def compared(stream: str, table: dict[tuple[Any, ...], Row]) -> list[Row]:
+    """Return the rows of a table, in order, without what differs by design."""
+    dropped = DIFFERS.get(stream, set())
+    rows = [{k: v for k, v in row.items() if k not in dropped} for row in table.values()]
+    return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def test_both_editions_bring_the_same_tables_in_full_and_incrementally(sandbox: Sandbox) -> None:
+    docker, cloud = Syncs(sandbox), CloudSyncs(sandbox)
+    world = sandbox.world
+    for change in (None, world):
+        if change:
+            ticker = world.bars("stocks", DAYS[-1])[3]["T"]
+            world.correct("stocks", DAYS[-1], ticker)
+            active = [row["ticker"] for row in world.tickers("stocks")]
+            world.rename(active[5], "Renamed Corp.")
+            world.delist(active[6])
+        for edition in (docker, cloud):
+            output = edition.read(*KEYS, **CONFIG)
+            assert output.errors == []
+        for stream in KEYS:
+            ours, theirs = (compared(stream, e.tables[stream]) for e in (docker, cloud))
+            assert ours
+            assert theirs == ours, stream
+
+
+def test_announced_events_come_when_their_day_has_come(sandbox: Sandbox) -> None:
+    docker, cloud = Syncs(sandbox), CloudSyncs(sandbox)
+    for edition in (docker, cloud):
+        edition.read("splits", "dividends", start_date="2026-01-02")
+    for stream, date in (("splits", "execution_date"), ("dividends", "ex_dividend_date")):
+        ours, theirs = (compared(stream, edition.tables[stream]) for edition in (docker, cloud))
+        today = max(row[date] for row in theirs)
+        assert theirs == [row for row in ours if row[date] <= today]
+        assert len(ours) > len(theirs) > 0
+
+
+def test_lookback_covers_the_last_sessions(sandbox: Sandbox) -> None:
+    cloud = CloudSyncs(sandbox)
+    cloud.read("grouped_daily", **CONFIG)
+    sandbox.clear_requests()
+    cloud.read("grouped_daily", **{**CONFIG, "lookback_sessions": 5})
+    asked = {request.path[-10:] for request in sandbox.requests if "/stocks/" in request.path}
+    assert {str(day) for day in DAYS[-6:]} <= asked
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.truncated_json, Fault.html, Fault.missing_status, Fault.error_status]
+)
+@pytest.mark.parametrize("stream", ["grouped_daily", "tickers", "exchanges"])
+def test_a_broken_body_is_an_error_and_never_an_empty_page(
+    sandbox: Sandbox, fault: Callable[..., Fault], stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    sandbox.faults.add(fault(times=None))
+    cloud = CloudSyncs(sandbox)
+    output = cloud.read(stream, expect_failure=True, **CONFIG)
+    assert any("no usable answer" in error for error in output.errors), output.errors
+    assert output.records(stream) == []
+    sandbox.faults.clear()
+    sandbox.faults.add(fault(times=1))
+    assert CloudSyncs(sandbox).read(stream, **CONFIG).errors == []
+
+
+def test_next_url_of_another_host_gets_no_request(sandbox: Sandbox) -> None:
+    with Sandbox(World(stocks=5), plan=Plan.unlimited()) as elsewhere:
+        sandbox.faults.add(Fault.foreign_next_url(elsewhere.url, path="tickers", times=None))
+        CloudSyncs(sandbox).read("tickers", expect_failure=True, **CONFIG)
+        assert elsewhere.requests == []
+
+
+def test_refused_days_are_left_out_and_the_state_stays_before_them(sandbox: Sandbox) -> None:
+    sandbox.plan = Plan.unlimited(history_start=DAYS[-4])
+    output = CloudSyncs(sandbox).read("grouped_daily", **{**CONFIG, "markets": ["stocks"]})
+    assert output.errors == []
+    assert {row["date"] for row in output.records("grouped_daily")} == {
+        str(day) for day in DAYS[-4:]
+    }
+    (state,) = output.states("grouped_daily")[-1]["states"]
+    assert state["cursor"] == {"last_updated_utc": str(DAYS[-1])}
+
+
+def test_a_plan_without_the_data_is_a_configuration_error(sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault.not_authorized_200(times=None))
+    output = CloudSyncs(sandbox).read("tickers", expect_failure=True, **CONFIG)
+    assert any("Upgrade the plan, or take the market out" in error for error in output.errors)
+    assert "config_error" in output.failure_types
+
+
+def test_values_that_look_like_expressions_stay_what_they_are(sandbox: Sandbox) -> None:
+    names = ["1E5", "None", "True", "{{ 1 }}", "0012"]
+    for name in names:
+        sandbox.world.list_symbol(name, name="[1, 2]")
+    output = CloudSyncs(sandbox).read("tickers", **CONFIG)
+    rows = {row["ticker"]: row["name"] for row in output.records("tickers")}
+    assert {name: rows[name] for name in names} == dict.fromkeys(names, "[1, 2]")
