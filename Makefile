@@ -4,10 +4,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check manifests fix lock clean
+.PHONY: help install demo test check manifests bench-source fix lock clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
@@ -32,6 +32,10 @@ check: $(INSTALLED) ## Lint, formatting and types
 manifests: $(INSTALLED) ## Write manifests/cloud.yaml anew
 	@$(BIN)/python manifests/build.py
 
+bench-source: $(INSTALLED) ## Time the connector against other ways (15 minutes; installs them)
+	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/bench.txt
+	@cd benchmarks/source && ../../$(BIN)/python run.py --write
+
 fix: $(INSTALLED) ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -41,6 +45,8 @@ lock: ## Write requirements/*.txt anew (needs uv)
 	    --output-file requirements/source.txt pyproject.toml
 	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	    --output-file requirements/dev.txt --group dev pyproject.toml sandbox/pyproject.toml
+	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	    --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
 
 clean: ## Remove .venv and everything generated
 	rm -rf .venv .demo .tmp build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,32 @@
+"""What a contender is to read. `run.py` hands it over in the environment."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+_VARIABLE = "BENCHMARK_JOB"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One reading of one stream.
+
+    Attributes:
+        url: address of the sandbox.
+        key: its API key.
+        stream: `grouped_daily` or `tickers`.
+        days: the sessions to read, as YYYY-MM-DD; empty for `tickers`.
+    """
+
+    url: str
+    key: str
+    stream: str
+    days: list[str]
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which a contender finds this job as `JOB`."""
+        return {**os.environ, _VARIABLE: json.dumps(asdict(self))}
+
+
+if _VARIABLE in os.environ:
+    JOB = Job(**json.loads(os.environ[_VARIABLE]))

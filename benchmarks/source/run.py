@@ -1,0 +1,205 @@
+"""Times this connector against other ways of reading the same data, side by side in one run.
+
+Each contender is a process of its own that writes JSON lines to a file. Rounds go A B C, A B C, so
+that a noisy neighbour hits all alike; what counts is CPU time, and the ratios within one run.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from job import Job
+from polygon_sandbox import Plan, Sandbox, World
+from rich.console import Console
+from rich.table import Table
+from source_polygon.sessions import last_finished, sessions
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "README.md"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to read: its name, the command, and how many requests may be under way at once."""
+
+    name: str
+    command: list[str]
+    airbyte: bool = False
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One run: seconds of CPU (user and system) and of the clock, MiB at the peak, counts."""
+
+    cpu: float
+    wall: float
+    peak: float
+    records: int
+    requests: int
+
+
+def contenders(folder: Path) -> list[Contender]:
+    """Return all contenders; the Airbyte ones find config.json and catalog.json in `folder`."""
+    files = ["--config", "config.json", "--catalog", "catalog.json"]
+    declarative = [_beside("source-declarative-manifest"), "read", *files, "--manifest-path"]
+    script = [sys.executable, "-u"]
+    ours = [_beside("source-polygon"), "read", *files]
+    cloud = [*declarative, str(folder / "cloud.yaml")]
+    naive = [*declarative, str(HERE / "naive.yaml")]
+    return [
+        Contender("bare requests + orjson loop", [*script, str(HERE / "bare_loop.py")]),
+        Contender("source-polygon, Docker edition", ours, airbyte=True, workers=2),
+        Contender("official client, JSON lines", [*script, str(HERE / "official_client.py")]),
+        Contender("dlt REST source", [*script, str(HERE / "dlt_rest.py")]),
+        Contender("source-polygon, Cloud edition", cloud, airbyte=True, workers=2),
+        Contender("naive manifest, 1 worker", naive, airbyte=True, workers=1),
+        Contender("naive manifest, 4 workers", naive, airbyte=True, workers=4),
+    ]
+
+
+@click.command(help=__doc__)
+@click.option("--rounds", default=3, show_default=True, help="Runs of each contender.")
+@click.option("--days", default=60, show_default=True, help="Sessions of 12,000 bars.")
+@click.option("--only", multiple=True, help="Contenders whose name contains this. Repeatable.")
+@click.option("--write", is_flag=True, help="Write the tables into benchmarks/README.md.")
+def main(rounds: int, days: int, only: tuple[str, ...], write: bool) -> None:
+    """Run all contenders on both streams, print a table for each."""
+    last = last_finished("stocks")
+    chosen = sessions("stocks", last.replace(year=last.year - 1), last)[-days:]
+    tables = []
+    for stream, delisted in (("grouped_daily", 100), ("tickers", 23_000)):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            # It runs in this process, whose time is in no measure. Not strict, since the official
+            # client repeats parts of the path in the query.
+            Sandbox(
+                World(stocks=12_000, delisted=delisted), Plan.unlimited(), strict=False
+            ) as sandbox,
+        ):
+            wanted = [str(day) for day in chosen] if stream == "grouped_daily" else []
+            job = Job(sandbox.url, sandbox.key, stream, wanted)
+            measures = _measured(job, sandbox, Path(folder), rounds, only)
+        tables.append((stream, measures))
+        _print(stream, measures)
+    if write:
+        _write(tables, rounds)
+
+
+def _measured(
+    job: Job, sandbox: Any, folder: Path, rounds: int, only: tuple[str, ...]
+) -> dict[str, list[Measure]]:
+    found: dict[str, list[Measure]] = {}
+    (folder / "cloud.yaml").write_text(yaml.safe_dump(_cloud(job.url)))
+    modes = ["full_refresh", "incremental"]
+    stream = {"name": job.stream, "json_schema": {}, "supported_sync_modes": modes}
+    chosen = {"sync_mode": "incremental", "destination_sync_mode": "append_dedup", "stream": stream}
+    (folder / "catalog.json").write_text(json.dumps({"streams": [chosen]}))
+    for turn in range(rounds):
+        for contender in contenders(folder):
+            if only and not any(text in contender.name for text in only):
+                continue
+            config = {
+                "api_key": job.key,
+                "start_date": job.days[0] if job.days else "2026-01-02",
+                "base_url": job.url,
+                "requests_per_minute": 6000,
+                "num_workers": contender.workers,
+            }
+            (folder / "config.json").write_text(json.dumps(config))
+            sandbox.clear_requests()
+            measure = _run(contender, job, folder, sandbox)
+            found.setdefault(contender.name, []).append(measure)
+            print(f"{job.stream} {turn + 1}/{rounds} {contender.name}: {measure}", file=sys.stderr)  # noqa: T201
+    return found
+
+
+def _run(contender: Contender, job: Job, folder: Path, sandbox: Any) -> Measure:
+    out = folder / "out.jsonl"
+    started = time.monotonic()
+    usage = folder / "usage.json"
+    with out.open("wb") as lines:
+        status = subprocess.call(  # noqa: S603 - the contenders above
+            [sys.executable, str(HERE / "usage.py"), str(usage), *contender.command],
+            stdout=lines,
+            cwd=folder,
+            env=job.environment(),
+        )
+    wall = time.monotonic() - started
+    if status:
+        raise click.ClickException(f"{contender.name} failed: {out.read_text()[-2000:]}")
+    cpu, peak = json.loads(usage.read_text())
+    with out.open("rb") as lines:
+        mark = b'{"type":"RECORD"' if contender.airbyte else b"{"
+        records = sum(line.startswith(mark) for line in lines)
+    return Measure(cpu, wall, peak, records, len(sandbox.requests))
+
+
+def _cloud(url: str) -> dict[str, Any]:
+    manifest: dict[str, Any] = yaml.safe_load(
+        (HERE.parents[1] / "manifests/cloud.yaml").read_text()
+    )
+    manifest["spec"]["connection_specification"]["properties"]["base_url"]["enum"].append(url)
+    return manifest
+
+
+def _beside(command: str) -> str:
+    return str(Path(sys.executable).with_name(command))
+
+
+def _print(stream: str, measures: dict[str, list[Measure]]) -> None:
+    table = Table(title=stream)
+    header, *rows = _rows(measures)
+    for name in header:
+        table.add_column(name, justify="left" if name == "contender" else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _rows(measures: dict[str, list[Measure]]) -> list[list[str]]:
+    header = ["contender", "CPU s per million", "of the bare loop", "records/s", "peak MiB"]
+    header += ["requests", "records"]
+    floor = None
+    rows = []
+    for name, runs in measures.items():
+        per_million = sorted(run.cpu / run.records * 1e6 for run in runs)
+        middle = statistics.median(per_million)
+        floor = floor or middle
+        rows.append(
+            [
+                name,
+                f"{middle:.1f} ({per_million[0]:.1f} to {per_million[-1]:.1f})",
+                f"{middle / floor:.1f}",
+                f"{statistics.median(run.records / run.wall for run in runs):,.0f}",
+                f"{max(run.peak for run in runs):.0f}",
+                f"{runs[0].requests}",
+                f"{runs[0].records:,}",
+            ]
+        )
+    return [header, *rows]
+
+
+def _write(tables: list[tuple[str, dict[str, list[Measure]]]], rounds: int) -> None:
+    parts = []
+    for stream, measures in tables:
+        header, *rows = _rows(measures)
+        lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+        parts.append(f"**{stream}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
+    note = f"Medians of {rounds} runs, smallest and largest in brackets."
+    text = RESULTS.read_text()
+    begin, end = "<!-- source: begin -->", "<!-- source: end -->"
+    head, tail = text.partition(begin)[0], text.partition(end)[2]
+    RESULTS.write_text(f"{head}{begin}\n{note}\n\n" + "\n\n".join(parts) + f"\n{end}{tail}")
+
+
+if __name__ == "__main__":
+    main()
