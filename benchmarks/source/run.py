@@ -77,6 +77,7 @@ def main(rounds: int, days: int, only: tuple[str, ...], write: bool) -> None:
     chosen = sessions("stocks", last.replace(year=last.year - 1), last)[-days:]
     tables = []
     for stream, delisted in (("grouped_daily", 100), ("tickers", 23_000)):
+        world = World(stocks=12_000, delisted=delisted)
         with (
             tempfile.TemporaryDirectory() as folder,
             # It runs in this process, whose time is in no measure. Not strict, since the official
