@@ -5,6 +5,7 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check manifests bench-source fix lock clean
+.PHONY: help install demo test test-image check fix lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,9 @@ demo: $(INSTALLED) ## Read sandbox data (or real data with POLYGON_API_KEY) into
 
 test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest
+
+test-image: $(INSTALLED) ## Build the image and run it (needs Docker, or root on Debian)
+	@$(BIN)/pytest -m image_tests integration_tests/image
 
 check: $(INSTALLED) ## Lint, formatting and types
 	@$(BIN)/ruff check .
@@ -47,6 +51,8 @@ lock: ## Write requirements/*.txt anew (needs uv)
 	    --output-file requirements/dev.txt --group dev pyproject.toml sandbox/pyproject.toml
 	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	    --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
+	echo hatchling | uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate \
+	    --no-header --constraint requirements/dev.txt --output-file requirements/build.txt -
 
 clean: ## Remove .venv and everything generated
 	rm -rf .venv .demo .tmp build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
