@@ -9,6 +9,10 @@ INSTALLED := .venv/.installed
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+.PHONY: help install demo test test-image publish-cloud publish-image check fix lock clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
@@ -27,6 +31,12 @@ test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 
 test-image: $(INSTALLED) ## Build the image and run it (needs Docker, or root on Debian)
 	@$(BIN)/pytest -m image_tests integration_tests/image
+
+publish-cloud: $(INSTALLED) ## Bring an Airbyte workspace up to date; ARGS=--dry-run only shows how
+	@$(BIN)/python -m deploy.airbyte_cloud $(ARGS)
+
+publish-image: ## Push the image to REGISTRY=ghcr.io/you; ARGS=--dry-run only shows what
+	@deploy/publish_image.sh $(ARGS) $(REGISTRY)
 
 check: $(INSTALLED) ## Lint, formatting and types
 	@$(BIN)/ruff check .

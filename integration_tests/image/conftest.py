@@ -24,6 +24,8 @@ IMAGE = "airbyte/source-polygon:dev"
 # The engine that the tests start keeps its images here, so that a second run is fast.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "source-polygon" / "docker"
 
+NOTES = pytest.StashKey[list[str]]()
+
 # What a hardened platform allows a container. The CDK writes temporary files to /tmp.
 CONFINED = [
     "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges",
@@ -194,10 +196,17 @@ def messages(*command: str) -> tuple[int, list[dict[str, Any]]]:
 
 @pytest.fixture
 def report(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Prints a line that shows without options."""
+    """Prints a line at the end of the run, also where all is well."""
     return lambda line: say(pytestconfig, line)
 
 
 def say(config: pytest.Config, line: str) -> None:
-    """Print a line that shows without options."""
-    config.get_terminal_writer().line(f"\n{line}")
+    """Print a line at the end of the run, also where all is well."""
+    config.stash.setdefault(NOTES, []).append(line)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for line in config.stash.get(NOTES, []):
+        terminalreporter.write_line(line)
