@@ -6,6 +6,10 @@ from typing import Any
 from pydantic import SecretStr
 
 _MISSING = object()
+# A mapping with one of these in it takes a line for each of its values.
+_PARTED = (dict, SecretStr)
+# A stream with a key of four fields fits.
+_WIDTH = 150
 
 
 def differences(there: Any, wanted: Any, path: str = "") -> Iterator[str]:
@@ -21,7 +25,7 @@ def differences(there: Any, wanted: Any, path: str = "") -> Iterator[str]:
             inner = f"{path}.{key}" if path else str(key)
             yield from differences(there.get(key, _MISSING), wanted.get(key, _MISSING), inner)
     elif there is _MISSING:
-        if isinstance(wanted, dict) and _holds_secret(wanted):
+        if isinstance(wanted, dict) and any(isinstance(v, _PARTED) for v in wanted.values()):
             yield from differences({}, wanted, path)
         else:
             yield f"+ {path}: {_short(wanted)}"
@@ -31,11 +35,6 @@ def differences(there: Any, wanted: Any, path: str = "") -> Iterator[str]:
         yield f"~ {path}: {_short(there)} -> {_short(wanted)}"
 
 
-def _holds_secret(value: Any) -> bool:
-    inner = value.values() if isinstance(value, dict) else ()
-    return isinstance(value, SecretStr) or any(_holds_secret(part) for part in inner)
-
-
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."

@@ -146,6 +146,8 @@ def test_the_first_run_creates_all_four_with_exactly_these_requests(
     }
     assert airbyte.named("destinations", "Snowflake")["destinationType"] == "snowflake"
     assert "+ api_key: **********" in printed
+    assert "+ streams.exchanges: {'syncMode': 'full_refresh_overwrite'}" in printed
+    assert "+ credentials.private_key: **********" in printed
     assert printed.endswith("4 created, 0 updated, 0 unchanged.\n")
 
 
