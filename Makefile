@@ -61,6 +61,8 @@ lock: ## Write requirements/*.txt anew (needs uv)
 	    --output-file requirements/dev.txt --group dev pyproject.toml sandbox/pyproject.toml
 	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	    --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
+	    --output-file requirements/dev.txt --no-sources --group dev pyproject.toml \
+	    sandbox/pyproject.toml
 	echo hatchling | uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate \
 	    --no-header --constraint requirements/dev.txt --output-file requirements/build.txt -
 

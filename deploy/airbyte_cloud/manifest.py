@@ -1,5 +1,6 @@
 """The manifest that is published, and what it says about its configuration and its streams."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -86,7 +87,8 @@ def read_manifest(path: Path) -> Manifest:
             f"{path} needs Python code ({', '.join(custom)}), which Airbyte Cloud does not run. "
             "Publish manifests/cloud.yaml, the edition in pure YAML."
         )
-    return Manifest(path, content)
+    # As Airbyte gives it back: JSON has no dates, and text for every key.
+    return Manifest(path, json.loads(json.dumps(content, default=str)))
 
 
 def _custom_types(part: Any) -> Iterator[str]:
