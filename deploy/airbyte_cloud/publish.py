@@ -203,7 +203,7 @@ def _part(there: Any, config: Any) -> Any:
 
 def _comparable(there: Json, settings: Json) -> tuple[Json, Json]:
     """Return what is there and what should be, as far as the answer shows the first."""
-    streams = wanted.stream_mapping(there["configurations"]["streams"])
+    streams = wanted.stream_mapping(there["configurations"].get("streams") or [])
     shown = {
         **_part(there, settings),
         # The API writes the time zone behind the expression, or does not.

@@ -58,8 +58,8 @@ def install(*packages: str) -> None:
     if os.geteuid() or not shutil.which("apt-get"):
         pytest.skip(f"Not root on Debian: {' and '.join(packages)} cannot be installed here.")
     run("apt-get", "update")
-    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    run("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+    quiet = ("env", "DEBIAN_FRONTEND=noninteractive")
+    run(*quiet, "apt-get", "install", "--yes", "--no-install-recommends", *packages)
 
 
 @contextmanager

@@ -60,15 +60,17 @@ def listed(sandbox: Sandbox, day: date) -> set[tuple[str, str]]:
     return found
 
 
-def test_adjusted_bars_equal_those_of_the_api(
-    landing: Landing, clock: Callable[[str], None]
-) -> None:
+def test_adjusted_bars_equal_those_of_the_api(landing: Landing) -> None:
     # The views ask what day it is, so this world ends now. It begins some weeks ago.
     now = datetime.now(timezone.utc)
     world = World(seed=3, stocks=70, delisted=60, now=now - timedelta(days=40))
-    used_again, forward, reverse, twice, late = [
-        row["ticker"] for row in world.tickers("stocks") if "." not in row["ticker"]
-    ][:5]
+    start = world.today - timedelta(days=80)
+    splitting = {split["ticker"] for split in world.splits()}
+    traded = {
+        bar["T"] for bar in world.bars("stocks", world.sessions("stocks", start, now.date())[0])
+    }
+    listed_now = {row["ticker"] for row in world.tickers("stocks")}
+    used_again, forward, reverse, twice, late, *_ = sorted(traded & listed_now - splitting)
     day = world.today
     world.add_split(forward, day + timedelta(days=9), 1, 4)
     world.add_split(reverse, day + timedelta(days=16), 10, 1)
@@ -84,10 +86,9 @@ def test_adjusted_bars_equal_those_of_the_api(
     world.add_split(forward, world.today + timedelta(days=20), 1, 2)  # announced
 
     with Sandbox(world, Plan.unlimited()) as sandbox:
-        start = str(world.today - timedelta(days=120))
         syncs, adjusted = Syncs(sandbox), Syncs(sandbox)
-        syncs.read("grouped_daily", "tickers", "splits", start_date=start)
-        adjusted.read("grouped_daily", start_date=start, adjusted=True)
+        syncs.read("grouped_daily", "tickers", "splits", start_date=str(start))
+        adjusted.read("grouped_daily", start_date=str(start), adjusted=True)
     land(landing, syncs)
 
     truth = {(bar["date"], bar["ticker"]): bar for bar in adjusted.tables["grouped_daily"].values()}
