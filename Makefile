@@ -4,12 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check manifests bench-source fix lock clean
-.PHONY: help install demo test test-image check fix lock clean
-
-help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-.PHONY: help install demo test test-image publish-cloud publish-image check fix lock clean
+.PHONY: help install demo test test-image check fix manifests bench-source publish-cloud publish-image lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,12 +27,6 @@ test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 test-image: $(INSTALLED) ## Build the image and run it (needs Docker, or root on Debian)
 	@$(BIN)/pytest -m image_tests integration_tests/image
 
-publish-cloud: $(INSTALLED) ## Bring an Airbyte workspace up to date; ARGS=--dry-run only shows how
-	@$(BIN)/python -m deploy.airbyte_cloud $(ARGS)
-
-publish-image: ## Push the image to REGISTRY=ghcr.io/you; ARGS=--dry-run only shows what
-	@deploy/publish_image.sh $(ARGS) $(REGISTRY)
-
 check: $(INSTALLED) ## Lint, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -54,15 +43,20 @@ fix: $(INSTALLED) ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+publish-cloud: $(INSTALLED) ## Bring an Airbyte workspace up to date; ARGS=--dry-run only shows how
+	@$(BIN)/python -m deploy.airbyte_cloud $(ARGS)
+
+publish-image: ## Push the image to REGISTRY=ghcr.io/you; ARGS=--dry-run only shows what
+	@deploy/publish_image.sh $(ARGS) $(REGISTRY)
+
 lock: ## Write requirements/*.txt anew (needs uv)
 	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	    --output-file requirements/source.txt pyproject.toml
 	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	    --output-file requirements/dev.txt --group dev pyproject.toml sandbox/pyproject.toml
-	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	    --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
 	    --output-file requirements/dev.txt --no-sources --group dev pyproject.toml \
 	    sandbox/pyproject.toml
+	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	    --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
 	echo hatchling | uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate \
 	    --no-header --constraint requirements/dev.txt --output-file requirements/build.txt -
 

@@ -82,9 +82,7 @@ def main(rounds: int, days: int, only: tuple[str, ...], write: bool) -> None:
             tempfile.TemporaryDirectory() as folder,
             # It runs in this process, whose time is in no measure. Not strict, since the official
             # client repeats parts of the path in the query.
-            Sandbox(
-                World(stocks=12_000, delisted=delisted), Plan.unlimited(), strict=False
-            ) as sandbox,
+            Sandbox(world, Plan.unlimited(), strict=False) as sandbox,
         ):
             wanted = [str(day) for day in chosen] if stream == "grouped_daily" else []
             job = Job(sandbox.url, sandbox.key, stream, wanted)

@@ -91,6 +91,9 @@ def own_engine() -> Iterator[None]:
         del os.environ["DOCKER_HOST"]
         engine.terminate()
         engine.wait(timeout=60)
+        # The engine leaves name spaces of networks mounted, with which the folder would stay.
+        for left in (folder / "netns").glob("*"):
+            subprocess.run(["umount", left], capture_output=True, check=False)  # noqa: S603, S607
         shutil.rmtree(folder, ignore_errors=True)
 
 
