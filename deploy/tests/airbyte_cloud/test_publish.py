@@ -419,3 +419,30 @@ def test_the_command_runs_from_the_shell(publish: Command, airbyte: Lookalike) -
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "0 created, 0 updated, 4 unchanged" in done.stdout
+
+
+def test_the_cloud_edition_is_published_with_the_streams_that_the_views_read(
+    publish: Command, airbyte: Lookalike
+) -> None:
+    publish.manifest = safe_load_yaml((ROOT / "manifests" / "cloud.yaml").read_text())
+    shipped = safe_load_yaml((ROOT / "deploy/airbyte_cloud/settings.yaml").read_text())
+    publish.settings["connection"]["streams"] = shipped["connection"]["streams"]
+    assert publish()[0] == 0
+    (connection,) = [body for _, kind, body in airbyte.writes if kind == "connections"]
+    deduped = "incremental_deduped_history"
+    assert {
+        stream["name"]: (stream["syncMode"], stream["cursorField"], stream["primaryKey"])
+        for stream in connection["configurations"]["streams"]
+    } == {
+        "grouped_daily": (
+            deduped,
+            ["last_updated_utc"],
+            [["market"], ["date"], ["ticker"], ["adjusted"]],
+        ),
+        "tickers": (deduped, ["last_updated_utc"], [["market"], ["ticker"], ["listing_end"]]),
+        "splits": (deduped, ["execution_date"], [["id"]]),
+        "dividends": (deduped, ["ex_dividend_date"], [["id"]]),
+    }
+    status, printed = publish()
+    assert (status, airbyte.writes) == (0, [])
+    assert "4 unchanged" in printed
