@@ -1,6 +1,7 @@
 """dlt's REST source, its rows written as JSON lines."""
 
 import sys
+from typing import Any
 
 import orjson
 from dlt.sources.rest_api import rest_api_resources
@@ -28,6 +29,7 @@ else:
         for active in ("true", "false")
     ]
 resources = [{"name": f"r{n}", "endpoint": endpoint} for n, endpoint in enumerate(endpoints)]
-for resource in rest_api_resources({"client": CLIENT, "resources": resources}):  # type: ignore[typeddict-item]
+config: Any = {"client": CLIENT, "resources": resources}
+for resource in rest_api_resources(config):
     for row in resource:
         sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
