@@ -7,10 +7,8 @@ import signal
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from importlib.metadata import version
-from threading import Timer
-from types import FrameType
+from threading import Thread, Timer
 from typing import Any, Final, TypeVar
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -127,7 +125,9 @@ def main() -> None:
         sys.stdout.write(f"source-polygon {version('airbyte-source-polygon')}\n")
         sys.exit(0)
     parsed = Entrypoint.parse_args(args)
-    signal.signal(signal.SIGTERM, _stop)
+    # Before any other thread starts, since threads inherit what is blocked.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    Thread(target=_end_on_sigterm, daemon=True).start()
     for handler in logging.getLogger().handlers:
         handler.addFilter(Plain())
     try:
@@ -184,18 +184,20 @@ def _load(parsed: argparse.Namespace, option: str, read: Callable[[str], T]) -> 
         ) from None
 
 
-def _stop(_signal: int, _frame: FrameType | Any) -> None:
-    """End at once. What has been printed up to the last STATE is safe; the next sync resumes there.
+def _end_on_sigterm() -> None:
+    """Wait for SIGTERM and end at once, between two messages.
 
-    Worker threads may be waiting for the vendor, and Python would wait for them. Whoever should
-    read our output may have stopped to do so: then what is left to print is given up.
+    What has been printed up to the last STATE is safe; the next sync resumes there. Worker threads
+    may be waiting for the vendor, and Python would wait for them. A thread waits for the signal
+    because a handler would run in the middle of a write. Whoever should read our output may have
+    stopped to do so: then what is left to print is given up.
     """
+    signal.sigwait({signal.SIGTERM})
     overdue = Timer(_LAST_WORDS_SECONDS, os._exit, (_STOPPED,))
     overdue.daemon = True
     overdue.start()
-    with suppress(RuntimeError):  # the signal came in the middle of a write
+    with PRINT_BUFFER.lock:
         PRINT_BUFFER.flush()
         LOGGER.info("Stopped by SIGTERM. The last STATE message is where the next sync resumes.")
         PRINT_BUFFER.flush()
-    # The first process of a container would survive a signal that it sends itself.
-    os._exit(_STOPPED)
+        os._exit(_STOPPED)

@@ -5,16 +5,13 @@ a UTC evening is still New York's afternoon. Crypto and fx bars cover UTC days, 
 (fx weekends are unverified; an empty answer costs one request and does no harm).
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import pendulum
 
 from source_polygon.clock import utc_now
-
-if TYPE_CHECKING:
-    import exchange_calendars
 
 BAR_MARKETS: Final = ("stocks", "crypto", "fx")
 """Markets for which the vendor serves the daily bars of all symbols in one response."""
@@ -27,6 +24,9 @@ SETTLING: Final = timedelta(minutes=15)
 _FIRST_SESSION: Final = date(2003, 9, 10)
 
 _NEW_YORK: Final = "America/New_York"
+_CLOSE: Final = time(16)
+_HALF_DAY_CLOSE: Final = time(13)
+_WEEKEND: Final = (5, 6)
 
 
 def sessions(market: str, start: date, end: date) -> list[date]:
@@ -34,19 +34,23 @@ def sessions(market: str, start: date, end: date) -> list[date]:
     start = max(start, _FIRST_SESSION)
     if start > end:
         return []
+    days = (start + timedelta(days=n) for n in range((end - start).days + 1))
     if market == "stocks":
-        return [day.date() for day in _xnys().sessions_in_range(start, end)]
-    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+        closed = _closed_days("public", end.year)
+        return [day for day in days if day.weekday() not in _WEEKEND and day not in closed]
+    return list(days)
 
 
 def last_finished(market: str) -> date:
     """Return the latest session of `market` whose closing bar every plan can see by now."""
     now = utc_now() - SETTLING
     if market == "stocks":
-        today = now.in_timezone(_NEW_YORK).date()
-        recent = _xnys().sessions_in_range(today - timedelta(days=10), today)
-        closed = [day for day in recent if _xnys().session_close(day) <= now]
-        return date.fromisoformat(f"{closed[-1]:%Y-%m-%d}")
+        new_york = now.in_timezone(_NEW_YORK)
+        today = new_york.date()
+        *earlier, latest = sessions("stocks", today - timedelta(days=10), today)
+        half_day = latest in _closed_days("half_day", today.year)
+        open_still = new_york.time() < (_HALF_DAY_CLOSE if half_day else _CLOSE)
+        return earlier[-1] if latest == today and open_still else latest
     return now.date() - timedelta(days=1)
 
 
@@ -73,9 +77,15 @@ def new_york_today() -> date:
     return utc_now().in_timezone(_NEW_YORK).date()
 
 
-@lru_cache(maxsize=1)
-def _xnys() -> "exchange_calendars.ExchangeCalendar | Any":
-    # Imported here because it brings pandas, which `spec` and `check` should not wait for.
-    import exchange_calendars
+@lru_cache
+def _closed_days(category: str, until: int) -> frozenset[date]:
+    """Return the days from the first session on until a year on which New York is closed, or half.
 
-    return exchange_calendars.get_calendar("XNYS", start=_FIRST_SESSION)
+    Weekends are not among them.
+    """
+    # Imported here, since `spec` and `discover` need no calendar. The test compares it, day by day,
+    # with that of exchange_calendars, which brings pandas and takes twice the memory of a sync.
+    from holidays import financial_holidays
+
+    years = range(_FIRST_SESSION.year, until + 1)
+    return frozenset(financial_holidays("XNYS", years=years, categories=category))

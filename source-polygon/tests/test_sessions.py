@@ -1,6 +1,7 @@
 from collections.abc import Callable
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 
+import exchange_calendars
 import pytest
 from source_polygon.sessions import end_of_bar, last_finished, session_of, sessions
 
@@ -23,6 +24,21 @@ def test_stocks_history_starts_with_the_vendors_first_day() -> None:
         date(2003, 9, 11),
     ]
     assert sessions("stocks", date(1999, 1, 1), date(2002, 1, 1)) == []
+
+
+def test_every_session_and_every_close_is_that_of_another_calendar(clock: Clock) -> None:
+    """exchange_calendars is kept by others, from other sources."""
+    first, last = date(2003, 9, 10), date.today() + timedelta(days=300)  # noqa: DTZ011 - any day
+    theirs = exchange_calendars.get_calendar("XNYS", start=first, end=last)
+    days = [day.date() for day in theirs.sessions]
+    assert len(days) > 5500
+    assert sessions("stocks", first, last) == days
+    for day in [*(day.date() for day in theirs.early_closes), *days[-250:]]:
+        close = theirs.session_close(str(day)).to_pydatetime()
+        clock((close + timedelta(minutes=15)).isoformat())
+        assert last_finished("stocks") == day
+        clock((close + timedelta(minutes=14, seconds=59)).isoformat())
+        assert last_finished("stocks") < day
 
 
 @pytest.mark.parametrize("market", ["crypto", "fx"])
