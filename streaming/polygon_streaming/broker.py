@@ -1,0 +1,110 @@
+"""Kafka clients: what this package insists on, what it suggests, and the operator's properties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+
+from polygon_streaming.errors import ConfigError
+from polygon_streaming.settings import Settings
+
+log = structlog.get_logger()
+
+# A transaction that its holder left open keeps readers waiting for this long; a restarted filter
+# ends it at once.
+TRANSACTION_TIMEOUT_MS: Final = 15_000
+
+# What exactly-once, order and the accounting of losses rest on.
+_PRODUCER_RULES: Final[Mapping[str, Any]] = {
+    "enable.idempotence": True,  # brings acks=all
+    "delivery.report.only.error": True,
+}
+_PRODUCER_DEFAULTS: Final[Mapping[str, Any]] = {
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    # Java's default, so that other producers put a symbol on the same partition.
+    "partitioner": "murmur2_random",
+}
+_CONSUMER_RULES: Final[Mapping[str, Any]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "isolation.level": "read_committed",
+}
+_CONSUMER_DEFAULTS: Final[Mapping[str, Any]] = {
+    "auto.offset.reset": "earliest",
+    "partition.assignment.strategy": "cooperative-sticky",
+    "fetch.wait.max.ms": 20,
+    "session.timeout.ms": 10_000,
+}
+
+OnDelivery = Callable[[KafkaError, Any], None]
+
+
+def producer(
+    settings: Settings, rules: Mapping[str, Any], on_failure: OnDelivery | None = None
+) -> Producer:
+    """Return a producer; `rules` are the caller's, `on_failure` hears of lost messages.
+
+    Raises:
+        ConfigError: a property is wrong, or one of ours was overridden.
+    """
+    callback = {"on_delivery": on_failure} if on_failure else {}
+    config = _config(settings, _PRODUCER_DEFAULTS, {**_PRODUCER_RULES, **rules, **callback})
+    return _build(Producer, config)
+
+
+def consumer(settings: Settings, group: str, rules: Mapping[str, Any] | None = None) -> Consumer:
+    """Return a consumer of committed records whose offsets the caller commits.
+
+    Raises:
+        ConfigError: a property is wrong, or one of ours was overridden.
+    """
+    rules = {**_CONSUMER_RULES, **(rules or {}), "group.id": group}
+    return _build(Consumer, _config(settings, _CONSUMER_DEFAULTS, rules))
+
+
+def client_config(settings: Settings) -> dict[str, Any]:
+    """Return the properties that any client needs to reach the brokers."""
+    return _config(settings, {}, {})
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Tell whether a client that reports this error is of no further use."""
+    return bool(error.fatal()) or error.code() in (
+        KafkaError._AUTHENTICATION,
+        KafkaError._FATAL,
+    )
+
+
+def _config(
+    settings: Settings, defaults: Mapping[str, Any], rules: Mapping[str, Any]
+) -> dict[str, Any]:
+    fixed = sorted(set(settings.kafka) & set(rules))
+    if fixed:
+        raise ConfigError(f"kafka: {', '.join(fixed)} is set by this command. Take it out.")
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": "polygon-stream",
+        "error_cb": _on_error,
+        **defaults,
+        **_applicable(settings.kafka),
+        **rules,
+    }
+
+
+def _applicable(given: Mapping[str, str]) -> dict[str, str]:
+    return {name.strip(): value for name, value in given.items()}
+
+
+def _build(kind: Any, config: dict[str, Any]) -> Any:
+    try:
+        return kind(config)
+    except KafkaException as error:
+        raise ConfigError(f"kafka: {error.args[0].str()}. Correct --kafka.") from None
+
+
+def _on_error(error: KafkaError) -> None:
+    log.warning("kafka", code=error.name(), reason=error.str())

@@ -1,0 +1,167 @@
+"""The command `polygon-stream`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from threading import Event
+from typing import Final
+
+from polygon_streaming import logs, settings
+from polygon_streaming.errors import StreamError
+
+_HELP: Final = """\
+polygon-stream carries Polygon.io (Massive.com) market data through Kafka.
+
+  polygon-stream feed      WebSocket -> polygon_stream_aggregates, until SIGTERM
+  polygon-stream filter    -> custom_filtered_stock_data_topic, exactly once, until SIGTERM
+  polygon-stream sink      -> ClickHouse, at least once, until SIGTERM
+  polygon-stream heal      recorded gaps, from the REST API into the raw topic
+  polygon-stream doctor    check key, list, rules, Kafka and ClickHouse
+
+Each has its own --help. A first run, with Kafka on localhost:
+
+  printf 'market,channel,symbol\\nstocks,A,AAPL\\n' > subscriptions.csv
+  export POLYGON_API_KEY=...
+  polygon-stream doctor
+  polygon-stream feed --http-port 9101
+  polygon-stream filter --http-port 9102
+
+Every setting is a flag, or POLYGON_STREAM_<NAME> in the environment, or a line of the YAML file
+that POLYGON_STREAM_CONFIG names; the first of these wins. Confluent Cloud:
+
+  export POLYGON_STREAM_BOOTSTRAP_SERVERS=pkc-....confluent.cloud:9092
+  export POLYGON_STREAM_KAFKA='{"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN",
+                                "sasl.username": "...", "sasl.password": "..."}'
+
+Exit status: 0 done or stopped in order, 1 failed (start it again), 2 wrong settings (correct them).
+"""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_HELP)
+        sys.exit(0 if arguments else 2)
+    if arguments[0] == "--version":
+        sys.stdout.write(f"polygon-stream {version('polygon-streaming')}\n")
+        sys.exit(0)
+    name, *rest = arguments
+    command = _COMMANDS.get(name)
+    if command is None:
+        sys.stderr.write(
+            f"polygon-stream: {name!r} is no command. Give one of {', '.join(_COMMANDS)}.\n"
+        )
+        sys.exit(2)
+    try:
+        sys.exit(command(rest))
+    except StreamError as error:
+        sys.stderr.write(f"polygon-stream {name}: {error}\n")
+        sys.exit(error.exit_status)
+
+
+def _feed(arguments: list[str]) -> int:
+    given = settings.load(settings.FeedSettings, arguments, "polygon-stream feed")
+    logs.set_up(given.log_format, given.log_level)
+    from polygon_streaming.feed import Feed
+    from polygon_streaming.sources import open_source
+    from polygon_streaming.status import Health, StatusServer
+    from polygon_streaming.watch import SubscriptionList
+
+    listed = SubscriptionList(
+        open_source(given.subscriptions, given.s3_endpoint_url), *given.shard_of
+    )
+    listed.load()
+
+    async def run() -> None:
+        feed = Feed(given, listed)
+        health = Health(feed.problems)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, feed.stop)
+        beating = asyncio.create_task(_beat(health))
+        with StatusServer(given.http_host, given.http_port, health, "feed"):
+            await feed.run()
+        beating.cancel()
+
+    asyncio.run(run())
+    return 0
+
+
+def _filter(arguments: list[str]) -> int:
+    given = settings.load(settings.FilterSettings, arguments, "polygon-stream filter")
+    logs.set_up(given.log_format, given.log_level)
+    from polygon_streaming.filter import Filter
+    from polygon_streaming.status import Health, StatusServer
+
+    stop = _stop_on_signal()
+    health = Health(lambda: stage.problems())
+    stage = Filter(given, health)
+    with StatusServer(given.http_host, given.http_port, health, "filter"):
+        stage.run(stop)
+    return 0
+
+
+def _sink(arguments: list[str]) -> int:
+    given = settings.load(settings.SinkSettings, arguments, "polygon-stream sink")
+    logs.set_up(given.log_format, given.log_level)
+    from polygon_streaming.sink import Sink
+    from polygon_streaming.status import Health, StatusServer
+
+    stop = _stop_on_signal()
+    health = Health(lambda: stage.problems())
+    stage = Sink(given, health)
+    with StatusServer(given.http_host, given.http_port, health, "sink"):
+        stage.run(stop)
+    return 0
+
+
+def _heal(arguments: list[str]) -> int:
+    given = settings.load(settings.HealSettings, arguments, "polygon-stream heal")
+    logs.set_up(given.log_format, given.log_level)
+    from polygon_streaming.heal import Healer
+
+    done = Healer(given).run()
+    sys.stdout.write(
+        f"{done.gaps} gaps healed with {done.bars} bars; {done.left_out} subscriptions left out, "
+        f"{done.unreadable} gap records unreadable.\n"
+    )
+    return 1 if done.left_out or done.unreadable else 0
+
+
+def _doctor(arguments: list[str]) -> int:
+    given = settings.load(settings.DoctorSettings, arguments, "polygon-stream doctor")
+    logs.set_up(given.log_format, "error")
+    from polygon_streaming.doctor import examine
+
+    well = True
+    for name, good, found in examine(given):
+        well &= good
+        sys.stdout.write(f"{'ok   ' if good else 'WRONG'}  {name:<14} {found}\n")
+    return 0 if well else 1
+
+
+async def _beat(health: object) -> None:
+    while True:
+        health.beat()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.5)
+
+
+def _stop_on_signal() -> Event:
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+_COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
+    "feed": _feed,
+    "filter": _filter,
+    "sink": _sink,
+    "heal": _heal,
+    "doctor": _doctor,
+}

@@ -1,0 +1,283 @@
+"""The filter: raw events in, clean records out, exactly once.
+
+What a batch of events becomes (records, dead letters, likely gaps) and how far the group has read
+commit in one Kafka transaction. A crash before the commit leaves nothing visible, and the next
+filter reads the batch again; a filter that was replaced while it hung is fenced off by the brokers.
+
+Consumers of the filtered topic must read `read_committed`. Java's default is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any, Final, TypeVar
+
+import msgspec
+import structlog
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from polygon_streaming import broker, metrics
+from polygon_streaming.clean import Bar, Unreadable, clean, read
+from polygon_streaming.errors import StreamError
+from polygon_streaming.jumps import VolumeWatch
+from polygon_streaming.rules import RulesFile
+from polygon_streaming.settings import FilterSettings
+from polygon_streaming.status import Health
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_BROKER_SECONDS: Final = 30.0
+_RETRY_SECONDS: Final = 0.1
+_LAG_SECONDS: Final = 5.0
+
+
+class Filter:
+    """One task of the filter; others of the same group share the partitions with it."""
+
+    def __init__(self, settings: FilterSettings, health: Health | None = None) -> None:
+        """Prepare a filter.
+
+        Raises:
+            ConfigError: the rules or a Kafka property are wrong.
+        """
+        self._settings = settings
+        self._health = health
+        self._rules = RulesFile(settings.rules, settings.reload_seconds)
+        self._encode = msgspec.json.Encoder().encode
+        self._jumps = VolumeWatch()
+        self._producer: Producer = broker.producer(
+            settings,
+            {
+                "transactional.id": settings.transactional_id,
+                "transaction.timeout.ms": broker.TRANSACTION_TIMEOUT_MS,
+                # A transaction ends by a commit, which does not wait for lingering records.
+                "linger.ms": 0 if settings.linger_ms < 5 else 5,
+            },
+        )
+        self._consumer: Consumer = broker.consumer(settings, settings.group)
+        self._assigned = False
+        self._unreadable_in_a_row = 0
+        self._lag_due = 0.0
+
+    def run(self, stop: Event) -> None:
+        """Filter until `stop` is set.
+
+        Raises:
+            StreamError: fenced, or Kafka refuses; the next start goes on where this one ended.
+        """
+        try:
+            self._start()
+            while not stop.is_set():
+                if self._health is not None:
+                    self._health.beat()
+                self._rules.refresh()
+                messages = self._consumer.consume(
+                    self._settings.batch_records, self._settings.linger_ms / 1000 or 0.001
+                )
+                self._note_lag()
+                good = [message for message in messages if self._is_record(message)]
+                if good:
+                    self._process(good)
+        except KafkaException as error:
+            raise StreamError(self._explain(error.args[0])) from error
+        finally:
+            self._consumer.close()
+        log.info("stopped")
+
+    def problems(self) -> list[str]:
+        """Return why the filter is not ready; nothing if it is."""
+        return [] if self._assigned else ["kafka: no partition is assigned"]
+
+    def _start(self) -> None:
+        self._until_done(lambda: self._producer.init_transactions(_BROKER_SECONDS))
+        # The callbacks run inside `consume`, so no transaction is open across a rebalance.
+        self._consumer.subscribe(
+            [self._settings.raw_topic],
+            on_assign=self._on_change,
+            on_revoke=self._on_change,
+            on_lost=self._on_change,
+        )
+        log.info("filtering", source=self._settings.raw_topic, target=self._settings.filtered_topic)
+
+    def _process(self, messages: Sequence[Message]) -> None:
+        """Put a batch through one transaction; on an abort, go back to where it began."""
+        began = time.monotonic()
+        kept = dropped = unreadable = 0
+        unreadable_in_a_row = self._unreadable_in_a_row
+        self._producer.begin_transaction()
+        try:
+            for message in messages:
+                try:
+                    outcome = self._refine(message)
+                except Unreadable as reason:
+                    unreadable += 1
+                    unreadable_in_a_row += 1
+                    self._dead_letter(message, str(reason))
+                    continue
+                unreadable_in_a_row = 0
+                if outcome is None:
+                    dropped += 1
+                    continue
+                kept += 1
+                self._produce(self._settings.filtered_topic, outcome, message.key())
+            self._check_limit(unreadable_in_a_row)
+            self._commit()
+        except KafkaException as error:
+            if not error.args[0].txn_requires_abort():
+                raise
+            self._abort(error.args[0])
+            return
+        self._unreadable_in_a_row = unreadable_in_a_row
+        metrics.transactions.labels("committed").inc()
+        metrics.transaction_seconds.observe(time.monotonic() - began)
+        metrics.filter_age.observe(max(0.0, time.time() - messages[0].timestamp()[1] / 1000))
+        metrics.filtered.labels("kept").inc(kept)
+        metrics.filtered.labels("dropped").inc(dropped)
+        metrics.filtered.labels("dead_lettered").inc(unreadable)
+
+    def _refine(self, message: Message) -> bytes | None:
+        """Return the clean record of a message as it leaves; None if it does not pass.
+
+        Raises:
+            Unreadable: it is no event.
+        """
+        bar = read(message.value())
+        if bar is None:
+            return None
+        headers = dict(message.headers() or ())
+        market = _text(headers.get("market"))
+        if bar.ev == "A" and market == "stocks":
+            self._watch_volume(bar)
+        record = clean(bar, market, message.timestamp()[1], "healed" in headers)
+        judge = self._rules.judge
+        if not judge.passes(record, int(bar.s)):
+            return None
+        if judge.fields is None:
+            return self._encode(record)
+        return self._encode({name: getattr(record, name) for name in judge.fields})
+
+    def _watch_volume(self, bar: Bar) -> None:
+        gap = self._jumps.see(bar)
+        if gap is not None:
+            metrics.gaps.labels(gap.market, gap.reason).inc()
+            self._produce(self._settings.gaps_topic, gap.encode(), gap.market)
+
+    def _dead_letter(self, message: Message, reason: str) -> None:
+        """Pass a message on untouched, with headers in the style of Kafka Connect (KIP-298)."""
+        headers: list[tuple[str, Any]] = [
+            *(message.headers() or ()),
+            ("__connect.errors.topic", message.topic()),
+            ("__connect.errors.partition", str(message.partition())),
+            ("__connect.errors.offset", str(message.offset())),
+            ("__connect.errors.stage", "VALUE_CONVERTER"),
+            ("__connect.errors.exception.message", reason),
+        ]
+        self._produce(
+            self._settings.dead_letter_topic, message.value(), message.key(), headers=headers
+        )
+
+    def _produce(self, topic: str, value: bytes | None, key: Any, **more: Any) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, value, key, **more)
+                return
+            except BufferError:
+                self._producer.poll(0.05)
+
+    def _commit(self) -> None:
+        positions = self._consumer.position(self._consumer.assignment())
+        offsets = [position for position in positions if position.offset >= 0]
+        group = self._consumer.consumer_group_metadata()
+        self._until_done(
+            lambda: self._producer.send_offsets_to_transaction(offsets, group, _BROKER_SECONDS)
+        )
+        self._until_done(self._producer.commit_transaction)
+
+    def _abort(self, cause: KafkaError) -> None:
+        metrics.transactions.labels("aborted").inc()
+        log.warning("transaction aborted", reason=cause.str())
+        self._until_done(self._producer.abort_transaction)
+        self._jumps.reset()
+        self._rewind()
+
+    def _rewind(self) -> None:
+        """Go back to the group's committed offsets: what was read since then counts for nothing."""
+        assignment = self._consumer.assignment()
+        if not assignment:
+            return
+        for place in self._until_done(
+            lambda: self._consumer.committed(assignment, _BROKER_SECONDS)
+        ):
+            offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
+            self._consumer.seek(TopicPartition(place.topic, place.partition, offset))
+
+    @staticmethod
+    def _until_done(action: Callable[[], T]) -> T:
+        """Call an action again while the client says it may be resumed."""
+        while True:
+            try:
+                return action()
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                log.warning("retrying", reason=error.args[0].str())
+                time.sleep(_RETRY_SECONDS)
+
+    def _is_record(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if broker.is_fatal(error) or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise KafkaException(error)
+        log.warning("consumer", reason=error.str())
+        return False
+
+    def _check_limit(self, in_a_row: int) -> None:
+        limit = self._settings.dead_letter_limit
+        if limit and in_a_row >= limit:
+            self._until_done(self._producer.abort_transaction)
+            raise StreamError(
+                f"{in_a_row} unreadable records in a row: the format may have changed. Look at "
+                f"{self._settings.raw_topic}; --dead-letter-limit 0 lets the filter go on."
+            )
+
+    def _on_change(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._jumps.reset()
+        self._lag_due = 0.0
+        log.info("partitions changed", partitions=[p.partition for p in partitions])
+
+    def _note_lag(self) -> None:
+        if time.monotonic() < self._lag_due:
+            return
+        self._lag_due = time.monotonic() + _LAG_SECONDS
+        assignment = self._consumer.assignment()
+        self._assigned = bool(assignment)
+        for place in self._consumer.position(assignment):
+            _, high = self._consumer.get_watermark_offsets(place, cached=True)
+            if place.offset >= 0 and high >= 0:
+                metrics.lag.labels(str(place.partition)).set(max(0, high - place.offset))
+
+    def _explain(self, error: KafkaError) -> str:
+        if error.code() in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED):
+            return (
+                "Fenced: another filter took over the transactional id "
+                f"{self._settings.transactional_id!r}. Give each running filter its own "
+                "--transactional-id."
+            )
+        return f"Kafka: {error.str()} ({error.name()})."
+
+
+def _text(header: str | bytes | None) -> str:
+    return header.decode() if isinstance(header, bytes) else header or ""

@@ -1,0 +1,99 @@
+"""Frames into events: each event's JSON exactly as received, with its symbol and type.
+
+A frame is a JSON array of objects. Turning it into Python objects and back would cost more than
+everything else the feed does, and change what the vendor wrote (number formats, say). So the frame
+is decoded for a few fields only, which also proves it is JSON, and the text is cut apart. Where
+the cut can be proven right it is a plain split; everywhere else msgspec finds the boundaries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+
+class Head(msgspec.Struct, gc=False):
+    """What the feed needs to know of an event. Fields an event lacks are empty.
+
+    Attributes:
+        ev: event type; `status` for the server's own messages.
+        sym: symbol of stocks, options, futures and index bars, FMV and LV.
+        pair: symbol of crypto events and forex bars.
+        T: symbol of LULD, NOI and index values.
+        status: of status messages: `success`, `error`, `max_connections`...
+        message: of status messages: the words that go with it.
+    """
+
+    ev: str
+    sym: str = ""
+    pair: str = ""
+    T: str = ""
+    status: str = ""
+    message: str = ""
+
+
+class ForexHead(Head, gc=False):
+    """A forex quote (`C`) names its pair in `p`, which is a price in trades of other markets."""
+
+    p: str = ""
+
+
+@dataclass(slots=True)
+class Split:
+    """A frame cut into events.
+
+    `heads` and `texts` go together, in the order received, status messages included. `broken`
+    holds what is no event: its text and the reason.
+    """
+
+    heads: list[Head] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    broken: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Splitter:
+    """Splits the frames of one market."""
+
+    def __init__(self, market: str) -> None:
+        kind = ForexHead if market == "forex" else Head
+        self._heads = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self._head = msgspec.json.Decoder(kind)
+        self._pieces = msgspec.json.Decoder(list[msgspec.Raw])
+
+    def split(self, frame: str) -> Split:
+        """Cut a frame into events; what cannot be read is in `broken`, and nothing is lost."""
+        try:
+            heads = self._heads.decode(frame)
+        except msgspec.MsgspecError:
+            return self._split_with_care(frame)
+        # The frame is valid JSON. With as many `{` as elements there is no other brace, in a nested
+        # object or in a string, so `},{` is found between two elements only. NUL cannot occur in
+        # JSON. The counts agree unless the elements are set apart by something else than a comma.
+        if frame.count("{") == len(heads) and frame[:1] == "[" and frame[-1:] == "]":
+            texts = frame[1:-1].replace("},{", "}\0{").split("\0")
+            if len(texts) == len(heads):
+                return Split(heads, texts)
+        pieces = self._pieces.decode(frame)
+        return Split(heads, [str(bytes(piece), "utf-8") for piece in pieces])
+
+    def _split_with_care(self, frame: str) -> Split:
+        """Split a frame of which at least one element is not an event."""
+        try:
+            pieces = self._pieces.decode(frame)
+        except msgspec.MsgspecError as error:
+            return Split(broken=[(frame, f"not a JSON array: {error}")])
+        split = Split()
+        for piece in pieces:
+            text = str(bytes(piece), "utf-8")
+            try:
+                split.heads.append(self._head.decode(piece))
+                split.texts.append(text)
+            except msgspec.MsgspecError as error:
+                split.broken.append((text, f"not an event: {error}"))
+        return split
+
+
+def symbol(head: Head) -> str:
+    """Return the symbol of an event, empty if it has none that we know of."""
+    return head.sym or head.pair or head.T or (head.p if isinstance(head, ForexHead) else "")

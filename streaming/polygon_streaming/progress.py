@@ -1,0 +1,87 @@
+"""How far a feed has got, kept in Kafka, so that its next start knows what it missed.
+
+The instant lies in the metadata of a committed offset, in a consumer group of the feed's own, where
+Kafka Streams keeps its stream time as well. No topic, file or disk is needed for it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import msgspec
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+log = structlog.get_logger()
+
+# Partitions are not acknowledged in step. After a crash the gap starts this much early; healing
+# what is there already does no harm.
+_MARGIN_MS: Final = 60_000
+
+
+class Reached(msgspec.Struct):
+    """Everything received up to `until_ms` is in Kafka; `clean` says the feed ended in order."""
+
+    until_ms: int
+    clean: bool
+
+
+class Progress:
+    """Loads and stores how far one feed of one market has got."""
+
+    def __init__(self, consumer: Consumer, topic: str) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._marks: deque[tuple[int, int]] = deque(maxlen=600)
+        self._delivered_until = 0
+
+    def load(self) -> int | None:
+        """Return up to when the feed's predecessor is known to have delivered; None if unknown.
+
+        Raises:
+            KafkaException: the brokers cannot be asked.
+        """
+        (found,) = self._consumer.committed([TopicPartition(self._topic, 0)], timeout=30)
+        if found.error is not None:
+            raise KafkaException(found.error)
+        if not found.metadata:
+            return None
+        try:
+            reached = msgspec.json.decode(found.metadata, type=Reached)
+        except msgspec.MsgspecError:
+            return None
+        return reached.until_ms if reached.clean else reached.until_ms - _MARGIN_MS
+
+    def mark(self, now_ms: int, produced: int, outstanding: int) -> None:
+        """Note how many records have been produced, and how many of them are still on their way."""
+        self._marks.append((now_ms, produced))
+        while self._marks and self._marks[0][1] <= produced - outstanding:
+            self._delivered_until = self._marks.popleft()[0]
+
+    def store(self) -> None:
+        """Store how far delivery has come; in the background."""
+        if self._delivered_until:
+            self._commit(Reached(self._delivered_until, clean=False), asynchronous=True)
+
+    def finish(self, now_ms: int) -> None:
+        """Store that everything up to now is delivered, and close."""
+        try:
+            self._commit(Reached(now_ms, clean=True), asynchronous=False)
+        except KafkaException as error:
+            log.warning("progress not stored", reason=str(error))
+        self._consumer.close()
+
+    def close(self) -> None:
+        """Close without a word: not everything is delivered."""
+        self._consumer.close()
+
+    def _commit(self, reached: Reached, *, asynchronous: bool) -> None:
+        metadata = msgspec.json.encode(reached).decode()
+        offset = TopicPartition(self._topic, 0, 0, metadata)
+        try:
+            self._consumer.commit(offsets=[offset], asynchronous=asynchronous)
+        except KafkaException as error:
+            if not asynchronous:
+                raise
+            log.warning("progress not stored", reason=str(error))

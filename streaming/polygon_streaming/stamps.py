@@ -1,0 +1,44 @@
+"""Instants: milliseconds since 1970 UTC inside, `YYYY-MM-DD hh:mm:ss.mmm` in UTC outside.
+
+ClickHouse reads this form into DateTime64 in every version. A bare integer it takes for seconds
+since 26.8 and for milliseconds before, so none leaves the package.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Final
+
+# 2100-01-01: within what every ClickHouse date type holds. A stamp in seconds or nanoseconds,
+# taken for milliseconds, falls outside or into January 1970.
+LATEST_MS: Final = 4_102_444_800_000
+EARLIEST_MS: Final = 946_684_800_000
+
+
+def now_ms() -> int:
+    """Return the current instant."""
+    return time.time_ns() // 1_000_000
+
+
+def to_text(ms: int) -> str:
+    """Return `2026-11-23 14:30:00.000` for an instant in milliseconds."""
+    seconds, rest = divmod(ms, 1000)
+    return f"{_second(seconds)}.{rest:03d}"
+
+
+def from_text(text: str) -> int:
+    """Return the milliseconds of what `to_text` wrote.
+
+    Raises:
+        ValueError: it is of another form.
+    """
+    moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=timezone.utc)
+    return round(moment.timestamp() * 1000)
+
+
+# Bars of all symbols share their few seconds.
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
