@@ -1,9 +1,11 @@
-"""A local look-alike of the Polygon.io / Massive REST API, for tests and demonstrations."""
+"""A local look-alike of the Polygon.io / Massive REST and WebSocket APIs, for tests and demonstrations."""
 
 from polygon_sandbox.faults import Fault, Faults
 from polygon_sandbox.plan import Plan
 from polygon_sandbox.server import Sandbox
 from polygon_sandbox.service import Request
+from polygon_sandbox.stream import StreamSandbox
+from polygon_sandbox.stream_faults import StreamFault, StreamFaults
 from polygon_sandbox.world import World
 
-__all__ = ["Fault", "Faults", "Plan", "Request", "Sandbox", "World"]
+__all__ = ["Fault", "Faults", "Plan", "Request", "Sandbox", "StreamFault", "StreamFaults", "StreamSandbox", "World"]

@@ -14,6 +14,7 @@ from polygon_sandbox.clock import parse_instant
 from polygon_sandbox.companies import Sizes
 from polygon_sandbox.plan import Plan
 from polygon_sandbox.server import DEFAULT_KEY, Sandbox
+from polygon_sandbox.stream import DEFAULT_SYMBOLS, StreamSandbox
 from polygon_sandbox.world import World
 
 SIZES = {
@@ -84,6 +85,50 @@ def serve(
     world = World(seed=seed, now=now, **wanted)
     with Sandbox(world, plan, latency_ms, key=key, host=host, port=port) as sandbox:
         click.echo(f"Polygon sandbox on {sandbox.url}  key {sandbox.key}  plan {plan_name}")
+        stop.wait()
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8788, show_default=True, help="Port; 0 takes a free one.")
+@click.option("--key", default=DEFAULT_KEY, show_default=True, help="The API key to accept.")
+@click.option("--symbols", default=len(DEFAULT_SYMBOLS), show_default=True, help="How many exist.")
+@click.option("--rate", default=1000.0, show_default=True, help="Events a second, up to 100000.")
+@click.option("--events-per-frame", default=100, show_default=True, help="How many go together.")
+@click.option("--max-connections", default=0, show_default=True, help="Per market; 0 is no limit.")
+@click.option("--seed", default=7, show_default=True, help="Same seed, same prices.")
+def stream(
+    host: str,
+    port: int,
+    key: str,
+    symbols: int,
+    rate: float,
+    events_per_frame: int,
+    max_connections: int,
+    seed: int,
+) -> None:
+    """Stream a made-up market over WebSocket until ctrl-C or SIGTERM.
+
+    \b
+    Example: every event of 500 symbols to Kafka.
+      polygon-sandbox stream --rate 1000
+      POLYGON_API_KEY=sandbox-key-0123456789 polygon-stream feed --feed 127.0.0.1:8788 --no-tls
+    """
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    names = [f"SYM{n}" for n in range(1, symbols + 1)]
+    with StreamSandbox(
+        names,
+        rate,
+        events_per_frame=events_per_frame,
+        key=key,
+        seed=seed,
+        max_connections=max_connections,
+        host=host,
+        port=port,
+    ) as server:
+        click.echo(f"Polygon stream sandbox on {server.url}  key {server.key}")
         stop.wait()
 
 

@@ -1,0 +1,139 @@
+"""A real Apache Kafka (KRaft, one node on loopback) for tests: started, killed, started again."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+HERE = Path(__file__).parent
+JARS = HERE.parents[1] / ".tmp" / "kafka-jars"
+_START_SECONDS = 60
+_TRANSACTION_TIMEOUT_MAX_MS = 60_000
+
+
+def fetch_jars() -> None:
+    """Copy Kafka's jars to where the broker looks for them, unless they are there.
+
+    Raises:
+        RuntimeError: java or mvn is missing, or Maven fails.
+    """
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            raise RuntimeError(f"{program} is missing: apt-get install openjdk-17-jre-headless maven")
+    if any(JARS.glob("kafka_2.13-*.jar")):
+        return
+    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise RuntimeError(f"Maven could not fetch Kafka: {done.stdout[-2000:]}")
+
+
+class Broker:
+    """One node that is controller and broker; its data lies in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port, controller = _free_ports(2)
+        self._process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        self._properties = directory / "server.properties"
+        self._properties.write_text(
+            f"""
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self._port}
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@127.0.0.1:{controller}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={directory}/data
+num.partitions=4
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.max.timeout.ms={_TRANSACTION_TIMEOUT_MAX_MS}
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+auto.create.topics.enable=true
+"""
+        )
+
+    @property
+    def address(self) -> str:
+        """What clients take for bootstrap.servers."""
+        return f"127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Broker:
+        self._java("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c").wait(60)
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start the node and wait until it answers."""
+        self._process = self._java("kafka.Kafka")
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                AdminClient({"bootstrap.servers": self.address, "log_level": 0}).list_topics(
+                    timeout=2
+                )
+                return
+            except KafkaException:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    log = (self._directory / "log").read_text()[-3000:]
+                    raise RuntimeError(f"Kafka did not start:\n{log}") from None
+
+    def kill(self) -> None:
+        """End the node without a chance to tidy up."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def create(self, *topics: str, partitions: int = 4) -> None:
+        """Create topics."""
+        admin = AdminClient({"bootstrap.servers": self.address})
+        futures = admin.create_topics([NewTopic(t, partitions, 1) for t in topics])
+        for future in futures.values():
+            future.result(30)
+
+    def _java(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
+        command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*", main]
+        with (self._directory / "log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603
+                [*command, *arguments, str(self._properties)], stdout=log, stderr=log
+            )
+
+
+def _cluster_id() -> str:
+    import base64
+
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports: list[int] = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
