@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from types import TracebackType
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 HERE = Path(__file__).parent
@@ -114,6 +114,22 @@ auto.create.topics.enable=true
         futures = admin.create_topics([NewTopic(t, partitions, 1) for t in topics])
         for future in futures.values():
             future.result(30)
+        self._wait_for_leaders(topics, partitions)
+
+    def _wait_for_leaders(self, topics: tuple[str, ...], partitions: int) -> None:
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": "leaders"})
+        deadline = time.monotonic() + _START_SECONDS
+        for topic in topics:
+            for partition in range(partitions):
+                while True:
+                    try:
+                        consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
+                        break
+                    except KafkaException:
+                        if time.monotonic() > deadline:
+                            raise
+                        time.sleep(0.1)
+        consumer.close()
 
     def _java(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*", main]

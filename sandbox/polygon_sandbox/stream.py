@@ -70,6 +70,7 @@ class StreamSandbox:
         max_connections: int = 0,
         not_authorized: Iterable[str] = (),
         limit: int | None = None,
+        live: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -84,6 +85,7 @@ class StreamSandbox:
             max_connections: connections a market allows, 0 for any number.
             not_authorized: channels that the plan does not include.
             limit: stop after so many events in all.
+            live: let events happen, and be numbered, while nobody listens.
             host: address to listen on.
             port: 0 takes a free one.
         """
@@ -97,6 +99,7 @@ class StreamSandbox:
         self.connections: list[float] = []
         self.received: list[dict[str, Any]] = []
         self._known = set(symbols)
+        self._live = live
         self._max_connections = max_connections
         self._not_authorized = set(not_authorized)
         self._address = host
@@ -258,7 +261,9 @@ class StreamSandbox:
             due += self.rate * (now - started)
             started = now
             if not self._ready_clients():
-                due = 0.0
+                if self._live:
+                    self.tape.number += int(due)
+                due %= 1
             while due >= self.events_per_frame and not self._over():
                 due -= self.events_per_frame
                 for client in self._ready_clients():

@@ -27,7 +27,7 @@ from polygon_streaming.progress import Progress
 from polygon_streaming.publisher import Publisher
 from polygon_streaming.settings import FeedSettings
 from polygon_streaming.stamps import now_ms
-from polygon_streaming.trading import SilenceWatch
+from polygon_streaming.trading import SilenceWatch, is_open
 from polygon_streaming.watch import SubscriptionList
 
 log = structlog.get_logger()
@@ -270,6 +270,8 @@ class Feed:
         Raises:
             StreamError: it cannot go on, or not everything could be delivered.
         """
+        # Loads the exchange's calendar now rather than in the loop, where it would take a second.
+        is_open("stocks", datetime.now(timezone.utc))
         self._open_markets()
         watching = asyncio.create_task(
             self._subscriptions.watch(self._settings.reload_seconds, self._on_change)
@@ -293,6 +295,8 @@ class Feed:
 
     def problems(self) -> list[str]:
         """Return why the feed is not ready; nothing if it is."""
+        if not self.markets:
+            return ["starting"]
         found = [f"{m.market}: not subscribed" for m in self.markets.values() if not m.ready]
         if len(self.producer) > 0.8 * self._settings.buffer_records:
             found.append("kafka: the queue is over 80% full")
@@ -310,7 +314,7 @@ class Feed:
         group = f"polygon-stream-feed {name}".replace(" ", "-").replace("/", "-")
         topics = settings.raw_topic, settings.dead_letter_topic
         publisher = Publisher(market, name, self.producer, *topics, self._gaps)
-        progress = Progress(broker.consumer(settings, group), settings.gaps_topic)
+        progress = Progress(broker.consumer(settings, group), settings.raw_topic)
         return MarketFeed(
             market, settings, self._subscriptions, publisher, self._gaps, progress
         )

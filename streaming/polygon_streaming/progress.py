@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 log = structlog.get_logger()
 
@@ -43,7 +43,8 @@ class Progress:
             KafkaException: the brokers cannot be asked.
         """
         (found,) = self._consumer.committed([TopicPartition(self._topic, 0)], timeout=30)
-        if found.error is not None:
+        unknown = KafkaError.UNKNOWN_TOPIC_OR_PART
+        if found.error is not None and found.error.code() != unknown:
             raise KafkaException(found.error)
         if not found.metadata:
             return None

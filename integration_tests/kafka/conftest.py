@@ -1,0 +1,27 @@
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka_broker import Broker, fetch_jars
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    fetch_jars()
+    with Broker(tmp_path_factory.mktemp("kafka")) as started:
+        yield started
+
+
+@pytest.fixture
+def topics(broker: Broker) -> dict[str, str]:
+    """Topics and group of one test alone, in the form of the commands' flags."""
+    run = uuid.uuid4().hex[:6]
+    names = {f"{kind}_topic": f"{kind}-{run}" for kind in ("raw", "filtered", "dead_letter", "gaps")}
+    broker.create(*names.values())
+    return {"bootstrap_servers": broker.address, **names}
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"

@@ -1,0 +1,161 @@
+"""The commands as processes of their own, numbered events for them, and what came out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+COMMAND = Path(sys.executable).with_name("polygon-stream")
+KEY = "sandbox-key-0123456789"
+FIRST_MS = 1_795_000_000_000
+
+
+class Stage:
+    """One running `polygon-stream` command."""
+
+    def __init__(self, log: Path, name: str, **flags: object) -> None:
+        arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
+        self._log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603
+                [COMMAND, name, *arguments],
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "POLYGON_API_KEY": KEY},
+            )
+
+    def kill(self) -> None:
+        """End it with kill -9."""
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def stop(self) -> int:
+        """End it with SIGTERM and return its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self, seconds: float = 30) -> int:
+        """Return its exit status once it has ended."""
+        return self._process.wait(seconds)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def log(self) -> str:
+        """Return what it has printed."""
+        return self._log.read_text()
+
+
+def number_event(number: int) -> bytes:
+    """Return a second bar that carries a running number as its volume and its place in time."""
+    start = FIRST_MS + number
+    return (
+        f'{{"ev":"A","sym":"S{number % 97}","v":{number},"o":10,"h":11,"l":9,"c":10.5,'
+        f'"s":{start},"e":{start + 1000}}}'
+    ).encode()
+
+
+def produce_numbers(address: str, topic: str, numbers: Iterable[int], per_second: int) -> None:
+    """Produce numbered events at a pace."""
+    producer = Producer(
+        {"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 5}
+    )
+    started, count = time.monotonic(), 0
+    for number in numbers:
+        value = number_event(number)
+        while True:
+            try:
+                producer.produce(topic, value, f"S{number % 97}", headers=[("market", b"stocks")])
+                break
+            except BufferError:
+                producer.poll(0.1)
+        count += 1
+        if count % 500 == 0:
+            producer.poll(0)
+            time.sleep(max(0.0, started + count / per_second - time.monotonic()))
+    assert producer.flush(60) == 0
+
+
+def read_topic(address: str, topic: str, isolation: str = "read_committed") -> Iterator[Message]:
+    """Return all records of a topic up to its end, as seen under an isolation level."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": address,
+            "group.id": f"count-{uuid.uuid4()}",
+            "isolation.level": isolation,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+    )
+    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+    at_end: set[int] = set()
+    while len(at_end) < len(partitions):
+        for message in consumer.consume(10_000, 1.0):
+            if message.error() is not None:
+                at_end.add(message.partition() or 0)
+            else:
+                yield message
+    consumer.close()
+
+
+def read_values(address: str, topic: str, isolation: str = "read_committed") -> list[Any]:
+    """Return the JSON values of a topic."""
+    return [
+        msgspec.json.decode(m.value() or b"null") for m in read_topic(address, topic, isolation)
+    ]
+
+
+def volumes(address: str, topic: str, isolation: str = "read_committed") -> Counter[int]:
+    """Return how often each running number stands in the filtered topic."""
+    return Counter(int(record["volume"]) for record in read_values(address, topic, isolation))
+
+
+def end_of(address: str, topic: str) -> int:
+    """Return how many offsets a topic has, over all partitions, markers included."""
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "ends"})
+    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    ends = [
+        consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1]
+        for number in partitions
+    ]
+    consumer.close()
+    return sum(ends)
+
+
+def lag(address: str, topic: str, group: str) -> int:
+    """Return how many records of a topic a group has not committed yet."""
+    consumer = Consumer({"bootstrap.servers": address, "group.id": group})
+    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    places = [TopicPartition(topic, number) for number in partitions]
+    total = 0
+    for place in consumer.committed(places, timeout=30):
+        end = consumer.get_watermark_offsets(place, timeout=30)[1]
+        total += end - max(place.offset, 0)
+    consumer.close()
+    return total
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for a condition, and fail with its name if it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)

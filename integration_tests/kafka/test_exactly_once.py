@@ -1,0 +1,151 @@
+"""The filter's promise on a real broker: each input once in the committed output, come what may."""
+
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from confluent_kafka import Producer
+from kafka_broker import Broker
+from stages import (
+    Stage,
+    end_of,
+    lag,
+    number_event,
+    produce_numbers,
+    read_topic,
+    volumes,
+    wait_until,
+)
+
+pytestmark = pytest.mark.kafka_tests
+
+KILLS = 22
+
+
+def _filter_flags(topics: dict[str, str], member: int = 1) -> dict[str, object]:
+    run = topics["raw_topic"]
+    return {**topics, "group": f"filter-{run}", "transactional_id": f"filter-{run}-{member}"}
+
+
+def _caught_up(topics: dict[str, str]) -> bool:
+    return lag(topics["bootstrap_servers"], topics["raw_topic"], f"filter-{topics['raw_topic']}") == 0
+
+
+def test_each_event_once_through_kill_9_at_random_moments(
+    topics: dict[str, str], log: Path
+) -> None:
+    total, per_second = 500_000, 11_000
+    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
+    flags = {**_filter_flags(topics), "batch_records": 1000}
+    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), per_second))
+    feeding.start()
+    dice = random.Random(20261123)
+    kills = at_work = 0
+    while kills < KILLS or feeding.is_alive():
+        before = end_of(address, topics["filtered_topic"])
+        stage = Stage(log, "filter", **flags)
+        # From before it has joined the group to the middle of a transaction.
+        time.sleep(dice.uniform(0.4, 2.5))
+        assert stage.running, stage.log()
+        stage.kill()
+        kills += 1
+        at_work += end_of(address, topics["filtered_topic"]) > before
+    feeding.join()
+    last = Stage(log, "filter", **flags)
+    wait_until(lambda: _caught_up(topics), 60, "the filter has read everything")
+    assert last.stop() == 0
+
+    counts = volumes(address, topics["filtered_topic"])
+    seen_uncommitted = sum(1 for _ in read_topic(address, topics["filtered_topic"], "read_uncommitted"))
+    print(f"{kills} kills, {at_work} while writing, {seen_uncommitted - total} records rolled back")
+    assert counts == Counter(range(1, total + 1))
+    assert kills >= 20
+    assert at_work >= 10, "the kills came too early to prove anything"
+
+
+def test_rebalances_lose_and_repeat_nothing(topics: dict[str, str], log: Path) -> None:
+    total = 120_000
+    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
+    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), 12_000))
+    first = Stage(log, "filter", batch_records=500, **_filter_flags(topics, 1))
+    feeding.start()
+    time.sleep(2)
+    second = Stage(log, "filter", batch_records=500, **_filter_flags(topics, 2))
+    time.sleep(3)
+    assert first.stop() == 0
+    time.sleep(1)
+    third = Stage(log, "filter", batch_records=500, **_filter_flags(topics, 3))
+    time.sleep(2)
+    second.kill()
+    feeding.join()
+    wait_until(lambda: _caught_up(topics), 60, "the survivor has read everything")
+    assert third.stop() == 0
+
+    assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
+
+
+def test_a_zombie_is_fenced_and_says_so(topics: dict[str, str], log: Path) -> None:
+    total = 60_000
+    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
+    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), 10_000))
+    zombie = Stage(log.with_name("zombie"), "filter", batch_records=500, **_filter_flags(topics))
+    feeding.start()
+    wait_until(lambda: end_of(address, topics["filtered_topic"]) > 0, 30, "the zombie has begun")
+    zombie.signal(signal.SIGSTOP)
+    successor = Stage(log, "filter", batch_records=500, **_filter_flags(topics))
+    before = end_of(address, topics["filtered_topic"])
+    wait_until(
+        lambda: end_of(address, topics["filtered_topic"]) > before + 1000, 60, "the successor works"
+    )
+    zombie.signal(signal.SIGCONT)
+    assert zombie.wait() == 1
+    assert "Fenced" in zombie.log()
+    feeding.join()
+    wait_until(lambda: _caught_up(topics), 60, "the successor has read everything")
+    assert successor.stop() == 0
+
+    assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
+
+
+def test_a_restart_of_the_broker_loses_and_repeats_nothing(
+    broker: Broker, topics: dict[str, str], log: Path
+) -> None:
+    total = 60_000
+    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
+    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), 10_000))
+    stage = Stage(log, "filter", batch_records=500, **_filter_flags(topics))
+    feeding.start()
+    wait_until(lambda: end_of(address, topics["filtered_topic"]) > 5000, 30, "the filter works")
+    broker.kill()
+    time.sleep(2)
+    broker.start()
+    feeding.join()
+    wait_until(lambda: _caught_up(topics), 90, "the filter has read everything")
+    assert stage.stop() == 0
+
+    assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
+
+
+def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], log: Path) -> None:
+    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
+    producer = Producer({"bootstrap.servers": address})
+    values = [number_event(1), b"\xff{not json", b'{"ev":"A","sym":"X"}', b'{"ev":"T"}', number_event(2)]
+    for value in values:
+        producer.produce(raw, value, "S", partition=2, headers=[("market", b"stocks")])
+    producer.flush(30)
+    stage = Stage(log, "filter", **_filter_flags(topics))
+    wait_until(lambda: _caught_up(topics), 30, "the filter has read everything")
+    assert stage.stop() == 0
+
+    assert volumes(address, topics["filtered_topic"]) == Counter([1, 2])
+    dead = list(read_topic(address, topics["dead_letter_topic"]))
+    assert [message.value() for message in dead] == values[1:3]
+    headers = [dict(message.headers() or []) for message in dead]
+    assert [h["__connect.errors.offset"] for h in headers] == [b"1", b"2"]
+    assert headers[0]["__connect.errors.topic"] == raw.encode()
+    assert headers[0]["__connect.errors.partition"] == b"2"
+    assert b"missing required field" in headers[1]["__connect.errors.exception.message"]

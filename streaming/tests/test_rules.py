@@ -1,0 +1,104 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polygon_streaming.clean import Record
+from polygon_streaming.errors import ConfigError
+from polygon_streaming.rules import Judge, RulesFile, parse
+
+OPEN_MS = 1795444200000  # 2026-11-23 14:30 UTC, the opening of New York
+
+
+def _bar(**changes: Any) -> Record:
+    fields: dict[str, Any] = {
+        "event_type": "A", "market": "stocks", "symbol": "AAPL",
+        "window_start": "2026-11-23 14:30:00.000", "window_end": "2026-11-23 14:30:01.000",
+        "open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5, "vwap": 10.0, "volume": 100.0,
+        "accumulated_volume": None, "official_open": None, "day_vwap": None,
+        "average_trade_size": None, "otc": False, "received_at": "", "healed": False,
+    }  # fmt: skip
+    return Record(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("rules", "change", "passes"),
+    [
+        ("", {}, True),
+        ("include: [AAPL, 'B*']", {}, True),
+        ("include: [AAPL, 'B*']", {"symbol": "BRK.B"}, True),
+        ("include: [AAPL]", {"symbol": "aapl"}, False),
+        ("include: [AAPL]", {"symbol": "AAPLW"}, False),
+        ("exclude: ['*.WS']", {"symbol": "AAB.WS"}, False),
+        ("exclude: ['*.WS']", {"symbol": "AABxWS"}, True),
+        ("include: []", {}, False),
+        ("markets: [crypto]", {}, False),
+        ("channels: [AM]", {}, False),
+        ("channels: [A]", {}, True),
+        ("drop_otc: true", {"otc": True}, False),
+        ("min_price: 10.5", {}, True),
+        ("min_price: 10.51", {}, False),
+        ("max_price: 10", {}, False),
+        ("min_volume: 100", {}, True),
+        ("min_volume: 101", {}, False),
+        ("min_notional: 1000", {}, True),
+        ("min_notional: 1001", {}, False),
+        ("min_notional: 1001", {"vwap": None}, True),
+    ],
+)
+def test_rules(rules: str, change: dict[str, Any], passes: bool) -> None:
+    assert Judge(parse(rules)).passes(_bar(**change), OPEN_MS) is passes
+
+
+def test_regular_hours_are_those_of_the_exchange() -> None:
+    judge = Judge(parse("regular_hours_only: true"))
+    assert judge.passes(_bar(), OPEN_MS)
+    assert not judge.passes(_bar(), OPEN_MS - 1)
+    assert judge.passes(_bar(market="crypto"), OPEN_MS - 1)
+
+
+def test_a_sample_is_always_of_the_same_symbols() -> None:
+    judge = Judge(parse("sample: 0.25"))
+    symbols = [f"S{n}" for n in range(2000)]
+    first = [s for s in symbols if judge.passes(_bar(symbol=s), OPEN_MS)]
+    assert 400 < len(first) < 600
+    assert first == [s for s in symbols if judge.passes(_bar(symbol=s), OPEN_MS)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("include: AAPL", "include: "),
+        ("min_prise: 1", "min_prise: Extra inputs"),
+        ("channels: [T]", "channels.0: Input should be 'A'"),
+        ("sample: 0", "sample: Input should be greater than 0"),
+        ("min_price: 2\nmax_price: 1", "min_price is above max_price"),
+        ("fields: [opening]", "fields.0"),
+        ("- a list", "rules: "),
+        ("{", "no YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_rule(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse(text)
+
+
+def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("include: [AAPL]")
+    rules = RulesFile(path, interval_seconds=0)
+    assert rules.judge.passes(_bar(), OPEN_MS)
+    path.write_text("exclude: [AAPL]")
+    rules.refresh()
+    assert not rules.judge.passes(_bar(), OPEN_MS)
+    path.write_text("include: 7")
+    rules.refresh()
+    assert not rules.judge.passes(_bar(), OPEN_MS)
+    path.unlink()
+    rules.refresh()
+    assert not rules.judge.passes(_bar(), OPEN_MS)
+
+
+def test_a_missing_file_is_an_error_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        RulesFile(tmp_path / "none.yaml", 1)

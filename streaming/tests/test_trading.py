@@ -1,0 +1,71 @@
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from polygon_streaming.trading import SilenceWatch, is_open
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("market", "moment", "expected"),
+    [
+        ("stocks", "2026-11-23T14:29", False),  # 9:29 in New York
+        ("stocks", "2026-11-23T14:30", True),
+        ("stocks", "2026-07-01T13:30", True),  # summer time
+        ("stocks", "2026-11-23T21:00", False),
+        ("stocks", "2026-11-26T15:00", False),  # Thanksgiving
+        ("stocks", "2026-11-27T18:30", False),  # half-day, over at 13:00
+        ("stocks", "2026-11-22T15:00", False),  # Sunday
+        ("crypto", "2026-11-22T03:00", True),
+        ("forex", "2026-11-21T15:00", False),  # Saturday
+        ("forex", "2026-11-22T22:00", True),  # Sunday 17:00 in New York
+        ("futures/cme", "2026-11-23T22:30", False),  # the daily pause
+        ("futures/cme", "2026-11-23T15:00", True),
+    ],
+)
+def test_when_markets_are_open(market: str, moment: str, expected: bool) -> None:
+    assert is_open(market, _at(moment)) is expected
+
+
+def test_silence_is_a_fault_in_trading_hours_only() -> None:
+    watch = SilenceWatch("stocks", 60, timedelta(0))
+    night, day = _at("2026-11-23T05:00"), _at("2026-11-23T15:00")
+    assert not watch.too_long(night, 0)
+    assert not watch.too_long(night, 10_000)
+    assert not watch.too_long(day, 10_001)
+    assert not watch.too_long(day, 10_060)
+    assert watch.too_long(day, 10_061)
+
+
+def test_an_event_starts_the_count_anew() -> None:
+    watch = SilenceWatch("crypto", 60, timedelta(0))
+    now = _at("2026-11-23T15:00")
+    watch.too_long(now, 0)
+    watch.heard()
+    assert not watch.too_long(now, 100)
+    assert not watch.too_long(now, 159)
+    assert watch.too_long(now, 160)
+
+
+def test_a_list_that_stays_silent_is_asked_less_and_less_often() -> None:
+    watch = SilenceWatch("crypto", 60, timedelta(0))
+    now = _at("2026-11-23T15:00")
+    told = [second for second in range(2000) if watch.too_long(now, second)]
+    waits = [later - earlier for earlier, later in zip(told, told[1:])]
+    assert told[0] == 60
+    assert waits[:3] == [121, 241, 481]
+
+
+def test_a_delayed_feed_is_silent_for_a_while_after_the_open() -> None:
+    watch = SilenceWatch("stocks", 60, timedelta(minutes=15))
+    assert not watch.too_long(_at("2026-11-23T14:40"), 0)
+    assert not watch.too_long(_at("2026-11-23T14:44"), 240)
+
+
+def test_zero_never_tells() -> None:
+    watch = SilenceWatch("crypto", 0, timedelta(0))
+    assert not watch.too_long(_at("2026-11-23T15:00"), 0)
+    assert not watch.too_long(_at("2026-11-23T15:00"), 1e6)
