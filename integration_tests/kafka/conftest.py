@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from kafka_broker import Broker, fetch_jars
+from stages import Stage
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,12 @@ def topics(broker: Broker) -> dict[str, str]:
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_on() -> Iterator[None]:
+    yield
+    for stage in Stage.started:
+        if stage.running:
+            stage.kill()
+    Stage.started.clear()

@@ -11,7 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -22,11 +22,18 @@ FIRST_MS = 1_795_000_000_000
 
 
 class Stage:
-    """One running `polygon-stream` command."""
+    """One running `polygon-stream` command.
+
+    Attributes:
+        started: all that were started, so that what a failed test leaves behind can be ended.
+    """
+
+    started: ClassVar[list[Stage]] = []
 
     def __init__(self, log: Path, name: str, **flags: object) -> None:
         arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
         self._log = log
+        self.started.append(self)
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603
                 [COMMAND, name, *arguments],

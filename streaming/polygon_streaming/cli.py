@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _feed(arguments: list[str]) -> int:
-    given = settings.load(settings.FeedSettings, arguments, "polygon-stream feed")
+    given = settings.load(settings.FeedSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
     from polygon_streaming.feed import Feed
     from polygon_streaming.sources import open_source
@@ -93,7 +93,7 @@ def _feed(arguments: list[str]) -> int:
 
 
 def _filter(arguments: list[str]) -> int:
-    given = settings.load(settings.FilterSettings, arguments, "polygon-stream filter")
+    given = settings.load(settings.FilterSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
     from polygon_streaming.filter import Filter
     from polygon_streaming.status import Health, StatusServer
@@ -107,7 +107,7 @@ def _filter(arguments: list[str]) -> int:
 
 
 def _sink(arguments: list[str]) -> int:
-    given = settings.load(settings.SinkSettings, arguments, "polygon-stream sink")
+    given = settings.load(settings.SinkSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
     from polygon_streaming.sink import Sink
     from polygon_streaming.status import Health, StatusServer
@@ -121,7 +121,7 @@ def _sink(arguments: list[str]) -> int:
 
 
 def _heal(arguments: list[str]) -> int:
-    given = settings.load(settings.HealSettings, arguments, "polygon-stream heal")
+    given = settings.load(settings.HealSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
     from polygon_streaming.heal import Healer
 
@@ -134,7 +134,7 @@ def _heal(arguments: list[str]) -> int:
 
 
 def _doctor(arguments: list[str]) -> int:
-    given = settings.load(settings.DoctorSettings, arguments, "polygon-stream doctor")
+    given = settings.load(settings.DoctorSettings, arguments)
     logs.set_up(given.log_format, "error")
     from polygon_streaming.doctor import examine
 

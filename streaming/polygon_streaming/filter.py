@@ -38,6 +38,12 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+_FENCED: Final = (
+    KafkaError._FENCED,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.FENCED_INSTANCE_ID,
+)
 _BROKER_SECONDS: Final = 30.0
 _RETRY_SECONDS: Final = 0.1
 _LAG_SECONDS: Final = 5.0
@@ -66,7 +72,11 @@ class Filter:
                 "linger.ms": 0 if settings.linger_ms < 5 else 5,
             },
         )
-        self._consumer: Consumer = broker.consumer(settings, settings.group)
+        # A static member that comes back takes up its partitions at once; the group would otherwise
+        # wait for its session to time out, which after a crash is the longest part of a restart.
+        self._consumer: Consumer = broker.consumer(
+            settings, settings.group, {"group.instance.id": settings.transactional_id}
+        )
         self._assigned = False
         self._unreadable_in_a_row = 0
         self._lag_due = 0.0
@@ -239,7 +249,10 @@ class Filter:
         error = message.error()
         if error is None:
             return True
-        if broker.is_fatal(error) or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        if broker.is_fatal(error) or error.code() in (
+            KafkaError.FENCED_INSTANCE_ID,
+            KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        ):
             raise KafkaException(error)
         log.warning("consumer", reason=error.str())
         return False
@@ -270,7 +283,7 @@ class Filter:
                 metrics.lag.labels(str(place.partition)).set(max(0, high - place.offset))
 
     def _explain(self, error: KafkaError) -> str:
-        if error.code() in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED):
+        if error.code() in _FENCED:
             return (
                 "Fenced: another filter took over the transactional id "
                 f"{self._settings.transactional_id!r}. Give each running filter its own "

@@ -15,6 +15,7 @@ from pydantic_settings import (
     BaseSettings,
     CliApp,
     PydanticBaseSettingsSource,
+    SettingsError,
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
@@ -104,6 +105,8 @@ class Keyed(Settings):
 class FeedSettings(Served, Keyed):
     """Read the WebSocket and produce each event to Kafka, until SIGTERM or Ctrl-C."""
 
+    model_config = SettingsConfigDict(cli_prog_name="polygon-stream feed")
+
     subscriptions: str = Field(
         "subscriptions.csv", description="CSV of market,channel,symbol: a path or s3://bucket/key"
     )
@@ -145,6 +148,8 @@ class FeedSettings(Served, Keyed):
 class FilterSettings(Served):
     """Turn raw events into clean records that pass the rules, exactly once, until SIGTERM."""
 
+    model_config = SettingsConfigDict(cli_prog_name="polygon-stream filter")
+
     rules: Path | None = Field(None, description="YAML file of rules; without it all bars pass")
     reload_seconds: Seconds = Field(5, description="How often the rules file is looked at")
     group: str = Field("polygon-stream-filter", description="Consumer group")
@@ -164,6 +169,8 @@ class FilterSettings(Served):
 class SinkSettings(Served):
     """Insert the filtered topic into ClickHouse in batches, at least once, until SIGTERM."""
 
+    model_config = SettingsConfigDict(cli_prog_name="polygon-stream sink")
+
     clickhouse: str = Field(
         "http://localhost:8123/default",
         description="http(s)://user@host:port/database, or chdb:DIRECTORY for the embedded one",
@@ -179,6 +186,8 @@ class SinkSettings(Served):
 class HealSettings(Keyed):
     """Fill recorded gaps from the REST aggregates into the raw topic, then exit."""
 
+    model_config = SettingsConfigDict(cli_prog_name="polygon-stream heal")
+
     rest_url: str = Field("https://api.massive.com", description="Address of the REST API")
     group: str = Field("polygon-stream-heal", description="Remembers which gaps are healed")
     requests_per_minute: float = Field(300, gt=0, description="Pace; the free plan allows 5")
@@ -189,6 +198,8 @@ class HealSettings(Keyed):
 
 class DoctorSettings(Settings):
     """Check key, subscriptions, Kafka and ClickHouse; say what is wrong. Exit 1 if anything is."""
+
+    model_config = SettingsConfigDict(cli_prog_name="polygon-stream doctor")
 
     api_key: SecretStr = Field(
         SecretStr(""),
@@ -204,7 +215,7 @@ class DoctorSettings(Settings):
     table: str = "stock_aggregates"
 
 
-def load(kind: type[S], arguments: Sequence[str], program: str) -> S:
+def load(kind: type[S], arguments: Sequence[str]) -> S:
     """Return the settings of a command.
 
     Raises:
@@ -212,9 +223,9 @@ def load(kind: type[S], arguments: Sequence[str], program: str) -> S:
         SystemExit: after `--help`, or for an unknown flag.
     """
     try:
-        return CliApp.run(
-            kind, cli_args=list(arguments), cli_cmd_method_name="none", cli_prog_name=program
-        )
+        return CliApp.run(kind, cli_args=list(arguments), cli_cmd_method_name="none")
+    except SettingsError as error:
+        raise ConfigError(f"{error}. A value with a comma goes into the environment.") from None
     except ValidationError as error:
         raise ConfigError(" ".join(_sentence(problem) for problem in error.errors())) from None
 

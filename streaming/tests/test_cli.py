@@ -1,0 +1,87 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from polygon_sandbox import StreamSandbox
+
+COMMAND = Path(sys.executable).with_name("polygon-stream")
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("POLYGON_")}
+    return subprocess.run(  # noqa: S603
+        [COMMAND, *arguments], capture_output=True, text=True, env={**clean, **environment},
+        check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_help_names_every_command_and_each_explains_itself() -> None:
+    overview = _run("--help")
+    assert overview.returncode == 0
+    for name in ("feed", "filter", "sink", "heal", "doctor"):
+        assert f"polygon-stream {name}" in overview.stdout
+        done = _run(name, "--help")
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"usage: polygon-stream {name} ")
+        assert "--bootstrap-servers" in done.stdout
+    assert _run("--version").stdout == "polygon-stream 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fed"], "'fed' is no command. Give one of feed, filter, sink, heal, doctor."),
+        (["feed"], "api_key: is missing. Give --api-key or POLYGON_API_KEY."),
+        (["feed", "--api-key", "k", "--subscriptions", "none.csv"], "none.csv cannot be read"),
+        (["filter", "--rules", "none.yaml"], "none.yaml cannot be read"),
+        (["filter", "--kafka", "nonsense=1"], 'No such configuration property: "nonsense"'),
+        (["sink", "--clickhouse", "http://127.0.0.1:1/x"], "clickhouse: "),
+    ],
+)
+def test_wrong_usage_is_a_sentence_and_status_2(arguments: list[str], words: str) -> None:
+    done = _run(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sigterm_drains_and_exits_0(
+    mock_kafka: str, server: StreamSandbox, tmp_path: Path
+) -> None:
+    subscriptions = tmp_path / "subscriptions.csv"
+    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
+    log = (tmp_path / "log").open("w+")
+    process = subprocess.Popen(  # noqa: S603
+        [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", mock_kafka,
+         "--subscriptions", subscriptions, "--raw-topic", "raw-sigterm"],
+        env={**os.environ, "POLYGON_API_KEY": server.key}, stderr=log,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while server.sent < 200 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    log.seek(0)
+    text = log.read()
+    assert server.sent >= 200, text
+    assert '"undelivered": 0' in text
+    assert server.key not in text
+
+
+def test_the_doctor_says_what_is_wrong(tmp_path: Path) -> None:
+    subscriptions = tmp_path / "subscriptions.csv"
+    subscriptions.write_text("market,channel,symbol\nstocks,A,AAPL\nnowhere,A,X\n")
+    done = _run("doctor", "--subscriptions", str(subscriptions), "--bootstrap-servers",
+                "127.0.0.1:1")  # fmt: skip
+    assert done.returncode == 1
+    lines = {line.split()[1]: line for line in done.stdout.splitlines()}
+    assert lines["key"].startswith("WRONG") and "Set POLYGON_API_KEY" in lines["key"]
+    assert "Row 3: market 'nowhere' is unknown" in lines["subscriptions"]
+    assert lines["rules"].startswith("ok")
+    assert "127.0.0.1:1 cannot be asked" in lines["kafka"]
+    assert lines["clickhouse"].startswith("ok")

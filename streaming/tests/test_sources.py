@@ -1,0 +1,92 @@
+"""The list from a file and from a real S3 API (moto's server)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from prometheus_client import REGISTRY
+
+from polygon_streaming.errors import ConfigError
+from polygon_streaming.sources import S3Source, Unavailable, open_source
+from polygon_streaming.watch import SubscriptionList
+
+ONE = "market,channel,symbol\nstocks,A,AAPL\n"
+TWO = "market,channel,symbol\nstocks,A,MSFT\n"
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, str]]:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    client = boto3.client("s3", endpoint_url=url)
+    client.create_bucket(Bucket="lists")
+    yield client, url
+    for key in client.list_objects_v2(Bucket="lists").get("Contents", []):
+        client.delete_object(Bucket="lists", Key=key["Key"])
+    server.stop()
+
+
+def test_an_object_is_fetched_again_only_when_it_has_changed(s3: tuple[Any, str]) -> None:
+    client, url = s3
+    client.put_object(Bucket="lists", Key="live/subs.csv", Body=ONE)
+    source = open_source("s3://lists/live/subs.csv", url)
+    assert isinstance(source, S3Source)
+    assert source.read() == ONE
+    assert source.read() is None
+    client.put_object(Bucket="lists", Key="live/subs.csv", Body=TWO)
+    assert source.read() == TWO
+    assert source.read() is None
+
+
+def test_a_missing_object_says_so_and_comes_back(s3: tuple[Any, str]) -> None:
+    client, url = s3
+    source = open_source("s3://lists/subs.csv", url)
+    with pytest.raises(Unavailable, match=r"s3://lists/subs.csv cannot be read: .*Check bucket"):
+        source.read()
+    client.put_object(Bucket="lists", Key="subs.csv", Body=ONE)
+    assert source.read() == ONE
+
+
+def test_the_last_good_list_stays_through_deletion_and_errors(s3: tuple[Any, str]) -> None:
+    client, url = s3
+    client.put_object(Bucket="lists", Key="subs.csv", Body=ONE)
+    listed = SubscriptionList(open_source("s3://lists/subs.csv", url))
+    listed.load()
+    failures = REGISTRY.get_sample_value("polygon_subscriptions_reload_failures_total") or 0
+    client.delete_object(Bucket="lists", Key="subs.csv")
+    assert not listed.refresh()
+    client.put_object(Bucket="lists", Key="subs.csv", Body=ONE + "nowhere,A,X\n")
+    assert not listed.refresh()
+    assert listed.names("stocks") == {"A.AAPL"}
+    assert REGISTRY.get_sample_value("polygon_subscriptions_reload_successful") == 0
+    after = REGISTRY.get_sample_value("polygon_subscriptions_reload_failures_total")
+    assert after == failures + 2
+    client.put_object(Bucket="lists", Key="subs.csv", Body=TWO)
+    assert listed.refresh()
+    assert listed.names("stocks") == {"A.MSFT"}
+    assert REGISTRY.get_sample_value("polygon_subscriptions_reload_successful") == 1
+
+
+def test_without_a_first_good_list_there_is_no_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="subscriptions: .*cannot be read"):
+        SubscriptionList(open_source(str(tmp_path / "none.csv"))).load()
+    bad = tmp_path / "bad.csv"
+    bad.write_text(ONE + "stocks,A\n")
+    with pytest.raises(ConfigError, match="Row 3: 2 fields"):
+        SubscriptionList(open_source(str(bad))).load()
+
+
+@pytest.mark.parametrize("place", ["s3://bucket", "s3://", "s3:///key"])
+def test_an_address_without_an_object_is_refused(place: str) -> None:
+    with pytest.raises(ConfigError, match="Give s3://bucket/key"):
+        open_source(place)
