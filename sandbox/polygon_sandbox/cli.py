@@ -160,6 +160,26 @@ def demo(directory: Path, api_key: str | None, requests_per_minute: int, base_ur
     run(directory, api_key, requests_per_minute, base_url)
 
 
+@main.command("demo-stream")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".demo-stream"),
+    show_default=True,
+    help="Where the table, the logs and the report go; emptied first.",
+)
+@click.option("--seconds", default=30, show_default=True, help="How long events flow.")
+@click.option("--rate", default=2000, show_default=True, help="Events a second.")
+def demo_stream(directory: Path, seconds: int, rate: int) -> None:
+    """Stream through feed, broker, filter and sink into chDB, and write a report.
+
+    The broker is an in-memory mock: it shows the flow and proves nothing about exactly-once.
+    """
+    from polygon_sandbox.stream_demo import run
+
+    run(directory, seconds, rate)
+
+
 def _check_instant(text: str) -> None:
     try:
         parse_instant(text)

@@ -19,7 +19,7 @@ class VolumeWatch:
     """Follows the accumulated volume of each symbol through one partition assignment."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[int, float]] = {}
+        self._last: dict[str, tuple[int, int, float]] = {}
 
     def reset(self) -> None:
         """Forget everything: what comes next does not follow what came last."""
@@ -33,14 +33,15 @@ class VolumeWatch:
         before = self._last.get(bar.sym)
         if before is not None and start < before[0]:
             return None  # an earlier bar, sent again
-        self._last[bar.sym] = (end, bar.av)
-        if before is None or bar.av < before[1]:  # the first, or a new day
+        self._last[bar.sym] = (start, end, bar.av)
+        # The first bar, the same one corrected, the next one, or a new day.
+        if before is None or start <= before[1] or bar.av < before[2]:
             return None
-        if bar.av - bar.v - before[1] <= _ROUNDING or start <= before[0]:
+        if bar.av - bar.v - before[2] <= _ROUNDING:
             return None
         return Gap(
             market="stocks",
-            start_ms=before[0],
+            start_ms=before[1],
             end_ms=start,
             reason="volume_jump",
             subscriptions=[f"A.{bar.sym}"],

@@ -31,9 +31,10 @@ def test_repetitions_new_days_and_other_symbols_are_none() -> None:
     watch.see(_bar(5, 10, 1000))
     assert watch.see(_bar(5, 12, 1002)) is None  # the bar again, corrected
     assert watch.see(_bar(3, 10, 980)) is None
-    assert watch.see(_bar(6, 10, 10)) is None  # a new day
-    assert watch.see(_bar(9, 10, 99999, sym="MSFT")) is None
-    assert watch.see(_bar(9, 10, None)) is None
+    assert watch.see(_bar(8, 10, 1012)) is None  # follows the corrected bar
+    assert watch.see(_bar(9, 10, 10)) is None  # a new day
+    assert watch.see(_bar(19, 10, 99999, sym="MSFT")) is None
+    assert watch.see(_bar(29, 10, None)) is None
 
 
 def test_after_a_reset_nothing_follows() -> None:
