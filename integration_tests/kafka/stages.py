@@ -31,7 +31,7 @@ class Stage:
     started: ClassVar[list[Stage]] = []
 
     def __init__(self, log: Path, name: str, **flags: object) -> None:
-        arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
+        arguments = [_argument(flag.replace("_", "-"), value) for flag, value in flags.items()]
         self._log = log
         self.started.append(self)
         with log.open("ab") as output:
@@ -68,6 +68,12 @@ class Stage:
     def log(self) -> str:
         """Return what it has printed."""
         return self._log.read_text()
+
+
+def _argument(flag: str, value: object) -> str:
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag}={value}"
 
 
 def number_event(number: int) -> bytes:

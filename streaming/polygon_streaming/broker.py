@@ -13,9 +13,10 @@ from polygon_streaming.settings import Settings
 
 log = structlog.get_logger()
 
-# A transaction that its holder left open keeps readers waiting for this long; a restarted filter
-# ends it at once.
-TRANSACTION_TIMEOUT_MS: Final = 15_000
+# Long enough to sit out the restart of a broker: a transaction that outlives it fences its holder.
+# The price, that readers wait so long for a filter that died in mid-transaction, is due only if no
+# filter with its transactional id comes back, since one that does ends the transaction at once.
+TRANSACTION_TIMEOUT_MS: Final = 60_000
 
 # What exactly-once, order and the accounting of losses rest on.
 _PRODUCER_RULES: Final[Mapping[str, Any]] = {
@@ -89,6 +90,7 @@ def _config(
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": "polygon-stream",
         "error_cb": _on_error,
+        "reconnect.backoff.max.ms": 2_000,
         **defaults,
         **_applicable(settings.kafka),
         **rules,

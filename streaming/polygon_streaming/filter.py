@@ -286,8 +286,9 @@ class Filter:
         if error.code() in _FENCED:
             return (
                 "Fenced: another filter took over the transactional id "
-                f"{self._settings.transactional_id!r}. Give each running filter its own "
-                "--transactional-id."
+                f"{self._settings.transactional_id!r}, or a transaction outlived its "
+                f"{broker.TRANSACTION_TIMEOUT_MS // 1000} s. Give each running filter its own "
+                "--transactional-id; in the other case a restart is all it takes."
             )
         return f"Kafka: {error.str()} ({error.name()})."
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from polygon_streaming import broker
 from polygon_streaming.channels import AGGREGATE_SECONDS, WILDCARD
@@ -29,7 +29,6 @@ from polygon_streaming.stamps import now_ms, to_text
 
 log = structlog.get_logger()
 
-_IDLE_SECONDS: Final = 5.0
 _JOIN_SECONDS: Final = 45.0
 
 
@@ -52,7 +51,9 @@ class Healer:
             settings.rest_url, settings.api_key.get_secret_value(), settings.requests_per_minute
         )
         self._producer: Producer = broker.producer(settings, {}, self._on_failure)
-        self._consumer: Consumer = broker.consumer(settings, settings.group)
+        self._consumer: Consumer = broker.consumer(
+            settings, settings.group, {"enable.partition.eof": True}
+        )
         self._undelivered = 0
 
     def run(self) -> Healed:
@@ -78,18 +79,27 @@ class Healer:
         return done
 
     def _messages(self) -> Iterator[Message]:
-        """Return the topic's messages until none has come for a while."""
+        """Return the gaps up to the end of each partition.
+
+        Raises:
+            StreamError: the group does not get the partitions; another healer may hold them.
+        """
+        at_end: set[int] = set()
         deadline = time.monotonic() + _JOIN_SECONDS
-        while time.monotonic() < deadline:
+        while True:
+            assigned = {place.partition for place in self._consumer.assignment()}
+            if assigned and assigned <= at_end:
+                return
+            if not assigned and time.monotonic() > deadline:
+                raise StreamError(f"{self._settings.gaps_topic} is not assigned to this healer.")
             message = self._consumer.poll(0.5)
-            if self._consumer.assignment():
-                deadline = min(deadline, time.monotonic() + _IDLE_SECONDS)
             if message is None:
                 continue
             error = message.error()
             if error is None:
                 yield message
-                deadline = time.monotonic() + _IDLE_SECONDS
+            elif error.code() == KafkaError._PARTITION_EOF:
+                at_end.add(message.partition() or 0)
             elif broker.is_fatal(error):
                 raise KafkaException(error)
 
@@ -151,9 +161,6 @@ class Healer:
         ]
         count = 0
         for bar in self._rest.bars(ticker, timespan, start_ms, gap.end_ms):
-            # A window still open when the gap ended was sent by the stream.
-            if bar["t"] + length_ms > gap.end_ms + length_ms:
-                continue
             value = msgspec.json.encode(event(channel, symbol, bar))
             self._produce(value, symbol, headers)
             count += 1

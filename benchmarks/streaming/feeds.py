@@ -1,0 +1,133 @@
+"""The contenders on the way in: WebSocket to Kafka.
+
+    python feeds.py CONTENDER PORT BROKERS TOPIC EVENTS
+
+Prints {"events": ..., "cpu_seconds": ..., "seconds": ...}, counted from the first event to the last
+acknowledgement, over all threads of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from confluent_kafka import Producer
+from polygon.websocket import WebSocketClient
+
+KEY = "benchmark"
+IDEMPOTENT = {"enable.idempotence": True, "compression.type": "lz4", "linger.ms": 5,
+              "queue.buffering.max.messages": 1_000_000}
+
+
+class Meter:
+    """Counts from the first call of `start` on."""
+
+    def __init__(self) -> None:
+        self._cpu = 0.0
+        self._began = 0.0
+
+    def start(self) -> None:
+        """Start, the first time."""
+        if not self._began:
+            self._cpu, self._began = _cpu_seconds(), time.monotonic()
+
+    def report(self, events: int) -> None:
+        """Print what it took."""
+        spent = {"cpu_seconds": _cpu_seconds() - self._cpu,
+                 "seconds": time.monotonic() - self._began}
+        sys.stdout.write(json.dumps({"events": events, **spent}) + "\n")
+
+
+def client_loop(raw: bool, port: str, brokers: str, topic: str, events: int) -> None:
+    """Run the official client and produce what it gives, in the shortest way."""
+    producer = Producer({"bootstrap.servers": brokers, **IDEMPOTENT})
+    producer.list_topics(topic, timeout=30)
+    client = WebSocketClient(KEY, feed=f"127.0.0.1:{port}", secure=False, raw=raw,
+                             subscriptions=["A.*"])
+    meter = Meter()
+    count = 0
+
+    async def parsed(models: list[Any]) -> None:
+        nonlocal count
+        meter.start()
+        for model in models:
+            producer.produce(topic, json.dumps(asdict(model)), model.symbol)
+        await done(len(models))
+
+    async def unparsed(frame: Any) -> None:
+        nonlocal count
+        bars = orjson.loads(frame)
+        if bars[0]["ev"] == "status":
+            return
+        meter.start()
+        for bar in bars:
+            producer.produce(topic, orjson.dumps(bar), bar["sym"])
+        await done(len(bars))
+
+    async def done(number: int) -> None:
+        nonlocal count
+        count += number
+        producer.poll(0)
+        if count >= events:
+            await client.close()
+
+    asyncio.run(client.connect(unparsed if raw else parsed))
+    producer.flush(60)
+    meter.report(count)
+
+
+def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
+    """Run the feed with all its duties."""
+    from polygon_streaming import logs
+    from polygon_streaming.feed import Feed
+    from polygon_streaming.settings import FeedSettings
+    from polygon_streaming.sources import FileSource
+    from polygon_streaming.watch import SubscriptionList
+
+    logs.set_up("json", "error")
+    path = Path(tempfile.mkdtemp()) / "subscriptions.csv"
+    path.write_text("market,channel,symbol\nstocks,A,*\n")
+    settings = FeedSettings.model_validate(
+        {"api_key": KEY, "feed": f"127.0.0.1:{port}", "tls": False, "bootstrap_servers": brokers,
+         "raw_topic": topic, "gaps_topic": f"{topic}-gaps", "subscriptions": str(path)}
+    )  # fmt: skip
+    listed = SubscriptionList(FileSource(path))
+    listed.load()
+    meter = Meter()
+
+    async def run() -> int:
+        feed = Feed(settings, listed)
+        running = asyncio.create_task(feed.run())
+        while True:
+            await asyncio.sleep(0.002)
+            produced = sum(market.publisher.produced for market in feed.markets.values())
+            if produced:
+                meter.start()
+            if produced >= events or running.done():
+                break
+        feed.stop()
+        await running
+        return produced
+
+    meter.report(asyncio.run(run()))
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    contender, *place, number = sys.argv[1:]
+    if contender == "feed":
+        our_feed(*place, int(number))
+    else:
+        client_loop(contender == "raw", *place, int(number))

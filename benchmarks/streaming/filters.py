@@ -1,0 +1,156 @@
+"""The contenders in the middle: Kafka to Kafka, the same filtering and the same record.
+
+    python filters.py CONTENDER BROKERS SOURCE TARGET EVENTS
+
+One symbol in ten is left out; of the others a clean record goes out. Prints as `feeds.py` does, from
+the first record read to the last one committed.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+CONSUMER = {"enable.auto.commit": False, "auto.offset.reset": "earliest"}
+
+
+class Meter:
+    """Counts from the first call of `start` on."""
+
+    def __init__(self) -> None:
+        self._cpu = 0.0
+        self._began = 0.0
+
+    def start(self) -> None:
+        """Start, the first time."""
+        if not self._began:
+            self._cpu, self._began = _cpu_seconds(), time.monotonic()
+
+    def report(self, events: int) -> None:
+        """Print what it took."""
+        spent = {"cpu_seconds": _cpu_seconds() - self._cpu,
+                 "seconds": time.monotonic() - self._began}
+        sys.stdout.write(json.dumps({"events": events, **spent}) + "\n")
+        sys.stdout.flush()
+
+
+def wanted(bar: dict[str, Any]) -> bool:
+    """Tell whether a bar passes."""
+    return not bar["sym"].endswith("9")
+
+
+def record(bar: dict[str, Any]) -> dict[str, Any]:
+    """Return the clean record as a plain loop would build it."""
+    return {
+        "event_type": bar["ev"], "market": "stocks", "symbol": bar["sym"],
+        "window_start": _stamp(bar["s"]), "window_end": _stamp(bar["e"]), "open": bar["o"],
+        "high": bar["h"], "low": bar["l"], "close": bar["c"], "vwap": bar["vw"],
+        "volume": float(bar["dv"]), "accumulated_volume": float(bar["dav"]),
+        "official_open": bar["op"], "day_vwap": bar["a"], "average_trade_size": bar["z"],
+        "otc": bar.get("otc", False),
+    }  # fmt: skip
+
+
+def plain_loop(brokers: str, source: str, target: str, events: int) -> None:
+    """Consume, filter and produce message by message, without transactions."""
+    from confluent_kafka import Consumer, Producer
+
+    producer = Producer({"bootstrap.servers": brokers, "compression.type": "lz4",
+                         "queue.buffering.max.messages": 1_000_000})
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": target, **CONSUMER})
+    consumer.subscribe([source])
+    meter, count = Meter(), 0
+    while count < events:
+        message = consumer.poll(1.0)
+        if message is None or message.error():
+            continue
+        meter.start()
+        count += 1
+        bar = json.loads(message.value())
+        if wanted(bar):
+            producer.produce(target, json.dumps(record(bar)), message.key())
+        if count % 1000 == 0:
+            producer.poll(0)
+    producer.flush(60)
+    consumer.commit(asynchronous=False)
+    meter.report(count)
+    consumer.close()
+
+
+def quix(brokers: str, source: str, target: str, events: int) -> None:
+    """Run QuixStreams with its exactly-once guarantee."""
+    from quixstreams import Application
+
+    app = Application(
+        broker_address=brokers, consumer_group=target, auto_offset_reset="earliest",
+        processing_guarantee="exactly-once", commit_interval=1.0, loglevel="ERROR",
+        producer_extra_config={"compression.type": "lz4"},
+    )  # fmt: skip
+    meter = Meter()
+
+    def begin(bar: dict[str, Any]) -> None:
+        meter.start()
+
+    frame = app.dataframe(app.topic(source, value_deserializer="json"))
+    frame = frame.update(begin).filter(wanted).apply(record)
+    frame = frame.to_topic(app.topic(target, value_serializer="json"))
+    app.run(count=events)
+    meter.report(events)
+
+
+def our_filter(brokers: str, source: str, target: str, events: int) -> None:
+    """Run the filter as it is, with its guarantees, headers and metrics."""
+    import tempfile
+    from pathlib import Path
+    from threading import Event, Thread
+
+    from polygon_streaming import logs, metrics
+    from polygon_streaming.filter import Filter
+    from polygon_streaming.settings import FilterSettings
+
+    logs.set_up("json", "error")
+    rules = Path(tempfile.mkdtemp()) / "rules.yaml"
+    rules.write_text("exclude: ['*9']\n")
+    stage = Filter(
+        FilterSettings.model_validate(
+            {"bootstrap_servers": brokers, "raw_topic": source, "filtered_topic": target,
+             "dead_letter_topic": f"{target}-dead", "gaps_topic": f"{target}-gaps",
+             "group": target, "transactional_id": target, "rules": rules}
+        )  # fmt: skip
+    )
+    meter, stop = Meter(), Event()
+
+    def watch() -> None:
+        counted = metrics.filtered.labels("kept"), metrics.filtered.labels("dropped")
+        process, seen = stage._process, 0
+        stage._process = lambda messages: (meter.start(), process(messages))  # type: ignore
+        while seen < events:
+            time.sleep(0.005)
+            seen = int(sum(counter._value.get() for counter in counted))
+        meter.report(seen)
+        stop.set()
+
+    watching = Thread(target=watch)
+    watching.start()
+    stage.run(stop)
+    watching.join()
+
+
+def _stamp(ms: int) -> str:
+    moment = datetime.fromtimestamp(ms / 1000, timezone.utc)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    contenders = {"plain": plain_loop, "quix": quix, "filter": our_filter}
+    contender, brokers, source, target, number = sys.argv[1:]
+    contenders[contender](brokers, source, target, int(number))

@@ -1,0 +1,219 @@
+"""Side by side, on one machine, in one run: CPU seconds per million events of each contender.
+
+    python benchmarks/streaming/run.py                      # feeds and filters
+    python benchmarks/streaming/run.py --quix-python PATH   # with QuixStreams from its own venv
+    python benchmarks/streaming/run.py --chain 60           # the whole chain at 10,000 events/s
+
+The broker is Apache Kafka on the same machine (`integration_tests/kafka`); its CPU and the server's
+are not counted. QuixStreams needs an older confluent-kafka than ours, hence a venv of its own:
+
+    python -m venv /tmp/quix && /tmp/quix/bin/pip install quixstreams==3.28.1
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "integration_tests" / "kafka"))
+
+from kafka_broker import Broker, fetch_jars  # noqa: E402
+from confluent_kafka import Consumer, Producer  # noqa: E402
+from polygon_sandbox import StreamSandbox  # noqa: E402
+
+
+def main() -> None:
+    """Run what the command line asks for and print tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=400_000, help="events a contender")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; the best counts")
+    parser.add_argument("--per-frame", type=int, default=100, help="events a frame")
+    parser.add_argument("--quix-python", help="python of a venv with quixstreams")
+    parser.add_argument("--chain", type=float, help="seconds of the whole chain instead")
+    parser.add_argument("--rate", type=int, default=10_000, help="events/s of the chain")
+    given = parser.parse_args()
+    fetch_jars()
+    with Broker(Path(tempfile.mkdtemp(prefix="benchmark-"))) as broker:
+        if given.chain:
+            chain(broker, given.chain, given.rate)
+            return
+        feeds(broker, given.events, given.per_frame, given.rounds)
+        filters(broker, given.events, given.rounds, given.quix_python)
+
+
+def feeds(broker: Broker, events: int, per_frame: int, rounds: int) -> None:
+    """Measure the ways from the socket to Kafka."""
+    costs: dict[str, list[float]] = {}
+    for number in range(rounds):
+        for contender in ("parsed", "raw", "feed"):
+            topic = f"in-{contender}-{number}"
+            broker.create(topic, f"{topic}-gaps")
+            server = subprocess.Popen(  # noqa: S603
+                [sys.executable, HERE / "frames_server.py", str(events), str(per_frame)],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            port = server.stdout.readline().strip()  # type: ignore[union-attr]
+            result = _run(sys.executable, "feeds.py", contender, port, broker.address, topic, events)
+            server.terminate()
+            server.wait()
+            costs.setdefault(contender, []).append(result)
+    names = {
+        "parsed": "official client, parsed, json",
+        "raw": "official client, raw, orjson",
+        "feed": "polygon-stream feed",
+    }
+    _table(f"Socket to Kafka, {events:,} events, {per_frame} a frame", names, costs, "feed")
+
+
+def filters(broker: Broker, events: int, rounds: int, quix_python: str | None) -> None:
+    """Measure the ways from Kafka to Kafka."""
+    broker.create("source")
+    _fill(broker.address, "source", events)
+    contenders = {"plain": sys.executable, "filter": sys.executable}
+    if quix_python:
+        contenders["quix"] = quix_python
+    costs: dict[str, list[float]] = {}
+    for number in range(rounds):
+        for contender, python in contenders.items():
+            target = f"out-{contender}-{number}"
+            broker.create(target, f"{target}-dead", f"{target}-gaps")
+            result = _run(
+                python, "filters.py", contender, broker.address, "source", target, events
+            )
+            costs.setdefault(contender, []).append(result)
+    names = {
+        "plain": "consume, json, produce; no transactions",
+        "quix": "QuixStreams, exactly once",
+        "filter": "polygon-stream filter, exactly once",
+    }
+    _table(f"Kafka to Kafka, {events:,} events", names, costs, "filter")
+
+
+def chain(broker: Broker, seconds: float, rate: int) -> None:
+    """Run sandbox -> feed -> filter at a rate; print latency, CPU and the count of losses."""
+    topics = {
+        "--raw-topic": "raw", "--filtered-topic": "filtered", "--dead-letter-topic": "dead",
+        "--gaps-topic": "gaps",
+    }  # fmt: skip
+    broker.create(*topics.values())
+    flags = [part for pair in topics.items() for part in pair]
+    flags += ["--bootstrap-servers", broker.address, "--log-format", "json"]
+    directory = Path(tempfile.mkdtemp(prefix="chain-"))
+    (directory / "subscriptions.csv").write_text("market,channel,symbol\nstocks,A,*\n")
+    symbols = [f"S{n}" for n in range(min(rate, 10_000))]
+    total = int(rate * seconds)
+    consumer = Consumer(
+        {"bootstrap.servers": broker.address, "group.id": "meter", "auto.offset.reset": "earliest",
+         "isolation.level": "read_committed", "fetch.wait.max.ms": 5}
+    )  # fmt: skip
+    consumer.subscribe(["filtered"])
+    delays: list[float] = []
+    with StreamSandbox(symbols, rate, events_per_frame=max(1, rate // 100), limit=total) as server:
+        command = Path(sys.executable).with_name("polygon-stream")
+        environment = {**os.environ, "POLYGON_API_KEY": server.key}
+        stages = {
+            "filter": [command, "filter", *flags],
+            "feed": [command, "feed", *flags, "--feed", server.host, "--no-tls",
+                     "--subscriptions", directory / "subscriptions.csv"],
+        }  # fmt: skip
+        running = {}
+        for name, line in stages.items():
+            with (directory / name).open("wb") as log:
+                running[name] = subprocess.Popen(  # noqa: S603
+                    line, env=environment, stdout=log, stderr=log
+                )
+            time.sleep(3)  # so that what is measured is the steady state
+        spent = {name: _cpu_of(process.pid) for name, process in running.items()}
+        began = time.monotonic()
+        while len(delays) < total and time.monotonic() < began + seconds + 30:
+            messages = consumer.consume(10_000, 0.05)
+            now = time.time() * 1000
+            delays += [now - m.timestamp()[1] for m in messages if m.error() is None]
+        for name, process in running.items():
+            used = _cpu_of(process.pid) - spent[name]
+            print(f"{name}: {used:.1f} CPU s for {total:,} events, {100 * used / seconds:.0f}% of a core")  # noqa: T201
+            process.terminate()
+            if process.wait(30):
+                print((directory / name).read_text()[-2000:])  # noqa: T201
+        consumer.close()
+    delays.sort()
+    print(  # noqa: T201
+        f"{rate:,} events/s for {seconds:.0f} s: {len(delays):,} of {total:,} arrived; filtered-record "
+        f"timestamp to committed read: p50 {delays[len(delays) // 2]:.0f} ms, "
+        f"p99 {delays[int(len(delays) * 0.99)]:.0f} ms, max {delays[-1]:.0f} ms"
+    )
+
+
+def _run(python: str, script: str, *arguments: object) -> float:
+    done = subprocess.run(  # noqa: S603
+        [python, HERE / script, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"events"')]
+    if not lines:
+        raise SystemExit(f"{script} {arguments[0]} failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
+    result: dict[str, Any] = json.loads(lines[-1])
+    return float(result["cpu_seconds"] / result["events"] * 1e6)
+
+
+def _table(
+    title: str, names: dict[str, str], costs: dict[str, list[float]], ours: str
+) -> None:
+    print(f"\n{title}\n")  # noqa: T201
+    print("| contender | CPU s per million events: best | median | times ours |")  # noqa: T201
+    print("|---|---|---|---|")  # noqa: T201
+    reference = min(costs[ours])
+    for contender, results in sorted(costs.items(), key=lambda item: -min(item[1])):
+        best, median = min(results), statistics.median(results)
+        print(f"| {names[contender]} | {best:.2f} | {median:.2f} | {best / reference:.2f} |")  # noqa: T201
+    sys.stdout.flush()
+
+
+def _fill(brokers: str, topic: str, events: int) -> None:
+    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "compression.type": "lz4"})
+    now = int(time.time() * 1000)
+    bars = [_bar(number) for number in range(20_000)]
+    for number in range(events):
+        symbol, value = bars[number % len(bars)]
+        while True:
+            try:
+                producer.produce(topic, value, symbol, timestamp=now, headers=[
+                    ("market", b"stocks"), ("received_at", b"2026-11-23 14:30:00.123"),
+                    ("connection", b"0123456789ab"), ("event_type", b"A")])  # fmt: skip
+                break
+            except BufferError:
+                producer.poll(0.1)
+    producer.flush(60)
+
+
+def _bar(number: int) -> tuple[str, bytes]:
+    start = 1_795_444_200_000 + number % 100_000
+    symbol = f"S{number % 5000}"
+    price = 5 + number % 1000 / 7
+    value = {
+        "ev": "A", "sym": symbol, "v": 100 + number, "dv": f"{100 + number}.5", "av": number * 7,
+        "dav": "4332125.038360", "op": price, "vw": round(price, 4), "o": round(price, 2),
+        "c": round(price, 2), "h": round(price, 2), "l": round(price, 2), "a": round(price, 4),
+        "z": number % 999, "s": start, "e": start + 1000,
+    }  # fmt: skip
+    return symbol, json.dumps(value, separators=(",", ":")).encode()
+
+
+def _cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    main()
