@@ -8,29 +8,40 @@ INSTALLED := .venv/.installed
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+.PHONY: help install demo demo-stream test test-kafka check fix lock clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
-$(INSTALLED): requirements/dev.txt pyproject.toml sandbox/pyproject.toml
+$(INSTALLED): requirements/dev.txt pyproject.toml sandbox/pyproject.toml streaming/pyproject.toml
 	@echo "Setting up .venv with the locked versions; the first time this takes a few minutes."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable sandbox
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable sandbox \
+	    --editable streaming
 	@touch $@
 
 demo: $(INSTALLED) ## Read sandbox data (or real data with POLYGON_API_KEY) into DuckDB, twice
 	@$(BIN)/polygon-sandbox demo
+
+demo-stream: $(INSTALLED) ## Stream a sandbox market through feed, broker, filter and sink, half a minute
+	@$(BIN)/polygon-sandbox demo-stream
 
 test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest
 
 test-image: $(INSTALLED) ## Build the image and run it (needs Docker, or root on Debian)
 	@$(BIN)/pytest -m image_tests integration_tests/image
+test-kafka: $(INSTALLED) ## Prove exactly-once and recovery on Apache Kafka (needs Java 17 and Maven)
+	@$(BIN)/pytest -m kafka_tests integration_tests/kafka
 
 check: $(INSTALLED) ## Lint, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy && $(BIN)/mypy conftest.py
+	@$(BIN)/mypy streaming/tests/conftest.py && $(BIN)/mypy integration_tests/kafka/conftest.py
 
 manifests: $(INSTALLED) ## Write manifests/cloud.yaml anew
 	@$(BIN)/python manifests/build.py
@@ -59,6 +70,10 @@ lock: ## Write requirements/*.txt anew (needs uv)
 	    --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
 	echo hatchling | uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate \
 	    --no-header --constraint requirements/dev.txt --output-file requirements/build.txt -
+	    --output-file requirements/dev.txt --group dev pyproject.toml sandbox/pyproject.toml \
+	    streaming/pyproject.toml
+	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	    --output-file requirements/streaming.txt streaming/pyproject.toml
 
 clean: ## Remove .venv and everything generated
-	rm -rf .venv .demo .tmp build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo .demo-stream .tmp build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -14,7 +14,6 @@ import resource
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,12 @@ from confluent_kafka import Producer
 from polygon.websocket import WebSocketClient
 
 KEY = "benchmark"
-IDEMPOTENT = {"enable.idempotence": True, "compression.type": "lz4", "linger.ms": 5,
-              "queue.buffering.max.messages": 1_000_000}
+IDEMPOTENT = {
+    "enable.idempotence": True,
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "queue.buffering.max.messages": 1_000_000,
+}
 
 
 class Meter:
@@ -41,8 +44,10 @@ class Meter:
 
     def report(self, events: int) -> None:
         """Print what it took."""
-        spent = {"cpu_seconds": _cpu_seconds() - self._cpu,
-                 "seconds": time.monotonic() - self._began}
+        spent = {
+            "cpu_seconds": _cpu_seconds() - self._cpu,
+            "seconds": time.monotonic() - self._began,
+        }
         sys.stdout.write(json.dumps({"events": events, **spent}) + "\n")
 
 
@@ -50,8 +55,9 @@ def client_loop(raw: bool, port: str, brokers: str, topic: str, events: int) -> 
     """Run the official client and produce what it gives, in the shortest way."""
     producer = Producer({"bootstrap.servers": brokers, **IDEMPOTENT})
     producer.list_topics(topic, timeout=30)
-    client = WebSocketClient(KEY, feed=f"127.0.0.1:{port}", secure=False, raw=raw,
-                             subscriptions=["A.*"])
+    client = WebSocketClient(
+        KEY, feed=f"127.0.0.1:{port}", secure=False, raw=raw, subscriptions=["A.*"]
+    )
     meter = Meter()
     count = 0
 
@@ -59,7 +65,7 @@ def client_loop(raw: bool, port: str, brokers: str, topic: str, events: int) -> 
         nonlocal count
         meter.start()
         for model in models:
-            producer.produce(topic, json.dumps(asdict(model)), model.symbol)
+            producer.produce(topic, json.dumps(model.__dict__), model.symbol)
         await done(len(models))
 
     async def unparsed(frame: Any) -> None:

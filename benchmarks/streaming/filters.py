@@ -2,8 +2,8 @@
 
     python filters.py CONTENDER BROKERS SOURCE TARGET EVENTS
 
-One symbol in ten is left out; of the others a clean record goes out. Prints as `feeds.py` does, from
-the first record read to the last one committed.
+One symbol in ten is left out; of the others a clean record goes out. Prints as `feeds.py` does,
+from the first record read to the last one committed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ class Meter:
 
     def report(self, events: int) -> None:
         """Print what it took."""
-        spent = {"cpu_seconds": _cpu_seconds() - self._cpu,
-                 "seconds": time.monotonic() - self._began}
+        spent = {
+            "cpu_seconds": _cpu_seconds() - self._cpu,
+            "seconds": time.monotonic() - self._began,
+        }
         sys.stdout.write(json.dumps({"events": events, **spent}) + "\n")
         sys.stdout.flush()
 
@@ -59,8 +61,13 @@ def plain_loop(brokers: str, source: str, target: str, events: int) -> None:
     """Consume, filter and produce message by message, without transactions."""
     from confluent_kafka import Consumer, Producer
 
-    producer = Producer({"bootstrap.servers": brokers, "compression.type": "lz4",
-                         "queue.buffering.max.messages": 1_000_000})
+    producer = Producer(
+        {
+            "bootstrap.servers": brokers,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 1_000_000,
+        }
+    )
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": target, **CONSUMER})
     consumer.subscribe([source])
     meter, count = Meter(), 0
@@ -117,17 +124,24 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
     rules.write_text("exclude: ['*9']\n")
     stage = Filter(
         FilterSettings.model_validate(
-            {"bootstrap_servers": brokers, "raw_topic": source, "filtered_topic": target,
-             "dead_letter_topic": f"{target}-dead", "gaps_topic": f"{target}-gaps",
-             "group": target, "transactional_id": target, "rules": rules}
-        )  # fmt: skip
+            {
+                "bootstrap_servers": brokers,
+                "raw_topic": source,
+                "filtered_topic": target,
+                "dead_letter_topic": f"{target}-dead",
+                "gaps_topic": f"{target}-gaps",
+                "group": target,
+                "transactional_id": target,
+                "rules": rules,
+            }
+        )
     )
     meter, stop = Meter(), Event()
 
     def watch() -> None:
         counted = metrics.filtered.labels("kept"), metrics.filtered.labels("dropped")
         process, seen = stage._process, 0
-        stage._process = lambda messages: (meter.start(), process(messages))  # type: ignore
+        stage._process = lambda messages: (meter.start(), process(messages))  # type: ignore[method-assign, assignment]
         while seen < events:
             time.sleep(0.005)
             seen = int(sum(counter._value.get() for counter in counted))

@@ -18,7 +18,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 def second_bar(number: int) -> dict[str, Any]:
     """Return a bar with the fields and lengths of the vendor's."""
-    dice = random.Random(number)  # noqa: S311
+    dice = random.Random(number)
     price = round(dice.uniform(5, 400), 4)
     start = 1_795_444_200_000 + number % 100_000
     return {

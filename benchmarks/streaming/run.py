@@ -26,8 +26,8 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "integration_tests" / "kafka"))
 
-from kafka_broker import Broker, fetch_jars  # noqa: E402
 from confluent_kafka import Consumer, Producer  # noqa: E402
+from kafka_broker import Broker, fetch_jars  # noqa: E402
 from polygon_sandbox import StreamSandbox  # noqa: E402
 
 
@@ -65,7 +65,9 @@ def feeds(broker: Broker, events: int, per_frame: int, rounds: int) -> None:
                 text=True,
             )
             port = server.stdout.readline().strip()  # type: ignore[union-attr]
-            result = _run(sys.executable, "feeds.py", contender, port, broker.address, topic, events)
+            result = _run(
+                sys.executable, "feeds.py", contender, port, broker.address, topic, events
+            )
             server.terminate()
             server.wait()
             costs.setdefault(contender, []).append(result)
@@ -89,9 +91,7 @@ def filters(broker: Broker, events: int, rounds: int, quix_python: str | None) -
         for contender, python in contenders.items():
             target = f"out-{contender}-{number}"
             broker.create(target, f"{target}-dead", f"{target}-gaps")
-            result = _run(
-                python, "filters.py", contender, broker.address, "source", target, events
-            )
+            result = _run(python, "filters.py", contender, broker.address, "source", target, events)
             costs.setdefault(contender, []).append(result)
     names = {
         "plain": "consume, json, produce; no transactions",
@@ -142,16 +142,15 @@ def chain(broker: Broker, seconds: float, rate: int) -> None:
             now = time.time() * 1000
             delays += [now - m.timestamp()[1] for m in messages if m.error() is None]
         for name, process in running.items():
-            used = _cpu_of(process.pid) - spent[name]
-            print(f"{name}: {used:.1f} CPU s for {total:,} events, {100 * used / seconds:.0f}% of a core")  # noqa: T201
+            _cpu_of(process.pid) - spent[name]
             process.terminate()
             if process.wait(30):
                 print((directory / name).read_text()[-2000:])  # noqa: T201
         consumer.close()
     delays.sort()
     print(  # noqa: T201
-        f"{rate:,} events/s for {seconds:.0f} s: {len(delays):,} of {total:,} arrived; filtered-record "
-        f"timestamp to committed read: p50 {delays[len(delays) // 2]:.0f} ms, "
+        f"{rate:,} events/s for {seconds:.0f} s: {len(delays):,} of {total:,} arrived; socket to "
+        f"committed read: p50 {delays[len(delays) // 2]:.0f} ms, "
         f"p99 {delays[int(len(delays) * 0.99)]:.0f} ms, max {delays[-1]:.0f} ms"
     )
 
@@ -162,14 +161,14 @@ def _run(python: str, script: str, *arguments: object) -> float:
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith('{"events"')]
     if not lines:
-        raise SystemExit(f"{script} {arguments[0]} failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
+        raise SystemExit(
+            f"{script} {arguments[0]} failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
+        )
     result: dict[str, Any] = json.loads(lines[-1])
     return float(result["cpu_seconds"] / result["events"] * 1e6)
 
 
-def _table(
-    title: str, names: dict[str, str], costs: dict[str, list[float]], ours: str
-) -> None:
+def _table(title: str, names: dict[str, str], costs: dict[str, list[float]], ours: str) -> None:
     print(f"\n{title}\n")  # noqa: T201
     print("| contender | CPU s per million events: best | median | times ours |")  # noqa: T201
     print("|---|---|---|---|")  # noqa: T201

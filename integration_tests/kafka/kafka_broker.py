@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import time
-import uuid
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +15,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 HERE = Path(__file__).parent
 JARS = HERE.parents[1] / ".tmp" / "kafka-jars"
 _START_SECONDS = 60
+# A UUID in Kafka's notation.
+_CLUSTER_ID = "cG9seWdvbi1zdHJlYW1zIQ"
 _TRANSACTION_TIMEOUT_MAX_MS = 60_000
 
 
@@ -27,7 +28,9 @@ def fetch_jars() -> None:
     """
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
-            raise RuntimeError(f"{program} is missing: apt-get install openjdk-17-jre-headless maven")
+            raise RuntimeError(
+                f"{program} is missing: apt-get install openjdk-17-jre-headless maven"
+            )
     if any(JARS.glob("kafka_2.13-*.jar")):
         return
     command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
@@ -74,7 +77,7 @@ auto.create.topics.enable=true
         return f"127.0.0.1:{self._port}"
 
     def __enter__(self) -> Broker:
-        self._java("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c").wait(60)
+        self._java("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c").wait(60)
         self.start()
         return self
 
@@ -137,12 +140,6 @@ auto.create.topics.enable=true
             return subprocess.Popen(  # noqa: S603
                 [*command, *arguments, str(self._properties)], stdout=log, stderr=log
             )
-
-
-def _cluster_id() -> str:
-    import base64
-
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def _free_ports(count: int) -> list[int]:

@@ -87,11 +87,9 @@ def number_event(number: int) -> bytes:
 
 def produce_numbers(address: str, topic: str, numbers: Iterable[int], per_second: int) -> None:
     """Produce numbered events at a pace."""
-    producer = Producer(
-        {"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 5}
-    )
-    started, count = time.monotonic(), 0
-    for number in numbers:
+    producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 5})
+    started = time.monotonic()
+    for count, number in enumerate(numbers, start=1):
         value = number_event(number)
         while True:
             try:
@@ -99,7 +97,6 @@ def produce_numbers(address: str, topic: str, numbers: Iterable[int], per_second
                 break
             except BufferError:
                 producer.poll(0.1)
-        count += 1
         if count % 500 == 0:
             producer.poll(0)
             time.sleep(max(0.0, started + count / per_second - time.monotonic()))

@@ -32,7 +32,9 @@ def _filter_flags(topics: dict[str, str], member: int = 1) -> dict[str, object]:
 
 
 def _caught_up(topics: dict[str, str]) -> bool:
-    return lag(topics["bootstrap_servers"], topics["raw_topic"], f"filter-{topics['raw_topic']}") == 0
+    return (
+        lag(topics["bootstrap_servers"], topics["raw_topic"], f"filter-{topics['raw_topic']}") == 0
+    )
 
 
 def test_each_event_once_through_kill_9_at_random_moments(
@@ -43,7 +45,7 @@ def test_each_event_once_through_kill_9_at_random_moments(
     flags = {**_filter_flags(topics), "batch_records": 1000}
     feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), per_second))
     feeding.start()
-    dice = random.Random(20261123)
+    dice = random.Random(20261123)  # noqa: S311 - the same moments in each run
     kills = at_work = 0
     while kills < KILLS or feeding.is_alive():
         before = end_of(address, topics["filtered_topic"])
@@ -60,8 +62,7 @@ def test_each_event_once_through_kill_9_at_random_moments(
     assert last.stop() == 0
 
     counts = volumes(address, topics["filtered_topic"])
-    seen_uncommitted = sum(1 for _ in read_topic(address, topics["filtered_topic"], "read_uncommitted"))
-    print(f"{kills} kills, {at_work} while writing, {seen_uncommitted - total} records rolled back")
+    sum(1 for _ in read_topic(address, topics["filtered_topic"], "read_uncommitted"))
     assert counts == Counter(range(1, total + 1))
     assert kills >= 20
     assert at_work >= 10, "the kills came too early to prove anything"
@@ -133,7 +134,13 @@ def test_a_restart_of_the_broker_loses_and_repeats_nothing(
 def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], log: Path) -> None:
     address, raw = topics["bootstrap_servers"], topics["raw_topic"]
     producer = Producer({"bootstrap.servers": address})
-    values = [number_event(1), b"\xff{not json", b'{"ev":"A","sym":"X"}', b'{"ev":"T"}', number_event(2)]
+    values = [
+        number_event(1),
+        b"\xff{not json",
+        b'{"ev":"A","sym":"X"}',
+        b'{"ev":"T"}',
+        number_event(2),
+    ]
     for value in values:
         producer.produce(raw, value, "S", partition=2, headers=[("market", b"stocks")])
     producer.flush(30)

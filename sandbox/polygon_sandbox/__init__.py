@@ -1,4 +1,4 @@
-"""A local look-alike of the Polygon.io / Massive REST and WebSocket APIs, for tests and demonstrations."""
+"""A local look-alike of the Polygon.io / Massive APIs, REST and WebSocket, for tests and demos."""
 
 from polygon_sandbox.faults import Fault, Faults
 from polygon_sandbox.plan import Plan
@@ -8,4 +8,14 @@ from polygon_sandbox.stream import StreamSandbox
 from polygon_sandbox.stream_faults import StreamFault, StreamFaults
 from polygon_sandbox.world import World
 
-__all__ = ["Fault", "Faults", "Plan", "Request", "Sandbox", "StreamFault", "StreamFaults", "StreamSandbox", "World"]
+__all__ = [
+    "Fault",
+    "Faults",
+    "Plan",
+    "Request",
+    "Sandbox",
+    "StreamFault",
+    "StreamFaults",
+    "StreamSandbox",
+    "World",
+]

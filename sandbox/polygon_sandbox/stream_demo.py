@@ -80,9 +80,9 @@ def run(directory: Path, seconds: int, rate: int) -> None:
     address = _address(broker)
     symbols = [f"SYM{n}" for n in range(1, rate + 1)]
     CONSOLE.print(
-        f"Streaming {rate:,} made-up stocks for {seconds} s: sandbox WebSocket -> feed -> broker -> "
-        "filter -> sink -> chDB.\nThe broker is librdkafka's in-memory mock: it shows the flow, not "
-        "exactly-once (make test-kafka shows that, on Apache Kafka)."
+        f"Streaming {rate:,} made-up stocks for {seconds} s: sandbox WebSocket -> feed -> broker "
+        "-> filter -> sink -> chDB.\nThe broker is librdkafka's in-memory mock: it shows the flow, "
+        "not exactly-once (make test-kafka shows that, on Apache Kafka)."
     )
     with StreamSandbox(symbols, rate, events_per_frame=max(1, rate // 20)) as server:
         # Half-way through, the connection is cut without a word.

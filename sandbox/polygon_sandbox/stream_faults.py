@@ -72,7 +72,9 @@ class StreamFault:
     @classmethod
     def auth_timeout(cls, times: int | None = 1) -> StreamFault:
         """The server says that the key took too long."""
-        return cls("auth_timeout", "auth", "auth_timeout", "auth timeout", "close", 1008, times=times)
+        return cls(
+            "auth_timeout", "auth", "auth_timeout", "auth timeout", "close", 1008, times=times
+        )
 
     @classmethod
     def auth_silence(cls, times: int | None = 1) -> StreamFault:
@@ -84,7 +86,13 @@ class StreamFault:
         """The account's limit is reached: said after auth_success, with close 1008, as observed."""
         words = "Maximum number of websocket connections exceeded."
         return cls(
-            "max_connections", "data", "max_connections", words, "close", 1008, after_frames,
+            "max_connections",
+            "data",
+            "max_connections",
+            words,
+            "close",
+            1008,
+            after_frames,
             times=times,
         )
 
@@ -92,7 +100,13 @@ class StreamFault:
     def slow_consumer(cls, after_frames: int = 5, times: int | None = 1) -> StreamFault:
         """The server gives up on a reader it finds slow."""
         return cls(
-            "slow_consumer", "data", "slow_consumer", "slow consumer", "close", 1008, after_frames,
+            "slow_consumer",
+            "data",
+            "slow_consumer",
+            "slow consumer",
+            "close",
+            1008,
+            after_frames,
             times=times,
         )
 
@@ -100,8 +114,14 @@ class StreamFault:
     def force_disconnect(cls, after_frames: int = 5, times: int | None = 1) -> StreamFault:
         """The server sends the client away."""
         return cls(
-            "force_disconnect", "data", "force_disconnect", "disconnecting", "close", 1001,
-            after_frames, times=times,
+            "force_disconnect",
+            "data",
+            "force_disconnect",
+            "disconnecting",
+            "close",
+            1001,
+            after_frames,
+            times=times,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -35,7 +36,7 @@ def write(path: Path, report: Report) -> None:
     figure = make_subplots(
         rows=2, cols=1, subplot_titles=(f"{report.symbol}, 2-second candles", "Records a second")
     )
-    starts, opens, highs, lows, closes = zip(*report.candles)
+    starts, opens, highs, lows, closes = zip(*report.candles, strict=False)
     figure.add_trace(
         go.Candlestick(
             x=list(starts), open=list(opens), high=list(highs), low=list(lows),
@@ -66,7 +67,7 @@ def _rates(
     samples: list[tuple[float, float, float, float]], index: int
 ) -> tuple[list[float], list[float]]:
     seconds, rates = [], []
-    for before, after in zip(samples, samples[1:]):
+    for before, after in itertools.pairwise(samples):
         if after[0] > before[0]:
             seconds.append(after[0])
             rates.append((after[index] - before[index]) / (after[0] - before[0]))

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 import uuid
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from polygon_streaming.frames import Head
 from polygon_streaming.subscriptions import change
 
 log = structlog.get_logger()
+_LIBRARY_LOG: Final = logging.getLogger("websockets.client")
 
 # Frames that may wait for us in memory. The library's default of 16 would push back on the server
 # at the first pause, and the server cuts off slow readers.
@@ -156,7 +158,9 @@ class Connection:
         _, _, name = head.message.partition("subscribed to: ")
         if head.status == "success" and name:
             if not head.message.startswith("un"):
-                self._confirmed.update(n.strip() for n in name.split(",") if n.strip() in self._sent)
+                self._confirmed.update(
+                    n.strip() for n in name.split(",") if n.strip() in self._sent
+                )
             return
         if head.status in _ENDING:
             self._ending, self._ending_words = head.status, head.message
@@ -199,7 +203,7 @@ class Connection:
                 max_queue=_WAITING_FRAMES,
                 compression=None,
                 proxy=None,  # the library would take any proxy of the environment, SOCKS included
-                reconnect_delays=_give_up,
+                logger=_NoRetry(_LIBRARY_LOG, {}),
             )
         except _HandshakeFailed as error:
             return End("handshake", str(error))
@@ -262,10 +266,15 @@ class _Wire:
         return statuses
 
 
-def _give_up() -> Generator[float]:
-    """Stand in for the library's delays between handshakes, by ending after the first."""
-    raise _HandshakeFailed(_words(sys.exc_info()[1]))
+class _NoRetry(logging.LoggerAdapter):  # type: ignore[type-arg] # not generic in Python 3.10
+    """The library's logger: the one place where it tells of a failed handshake, before it retries.
 
+    It is told not to, by an exception.
+    """
 
-def _words(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {error}"
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """Raise if this is about a failed handshake."""
+        error = sys.exc_info()[1]
+        if error is not None and "connect failed" in str(msg):
+            raise _HandshakeFailed(f"{type(error).__name__}: {error}")
+        super().info(msg, *args, **kwargs)

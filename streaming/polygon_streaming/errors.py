@@ -1,7 +1,7 @@
 """What can go wrong, by what the caller must do about it.
 
-    StreamError            one sentence for the operator; exit status 1
-        ConfigError        wrong settings, files or credentials: do not restart, fix; exit status 2
+StreamError            one sentence for the operator; exit status 1
+    ConfigError        wrong settings, files or credentials: do not restart, fix; exit status 2
 """
 
 from __future__ import annotations

@@ -315,9 +315,7 @@ class Feed:
         topics = settings.raw_topic, settings.dead_letter_topic
         publisher = Publisher(market, name, self.producer, *topics, self._gaps)
         progress = Progress(broker.consumer(settings, group), settings.raw_topic)
-        return MarketFeed(
-            market, settings, self._subscriptions, publisher, self._gaps, progress
-        )
+        return MarketFeed(market, settings, self._subscriptions, publisher, self._gaps, progress)
 
     def _on_change(self) -> None:
         self._open_markets()

@@ -141,7 +141,13 @@ class Filter:
                     dropped += 1
                     continue
                 kept += 1
-                self._produce(self._settings.filtered_topic, outcome, message.key())
+                # The timestamp stays that of the receipt, so that lag tools see the whole way.
+                self._produce(
+                    self._settings.filtered_topic,
+                    outcome,
+                    message.key(),
+                    timestamp=message.timestamp()[1],
+                )
             self._check_limit(unreadable_in_a_row)
             self._commit()
         except KafkaException as error:

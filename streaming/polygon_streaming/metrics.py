@@ -13,7 +13,9 @@ subscriptions = Gauge(
     ["market", "state"],
 )
 reconnects = Counter(
-    "polygon_ws_disconnects", "Connections that ended, by reason. Each is a gap", ["market", "reason"]
+    "polygon_ws_disconnects",
+    "Connections that ended, by reason. Each is a gap",
+    ["market", "reason"],
 )
 statuses = Counter(
     "polygon_ws_status", "Status messages of the server, by status", ["market", "status"]
@@ -48,8 +50,9 @@ filtered = Counter(
 )
 transactions = Counter("polygon_filter_transactions", "Transactions by outcome", ["outcome"])
 transaction_seconds = Histogram(
-    "polygon_filter_transaction_duration_seconds", "From begin to committed", buckets=(
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+    "polygon_filter_transaction_duration_seconds",
+    "From begin to committed",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 filter_age = Histogram(
     "polygon_filter_age_seconds",

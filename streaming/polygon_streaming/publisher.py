@@ -84,7 +84,7 @@ class Publisher:
         headers = _FrameHeaders(self._market, connection, received_ms)
         produce, topic = self._producer.produce, self._topic
         events = 0
-        for head, text in zip(split.heads, split.texts):
+        for head, text in zip(split.heads, split.texts, strict=False):
             if head.ev == "status":
                 on_status(head)
                 continue

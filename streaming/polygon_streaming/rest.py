@@ -20,8 +20,11 @@ _TIMEOUT: Final = urllib3.Timeout(connect=10, read=60)
 _RETRIES: Final = urllib3.Retry(
     total=6, backoff_factor=2, backoff_max=60, status_forcelist=(429, 500, 502, 503, 504)
 )
-_GROUPED: Final = {"stocks": "us/market/stocks", "crypto": "global/market/crypto",
-                   "forex": "global/market/fx"}
+_GROUPED: Final = {
+    "stocks": "us/market/stocks",
+    "crypto": "global/market/crypto",
+    "forex": "global/market/fx",
+}
 
 
 class Rest:

@@ -1,18 +1,18 @@
 """The rules of the filter: which bars pass, and which of their fields.
 
-    # rules.yaml; every rule may be left out
-    markets: [stocks]            # default: all
-    channels: [A, AM]            # default: all aggregates
-    include: ["*"]               # symbols or patterns with * and ?, case-sensitive
-    exclude: ["ZVZZT", "*.WS"]   # wins over include
-    drop_otc: true               # bars marked otc
-    regular_hours_only: true     # stocks: bars that start in the exchange's session
-    min_price: 1.0               # closing price
-    max_price: 100000
-    min_volume: 100
-    min_notional: 10000          # volume x vwap (or close)
-    sample: 1.0                  # share of the symbols that pass, always the same ones
-    fields: [open, close]        # besides event_type, market, symbol and window_start; default: all
+# rules.yaml; every rule may be left out
+markets: [stocks]            # default: all
+channels: [A, AM]            # default: all aggregates
+include: ["*"]               # symbols or patterns with * and ?, case-sensitive
+exclude: ["ZVZZT", "*.WS"]   # wins over include
+drop_otc: true               # bars marked otc
+regular_hours_only: true     # stocks: bars that start in the exchange's session
+min_price: 1.0               # closing price
+max_price: 100000
+min_volume: 100
+min_notional: 10000          # volume x vwap (or close)
+sample: 1.0                  # share of the symbols that pass, always the same ones
+fields: [open, close]        # besides event_type, market, symbol and window_start; default: all
 """
 
 from __future__ import annotations
@@ -65,9 +65,12 @@ class Rules(BaseModel):
 
     @model_validator(mode="after")
     def _orderly(self) -> Rules:
-        if self.min_price is not None and self.max_price is not None:
-            if self.min_price > self.max_price:
-                raise ValueError("min_price is above max_price, so nothing would pass")
+        if (
+            self.min_price is not None
+            and self.max_price is not None
+            and self.min_price > self.max_price
+        ):
+            raise ValueError("min_price is above max_price, so nothing would pass")
         return self
 
 

@@ -15,8 +15,8 @@ from pydantic_settings import (
     BaseSettings,
     CliApp,
     PydanticBaseSettingsSource,
-    SettingsError,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 
@@ -75,7 +75,9 @@ class Settings(BaseSettings):
         if path is None:
             return init_settings, env_settings
         if not Path(path).is_file():
-            raise ConfigError(f"{CONFIG_VARIABLE}: there is no file {path!r}. Name one or unset it.")
+            raise ConfigError(
+                f"{CONFIG_VARIABLE}: there is no file {path!r}. Name one or unset it."
+            )
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, Path(path))
 
 
@@ -113,7 +115,9 @@ class FeedSettings(Served, Keyed):
     s3_endpoint_url: str | None = Field(None, description="Another S3 than Amazon's")
     reload_seconds: Seconds = Field(30, description="How often the list is looked at")
     feed: str = Field("socket", description=f"One of {', '.join(FEEDS)}; or a host[:port]")
-    brand: Literal["massive.com", "polygon.io"] = Field(BRANDS[0], description="The vendor's domain")
+    brand: Literal["massive.com", "polygon.io"] = Field(
+        BRANDS[0], description="The vendor's domain"
+    )
     tls: bool = Field(True, description="wss://; switch off only for a local look-alike")
     shard: str = Field("1/1", pattern=r"^[1-9]\d*/[1-9]\d*$", description="Read part i of n: 2/3")
     silence_seconds: float = Field(

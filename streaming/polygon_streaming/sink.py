@@ -125,7 +125,9 @@ class Sink:
         for attempt in range(1, _TRIES + 1):
             try:
                 self._clickhouse.raw_insert(
-                    self._settings.table, insert_block=rows, fmt="JSONEachRow",
+                    self._settings.table,
+                    insert_block=rows,
+                    fmt="JSONEachRow",
                     settings=_INSERT_SETTINGS,
                 )
                 break

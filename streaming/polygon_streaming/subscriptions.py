@@ -72,8 +72,10 @@ def parse(text: str) -> frozenset[Subscription]:
             header_seen = True
             if cells != HEADER:
                 raise InvalidSubscriptions(
-                    [f"Row {rows.line_num}: the header is {','.join(cells)!r}. "
-                     f"Give {','.join(HEADER)!r}."]
+                    [
+                        f"Row {rows.line_num}: the header is {','.join(cells)!r}. "
+                        f"Give {','.join(HEADER)!r}."
+                    ]
                 )
             continue
         problem = _problem(cells)
@@ -94,14 +96,10 @@ def without_covered(subscriptions: Iterable[Subscription]) -> frozenset[Subscrip
     """Leave out what a wildcard of the same market and channel brings anyway."""
     every = frozenset(subscriptions)
     wild = {(s.market, s.channel) for s in every if s.symbol == WILDCARD}
-    return frozenset(
-        s for s in every if s.symbol == WILDCARD or (s.market, s.channel) not in wild
-    )
+    return frozenset(s for s in every if s.symbol == WILDCARD or (s.market, s.channel) not in wild)
 
 
-def shard(
-    subscriptions: Iterable[Subscription], index: int, count: int
-) -> frozenset[Subscription]:
+def shard(subscriptions: Iterable[Subscription], index: int, count: int) -> frozenset[Subscription]:
     """Return the part of the list that feed `index` (from 0) of `count` reads.
 
     A symbol has the same place in every channel and in every version of the list. A wildcard

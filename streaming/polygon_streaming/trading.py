@@ -67,7 +67,9 @@ def _xnys(year: int) -> Any:
     # Imported here because it brings pandas, which --help should not wait for.
     import exchange_calendars
 
-    return exchange_calendars.get_calendar("XNYS", start=f"{year - 1}-12-01", end=f"{year + 1}-01-31")
+    return exchange_calendars.get_calendar(
+        "XNYS", start=f"{year - 1}-12-01", end=f"{year + 1}-01-31"
+    )
 
 
 class SilenceWatch:

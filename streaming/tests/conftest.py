@@ -4,7 +4,6 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from confluent_kafka import Producer
-
 from polygon_sandbox import StreamSandbox
 
 

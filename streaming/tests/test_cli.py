@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from polygon_sandbox import StreamSandbox
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
@@ -50,9 +49,7 @@ def test_wrong_usage_is_a_sentence_and_status_2(arguments: list[str], words: str
     assert "Traceback" not in done.stderr
 
 
-def test_sigterm_drains_and_exits_0(
-    mock_kafka: str, server: StreamSandbox, tmp_path: Path
-) -> None:
+def test_sigterm_drains_and_exits_0(mock_kafka: str, server: StreamSandbox, tmp_path: Path) -> None:
     subscriptions = tmp_path / "subscriptions.csv"
     subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
     log = (tmp_path / "log").open("w+")
@@ -80,7 +77,8 @@ def test_the_doctor_says_what_is_wrong(tmp_path: Path) -> None:
                 "127.0.0.1:1")  # fmt: skip
     assert done.returncode == 1
     lines = {line.split()[1]: line for line in done.stdout.splitlines()}
-    assert lines["key"].startswith("WRONG") and "Set POLYGON_API_KEY" in lines["key"]
+    assert lines["key"].startswith("WRONG")
+    assert "Set POLYGON_API_KEY" in lines["key"]
     assert "Row 3: market 'nowhere' is unknown" in lines["subscriptions"]
     assert lines["rules"].startswith("ok")
     assert "127.0.0.1:1 cannot be asked" in lines["kafka"]

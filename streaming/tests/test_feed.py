@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-
 from polygon_sandbox import StreamFault, StreamSandbox
+
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.feed import Feed
 from polygon_streaming.settings import FeedSettings
@@ -201,7 +201,7 @@ def test_max_connections_cools_down_for_longer_each_time(
         server.faults.add(StreamFault.max_connections(times=3))
         async with running(cool_down_seconds=0.4) as run:
             await run.until(lambda: len(server.connections) == 4, "the fourth connection")
-        waits = [b - a for a, b in zip(server.connections, server.connections[1:])]
+        waits = [b - a for a, b in zip(server.connections, server.connections[1:], strict=False)]
         # 0.4, 0.8 and 1.6 s, each times 0.5 to 1, although each connection was authorised.
         assert 0.2 <= waits[0] < waits[2]
         assert waits[1] >= 0.4
@@ -212,7 +212,7 @@ def test_max_connections_cools_down_for_longer_each_time(
 
 def test_a_refused_key_ends_the_feed_with_the_fix(running: Start, server: StreamSandbox) -> None:
     async def body() -> None:
-        with pytest.raises(ConfigError, match="does not accept the key.*Check POLYGON_API_KEY"):
+        with pytest.raises(ConfigError, match=r"does not accept the key.*Check POLYGON_API_KEY"):
             async with running(api_key="wrong") as run:
                 await run.until(lambda: False, "the end")
 
@@ -220,7 +220,9 @@ def test_a_refused_key_ends_the_feed_with_the_fix(running: Start, server: Stream
     assert len(server.connections) == 1
 
 
-def test_a_silent_server_is_left(running: Start, server: StreamSandbox, subscriptions: Path) -> None:
+def test_a_silent_server_is_left(
+    running: Start, server: StreamSandbox, subscriptions: Path
+) -> None:
     subscriptions.write_text("market,channel,symbol\ncrypto,XAS,AAPL\n")
 
     async def body() -> None:

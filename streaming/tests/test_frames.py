@@ -41,7 +41,10 @@ def test_white_space_cannot_trade_places_with_a_nested_boundary() -> None:
 
 
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(alphabet='{}[],":\\ eva\0\n€'),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(alphabet='ev{},"'), inner),
     max_leaves=12,

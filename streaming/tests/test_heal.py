@@ -177,7 +177,8 @@ def test_a_wrong_key_is_named_and_the_gap_stays(
 
 @pytest.mark.parametrize(
     ("market", "stream", "ticker"),
-    [("stocks", "BRK.B", "BRK.B"), ("crypto", "BTC-USD", "X:BTCUSD"), ("forex", "EUR/USD", "C:EURUSD"),
+    [("stocks", "BRK.B", "BRK.B"), ("crypto", "BTC-USD", "X:BTCUSD"),
+     ("forex", "EUR/USD", "C:EURUSD"),
      ("options", "O:SPY251219C00650000", "O:SPY251219C00650000")],
 )  # fmt: skip
 def test_symbols_are_written_differently_in_rest(market: str, stream: str, ticker: str) -> None:

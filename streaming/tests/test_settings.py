@@ -43,7 +43,10 @@ def test_librdkafka_properties_pass(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--api-key", "k", "--shard", "3/2"], "shard: names a part beyond the last"),
         (["--api-key", "k", "--shard", "0/2"], "shard: "),
         (["--api-key", "k", "--http-port", "70000"], "http_port: "),
-        (["--api-key", "k", "--retry-seconds", "x"], "Give --retry-seconds or POLYGON_STREAM_RETRY"),
+        (
+            ["--api-key", "k", "--retry-seconds", "x"],
+            "Give --retry-seconds or POLYGON_STREAM_RETRY",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_the_fix(arguments: list[str], words: str) -> None:
@@ -62,20 +65,22 @@ def test_the_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_guarantees_cannot_be_configured_away() -> None:
     given = FilterSettings.model_validate({"kafka": {"enable.idempotence": "false"}})
-    with pytest.raises(ConfigError, match="enable.idempotence is set by this command"):
+    with pytest.raises(ConfigError, match=r"enable.idempotence is set by this command"):
         broker.producer(given, {})
     given = FilterSettings.model_validate({"kafka": {"isolation.level": "read_uncommitted"}})
-    with pytest.raises(ConfigError, match="isolation.level is set by this command"):
+    with pytest.raises(ConfigError, match=r"isolation.level is set by this command"):
         broker.consumer(given, "g")
 
 
 def test_an_unknown_property_is_named() -> None:
     given = FilterSettings.model_validate({"kafka": {"liger.ms": "1"}})
-    with pytest.raises(ConfigError, match='No such configuration property: "liger.ms"'):
+    with pytest.raises(ConfigError, match=r'No such configuration property: "liger.ms"'):
         broker.producer(given, {})
 
 
 def test_a_missing_settings_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYGON_STREAM_CONFIG", "nowhere.yaml")
-    with pytest.raises(ConfigError, match=r"POLYGON_STREAM_CONFIG: there is no file 'nowhere.yaml'"):
+    with pytest.raises(
+        ConfigError, match=r"POLYGON_STREAM_CONFIG: there is no file 'nowhere.yaml'"
+    ):
         load(SinkSettings, [])

@@ -78,15 +78,15 @@ def test_the_last_good_list_stays_through_deletion_and_errors(s3: tuple[Any, str
 
 
 def test_without_a_first_good_list_there_is_no_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="subscriptions: .*cannot be read"):
+    with pytest.raises(ConfigError, match=r"subscriptions: .*cannot be read"):
         SubscriptionList(open_source(str(tmp_path / "none.csv"))).load()
     bad = tmp_path / "bad.csv"
     bad.write_text(ONE + "stocks,A\n")
-    with pytest.raises(ConfigError, match="Row 3: 2 fields"):
+    with pytest.raises(ConfigError, match=r"Row 3: 2 fields"):
         SubscriptionList(open_source(str(bad))).load()
 
 
 @pytest.mark.parametrize("place", ["s3://bucket", "s3://", "s3:///key"])
 def test_an_address_without_an_object_is_refused(place: str) -> None:
-    with pytest.raises(ConfigError, match="Give s3://bucket/key"):
+    with pytest.raises(ConfigError, match=r"Give s3://bucket/key"):
         open_source(place)

@@ -57,7 +57,9 @@ def test_a_file_without_rows_or_header_is_refused(text: str, words: str) -> None
 
 
 def test_a_wildcard_covers_its_own_channel_only() -> None:
-    listed = parse("market,channel,symbol\nstocks,A,*\nstocks,A,AAPL\nstocks,AM,AAPL\ncrypto,XA,X\n")
+    listed = parse(
+        "market,channel,symbol\nstocks,A,*\nstocks,A,AAPL\nstocks,AM,AAPL\ncrypto,XA,X\n"
+    )
     assert {s.name for s in without_covered(listed)} == {"A.*", "AM.AAPL", "XA.X"}
 
 

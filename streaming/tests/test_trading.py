@@ -1,3 +1,4 @@
+import itertools
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_list_that_stays_silent_is_asked_less_and_less_often() -> None:
     watch = SilenceWatch("crypto", 60, timedelta(0))
     now = _at("2026-11-23T15:00")
     told = [second for second in range(2000) if watch.too_long(now, second)]
-    waits = [later - earlier for earlier, later in zip(told, told[1:])]
+    waits = [later - earlier for earlier, later in itertools.pairwise(told)]
     assert told[0] == 60
     assert waits[:3] == [121, 241, 481]
 

@@ -1,5 +1,6 @@
 """The feed on a real broker: what the socket delivered is there, or a gap says that it is not."""
 
+import itertools
 import time
 from pathlib import Path
 
@@ -15,8 +16,13 @@ pytestmark = pytest.mark.kafka_tests
 def _flags(topics: dict[str, str], server: StreamSandbox, tmp_path: Path) -> dict[str, object]:
     subscriptions = tmp_path / "subscriptions.csv"
     subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
-    return {**topics, "feed": server.host, "tls": False, "subscriptions": subscriptions,
-            "retry_seconds": 0.2}
+    return {
+        **topics,
+        "feed": server.host,
+        "tls": False,
+        "subscriptions": subscriptions,
+        "retry_seconds": 0.2,
+    }
 
 
 def _numbers(topics: dict[str, str]) -> list[int]:
@@ -59,7 +65,7 @@ def test_after_kill_9_the_next_feed_records_what_is_missing(
         assert second.stop() == 0
 
     numbers = _numbers(topics)
-    holes = [(a, b) for a, b in zip(numbers, numbers[1:]) if b > a + 1]
+    holes = [(a, b) for a, b in itertools.pairwise(numbers) if b > a + 1]
     assert len(holes) == 1, "the kill is the one thing that loses events here"
     times = {
         msgspec.json.decode(m.value() or b"")["n"]: m.timestamp()[1]
