@@ -132,8 +132,8 @@ def _cpu_seconds() -> float:
 
 
 if __name__ == "__main__":
-    contender, *place, number = sys.argv[1:]
+    contender, port, brokers, topic, number = sys.argv[1:]
     if contender == "feed":
-        our_feed(*place, int(number))
+        our_feed(port, brokers, topic, int(number))
     else:
-        client_loop(contender == "raw", *place, int(number))
+        client_loop(contender == "raw", port, brokers, topic, int(number))

@@ -77,7 +77,7 @@ def plain_loop(brokers: str, source: str, target: str, events: int) -> None:
             continue
         meter.start()
         count += 1
-        bar = json.loads(message.value())
+        bar = json.loads(message.value() or b"")
         if wanted(bar):
             producer.produce(target, json.dumps(record(bar)), message.key())
         if count % 1000 == 0:
@@ -141,7 +141,12 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
     def watch() -> None:
         counted = metrics.filtered.labels("kept"), metrics.filtered.labels("dropped")
         process, seen = stage._process, 0
-        stage._process = lambda messages: (meter.start(), process(messages))  # type: ignore[method-assign, assignment]
+
+        def metered(messages: Any) -> None:
+            meter.start()
+            process(messages)
+
+        stage._process = metered  # type: ignore[method-assign]
         while seen < events:
             time.sleep(0.005)
             seen = int(sum(counter._value.get() for counter in counted))

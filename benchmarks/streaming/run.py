@@ -123,12 +123,12 @@ def chain(broker: Broker, seconds: float, rate: int) -> None:
     with StreamSandbox(symbols, rate, events_per_frame=max(1, rate // 100), limit=total) as server:
         command = Path(sys.executable).with_name("polygon-stream")
         environment = {**os.environ, "POLYGON_API_KEY": server.key}
-        stages = {
+        stages: dict[str, list[Any]] = {
             "filter": [command, "filter", *flags],
             "feed": [command, "feed", *flags, "--feed", server.host, "--no-tls",
                      "--subscriptions", directory / "subscriptions.csv"],
         }  # fmt: skip
-        running = {}
+        running: dict[str, subprocess.Popen[bytes]] = {}
         for name, line in stages.items():
             with (directory / name).open("wb") as log:
                 running[name] = subprocess.Popen(  # noqa: S603

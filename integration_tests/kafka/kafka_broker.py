@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 HERE = Path(__file__).parent
 JARS = HERE.parents[1] / ".tmp" / "kafka-jars"

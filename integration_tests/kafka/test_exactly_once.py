@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -151,8 +152,8 @@ def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], 
     assert volumes(address, topics["filtered_topic"]) == Counter([1, 2])
     dead = list(read_topic(address, topics["dead_letter_topic"]))
     assert [message.value() for message in dead] == values[1:3]
-    headers = [dict(message.headers() or []) for message in dead]
+    headers: list[dict[str, Any]] = [dict(message.headers() or []) for message in dead]
     assert [h["__connect.errors.offset"] for h in headers] == [b"1", b"2"]
     assert headers[0]["__connect.errors.topic"] == raw.encode()
     assert headers[0]["__connect.errors.partition"] == b"2"
-    assert b"missing required field" in headers[1]["__connect.errors.exception.message"]
+    assert b"missing required field" in (headers[1]["__connect.errors.exception.message"] or b"")

@@ -240,7 +240,7 @@ def _summary(
         table.add_row(symbol, f"{first:.2f}", f"{last:.2f}", f"{change:+.2f}%", f"{volume:,.0f}")
     CONSOLE.print(table)
     path = directory / "report.html"
-    write(path, Report(facts, samples, movers[0][0], list(candles), gaps))
+    write(path, Report(facts, samples, movers[0][0], [tuple(candle) for candle in candles], gaps))
     CONSOLE.print(f"Report: {path}   table: {directory / 'table.chdb'}   logs: {directory}/*.log")
 
 

@@ -27,7 +27,7 @@ class Report:
     facts: list[tuple[str, str]]
     samples: list[tuple[float, float, float, float]]
     symbol: str
-    candles: list[tuple[Any, float, float, float, float]]
+    candles: list[tuple[Any, ...]]
     gaps: list[dict[str, Any]]
 
 

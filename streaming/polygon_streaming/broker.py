@@ -54,7 +54,8 @@ def producer(
     """
     callback = {"on_delivery": on_failure} if on_failure else {}
     config = _config(settings, _PRODUCER_DEFAULTS, {**_PRODUCER_RULES, **rules, **callback})
-    return _build(Producer, config)
+    built: Producer = _build(Producer, config)
+    return built
 
 
 def consumer(settings: Settings, group: str, rules: Mapping[str, Any] | None = None) -> Consumer:
@@ -64,7 +65,8 @@ def consumer(settings: Settings, group: str, rules: Mapping[str, Any] | None = N
         ConfigError: a property is wrong, or one of ours was overridden.
     """
     rules = {**_CONSUMER_RULES, **(rules or {}), "group.id": group}
-    return _build(Consumer, _config(settings, _CONSUMER_DEFAULTS, rules))
+    built: Consumer = _build(Consumer, _config(settings, _CONSUMER_DEFAULTS, rules))
+    return built
 
 
 def client_config(settings: Settings) -> dict[str, Any]:

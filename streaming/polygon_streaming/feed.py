@@ -57,13 +57,13 @@ class Backoff:
             self._evictions = 0
         if end.reason == "max_connections":
             first = self._settings.cool_down_seconds
-            wait = min(first * 2**self._evictions, first * _COOL_DOWN_GROWTH)
+            wait = first * min(2.0**self._evictions, _COOL_DOWN_GROWTH)
             self._evictions += 1
         else:
             if lasted_seconds >= _GOOD_SECONDS:
                 self._failures = 0
             wait = min(
-                self._settings.retry_seconds * 2 ** min(self._failures, 30),
+                self._settings.retry_seconds * 2.0 ** min(self._failures, 30),
                 self._settings.retry_max_seconds,
             )
             self._failures += 1

@@ -67,10 +67,7 @@ class Progress:
 
     def finish(self, now_ms: int) -> None:
         """Store that everything up to now is delivered, and close."""
-        try:
-            self._commit(Reached(now_ms, clean=True), asynchronous=False)
-        except KafkaException as error:
-            log.warning("progress not stored", reason=str(error))
+        self._commit(Reached(now_ms, clean=True), asynchronous=False)
         self._consumer.close()
 
     def close(self) -> None:
@@ -81,8 +78,9 @@ class Progress:
         metadata = msgspec.json.encode(reached).decode()
         offset = TopicPartition(self._topic, 0, 0, metadata)
         try:
-            self._consumer.commit(offsets=[offset], asynchronous=asynchronous)
+            if asynchronous:
+                self._consumer.commit(offsets=[offset])
+            else:
+                self._consumer.commit(offsets=[offset], asynchronous=False)
         except KafkaException as error:
-            if not asynchronous:
-                raise
             log.warning("progress not stored", reason=str(error))

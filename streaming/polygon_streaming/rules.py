@@ -22,14 +22,22 @@ import time
 import zlib
 from fnmatch import translate
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import structlog
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from polygon_streaming import metrics
-from polygon_streaming.channels import AGGREGATE_SECONDS, CHANNELS
+from polygon_streaming.channels import AGGREGATE_SECONDS, MARKETS
 from polygon_streaming.clean import KEY_FIELDS, Record
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.trading import in_session
@@ -39,10 +47,13 @@ log = structlog.get_logger()
 _REMEMBERED: Final = 200_000
 _OPTIONAL_FIELDS = tuple(name for name in Record.__struct_fields__ if name not in KEY_FIELDS)
 
+_KNOWN: Final = {
+    "markets": MARKETS,
+    "channels": tuple(AGGREGATE_SECONDS),
+    "fields": _OPTIONAL_FIELDS,
+}
+
 Limit = float | None
-FieldName = Literal[_OPTIONAL_FIELDS]  # type: ignore[valid-type]
-Channel = Literal[tuple(AGGREGATE_SECONDS)]  # type: ignore[valid-type]
-Market = Literal[tuple(CHANNELS)]  # type: ignore[valid-type]
 
 
 class Rules(BaseModel):
@@ -50,8 +61,8 @@ class Rules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    markets: frozenset[Market] | None = None
-    channels: frozenset[Channel] | None = None
+    markets: frozenset[str] | None = None
+    channels: frozenset[str] | None = None
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     drop_otc: bool = False
@@ -61,7 +72,16 @@ class Rules(BaseModel):
     min_volume: Limit = Field(None, ge=0)
     min_notional: Limit = Field(None, ge=0)
     sample: float = Field(1.0, gt=0, le=1)
-    fields: tuple[FieldName, ...] | None = None
+    fields: tuple[str, ...] | None = None
+
+    @field_validator("markets", "channels", "fields")
+    @classmethod
+    def _known(cls, names: Any, field: ValidationInfo) -> Any:
+        known = _KNOWN[str(field.field_name)]
+        unknown = sorted(set(names or ()) - set(known))
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is unknown; give some of {', '.join(known)}")
+        return names
 
     @model_validator(mode="after")
     def _orderly(self) -> Rules:

@@ -41,7 +41,7 @@ def connect(address: str, password: str) -> Any:
     try:
         if address.startswith("chdb:") and not address.startswith("chdb://"):
             return clickhouse_connect.get_client(interface="chdb", path=address[5:])
-        extra = {"password": password} if password else {}
+        extra: dict[str, Any] = {"password": password} if password else {}
         return clickhouse_connect.get_client(dsn=address, **extra)
     except (ClickHouseError, ImportError, ValueError) as error:
         raise ConfigError(

@@ -41,6 +41,6 @@ class RecordingProducer:
         return len(self.records)
 
 
-def kafka_error(code: int, **flags: bool) -> KafkaException:
+def kafka_error(code: int, *, fatal: bool = False) -> KafkaException:
     """Return an exception as the client raises it."""
-    return KafkaException(KafkaError(code, **flags))
+    return KafkaException(KafkaError(code, fatal=fatal))

@@ -117,7 +117,7 @@ def running(mock_kafka: str, server: StreamSandbox, subscriptions: Path) -> Star
 
 
 def _run(body: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(body(), 60))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(body(), 60))
 
 
 def test_every_event_arrives_in_order_and_unchanged(running: Start, server: StreamSandbox) -> None:

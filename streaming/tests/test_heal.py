@@ -97,7 +97,8 @@ def _raw(settings: HealSettings) -> list[tuple[dict[str, Any], dict[str, bytes],
     )  # fmt: skip
     partitions = consumer.list_topics(settings.raw_topic, timeout=10).topics[settings.raw_topic]
     consumer.assign([TopicPartition(settings.raw_topic, p, 0) for p in partitions.partitions])
-    found, ends = [], 0
+    found: list[tuple[Any, Any, bytes]] = []
+    ends = 0
     while ends < len(partitions.partitions):
         for message in consumer.consume(100, 1):
             if message.error() is not None:

@@ -70,10 +70,10 @@ def test_a_sample_is_always_of_the_same_symbols() -> None:
     [
         ("include: AAPL", "include: "),
         ("min_prise: 1", "min_prise: Extra inputs"),
-        ("channels: [T]", "channels.0: Input should be 'A'"),
+        ("channels: [T]", "channels: Value error, 'T' is unknown; give some of A, AM"),
         ("sample: 0", "sample: Input should be greater than 0"),
         ("min_price: 2\nmax_price: 1", "min_price is above max_price"),
-        ("fields: [opening]", "fields.0"),
+        ("fields: [opening]", "fields: Value error, 'opening' is unknown"),
         ("- a list", "rules: "),
         ("{", "no YAML"),
     ],
