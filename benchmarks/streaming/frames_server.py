@@ -20,7 +20,7 @@ def second_bar(number: int) -> dict[str, Any]:
     """Return a bar with the fields and lengths of the vendor's."""
     dice = random.Random(number)
     price = round(dice.uniform(5, 400), 4)
-    start = 1_795_444_200_000 + number % 100_000
+    start = 1_795_444_200_000 + number // 5000 * 1000  # 5,000 symbols a second
     return {
         "ev": "A", "sym": f"S{number % 5000}", "v": dice.randrange(1, 9999),
         "dv": f"{dice.uniform(1, 9999):.1f}", "av": dice.randrange(10**7), "dav": "4332125.038360",

@@ -197,7 +197,7 @@ def _fill(brokers: str, topic: str, events: int) -> None:
 
 
 def _bar(number: int) -> tuple[str, bytes]:
-    start = 1_795_444_200_000 + number % 100_000
+    start = 1_795_444_200_000 + number // 5000 * 1000  # 5,000 symbols a second
     symbol = f"S{number % 5000}"
     price = 5 + number % 1000 / 7
     value = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 import structlog
@@ -19,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from polygon_streaming import metrics
 from polygon_streaming.frames import Head, Split, Splitter, symbol
 from polygon_streaming.gaps import Gap, GapLog
+from polygon_streaming.stamps import to_text
 
 log = structlog.get_logger()
 
@@ -182,11 +182,9 @@ class _FrameHeaders(dict[str, Any]):
     """The headers of a frame's records by event type, made once for each type."""
 
     def __init__(self, market: str, connection: str, received_ms: int) -> None:
-        seconds, ms = divmod(received_ms, 1000)
-        moment = datetime.fromtimestamp(seconds, timezone.utc)
         self._common: Headers = [
             ("market", market),
-            ("received_at", f"{moment:%Y-%m-%d %H:%M:%S}.{ms:03d}"),
+            ("received_at", to_text(received_ms)),
             ("connection", connection),
         ]
 

@@ -22,10 +22,13 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+# Bars of all symbols share their few windows, and the events of a frame their receipt.
+@lru_cache(maxsize=16_384)
 def to_text(ms: int) -> str:
     """Return `2026-11-23 14:30:00.000` for an instant in milliseconds."""
     seconds, rest = divmod(ms, 1000)
-    return f"{_second(seconds)}.{rest:03d}"
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{rest:03d}"
 
 
 def from_text(text: str) -> int:
@@ -36,9 +39,3 @@ def from_text(text: str) -> int:
     """
     moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=timezone.utc)
     return round(moment.timestamp() * 1000)
-
-
-# Bars of all symbols share their few seconds.
-@lru_cache(maxsize=4096)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
