@@ -10,230 +10,29 @@ Everything runs on one event loop, and nothing in it waits for Kafka.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any, Final
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from polygon_streaming import broker, metrics
-from polygon_streaming.channels import host
-from polygon_streaming.connection import Connection, End, Endpoint
-from polygon_streaming.errors import ConfigError, StreamError
-from polygon_streaming.gaps import Gap, GapLog
+from polygon_streaming.errors import StreamError
+from polygon_streaming.gaps import GapLog
+from polygon_streaming.market import MarketFeed, first
 from polygon_streaming.progress import Progress
 from polygon_streaming.publisher import Publisher
 from polygon_streaming.settings import FeedSettings
 from polygon_streaming.stamps import now_ms
-from polygon_streaming.trading import SilenceWatch, is_open
+from polygon_streaming.trading import is_open
 from polygon_streaming.watch import SubscriptionList
 
 log = structlog.get_logger()
 
-_DELAY: Final = timedelta(minutes=15)
 _TICK_SECONDS: Final = 0.1
 _PROGRESS_SECONDS: Final = 5.0
-# A connection that lasted this long was a good one: the next failure starts from the first wait.
-_GOOD_SECONDS: Final = 60.0
-# An eviction by max_connections can come a while after auth_success, which proves nothing.
-_UNDISTURBED_SECONDS: Final = 600.0
-_COOL_DOWN_GROWTH: Final = 15
 _FLUSH_SECONDS: Final = 15.0
-
-
-class Backoff:
-    """How long to wait before the next connection."""
-
-    def __init__(self, settings: FeedSettings) -> None:
-        self._settings = settings
-        self._failures = 0
-        self._evictions = 0
-
-    def after(self, end: End, lasted_seconds: float) -> float:
-        """Return the seconds to wait after a connection that ended so."""
-        if lasted_seconds >= _UNDISTURBED_SECONDS:
-            self._evictions = 0
-        if end.reason == "max_connections":
-            first = self._settings.cool_down_seconds
-            wait = first * min(2.0**self._evictions, _COOL_DOWN_GROWTH)
-            self._evictions += 1
-        else:
-            if lasted_seconds >= _GOOD_SECONDS:
-                self._failures = 0
-            wait = min(
-                self._settings.retry_seconds * 2.0 ** min(self._failures, 30),
-                self._settings.retry_max_seconds,
-            )
-            self._failures += 1
-        return wait * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-
-
-class MarketFeed:
-    """Keeps one market connected, for ever.
-
-    Attributes:
-        ready: whether it is connected, authorised and all that was asked for is confirmed or
-            reported.
-    """
-
-    def __init__(
-        self,
-        market: str,
-        settings: FeedSettings,
-        subscriptions: SubscriptionList,
-        publisher: Publisher,
-        gaps: GapLog,
-        progress: Progress,
-    ) -> None:
-        self.market = market
-        self.ready = False
-        self.publisher = publisher
-        self.progress = progress
-        self._settings = settings
-        self._subscriptions = subscriptions
-        self._gaps = gaps
-        self._endpoint = Endpoint(
-            host=host(settings.feed, settings.brand),
-            market=market,
-            api_key=settings.api_key.get_secret_value(),
-            tls=settings.tls,
-        )
-        delayed = settings.feed.startswith("delayed")
-        delay = _DELAY if delayed else timedelta(0)
-        self._silence = SilenceWatch(market, settings.silence_seconds, delay)
-        self._backoff = Backoff(settings)
-        self._connection: Connection | None = None
-        self._changed = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._missing_since: tuple[int, str] | None = None
-        self._last_event_ms = 0
-
-    async def run(self) -> None:
-        """Connect, again and again, until `stop`.
-
-        Raises:
-            ConfigError: the server does not accept the key.
-            KafkaException: the producer is of no further use.
-        """
-        await self._note_restart()
-        while not self._stopping.is_set():
-            started = time.monotonic()
-            end = await self._connect_once()
-            if self._stopping.is_set():
-                return
-            metrics.reconnects.labels(self.market, end.reason).inc()
-            if end.reason == "auth_failed":
-                raise ConfigError(
-                    f"The server does not accept the key for {self.market}: {end.detail!r}. "
-                    "Check POLYGON_API_KEY and whether the plan includes WebSockets for it."
-                )
-            if self._missing_since is None and end.authorised:
-                self._missing_since = now_ms(), f"disconnected: {end.reason}"
-            wait = self._backoff.after(end, time.monotonic() - started)
-            log.warning(
-                "disconnected",
-                market=self.market,
-                reason=end.reason,
-                detail=end.detail,
-                retry_seconds=round(wait, 1),
-            )
-            await _first(self._stopping, wait)
-
-    def stop(self) -> None:
-        """End the connection in order, and `run` with it."""
-        self._stopping.set()
-        if self._connection is not None:
-            self._connection.close("stopped")
-
-    def subscriptions_changed(self) -> None:
-        """Bring the connection's subscriptions in line with the list."""
-        self._changed.set()
-
-    def tick(self) -> None:
-        """Look after metrics and silence; called about ten times a second."""
-        publisher = self.publisher
-        if publisher.last_event_ms != self._last_event_ms:
-            self._last_event_ms = publisher.last_event_ms
-            self._silence.heard()
-        connection = self._connection
-        if (
-            connection is not None
-            and connection.authorised.is_set()
-            and self._silence.too_long(datetime.now(timezone.utc), time.monotonic())
-        ):
-            connection.close("silent", "no event for too long in trading hours")
-        publisher.flush_metrics()
-        names = self._subscriptions.names(self.market)
-        metrics.subscriptions.labels(self.market, "desired").set(len(names))
-        confirmed = connection.confirmed if connection is not None else 0
-        metrics.subscriptions.labels(self.market, "confirmed").set(confirmed)
-
-    async def _connect_once(self) -> End:
-        connection = Connection(self._endpoint, self._on_frame)
-        self._connection = connection
-        self._silence.connected()
-        subscribing = asyncio.create_task(self._keep_subscribed(connection))
-        try:
-            return await connection.run()
-        finally:
-            self.ready = False
-            metrics.connected.labels(self.market).set(0)
-            self._connection = None
-            subscribing.cancel()
-            await asyncio.gather(subscribing, return_exceptions=True)
-
-    async def _keep_subscribed(self, connection: Connection) -> None:
-        await connection.authorised.wait()
-        metrics.connected.labels(self.market).set(1)
-        log.info("connected", market=self.market, host=self._endpoint.host, id=connection.id)
-        while True:
-            self._changed.clear()
-            names = self._subscriptions.names(self.market)
-            await connection.want(names)
-            await self._await_acks(connection)
-            self._close_gap()
-            self.ready = connection.confirmed > 0 or not names
-            await self._changed.wait()
-
-    async def _await_acks(self, connection: Connection) -> None:
-        deadline = time.monotonic() + self._settings.ack_seconds
-        while connection.unconfirmed and time.monotonic() < deadline:
-            await asyncio.sleep(_TICK_SECONDS / 2)
-        missing = sorted(connection.unconfirmed)
-        if not missing:
-            log.info("subscribed", market=self.market, count=connection.confirmed)
-            return
-        log.error(
-            "subscriptions not confirmed",
-            market=self.market,
-            missing=len(missing),
-            names=missing[:20],
-            not_authorized=connection.refusals,
-            fix="channel not in the plan, or unknown to the server"
-            if connection.refusals
-            else "unknown to the server",
-        )
-
-    def _on_frame(self, frame: str, connection: Connection) -> None:
-        self.publisher.publish(frame, connection.id, now_ms(), connection.on_status)
-
-    async def _note_restart(self) -> None:
-        try:
-            reached = await asyncio.to_thread(self.progress.load)
-        except KafkaException as error:
-            raise StreamError(f"Kafka cannot be asked for the feed's progress: {error}") from None
-        if reached is not None:
-            self._missing_since = reached, "restart"
-
-    def _close_gap(self) -> None:
-        if self._missing_since is None:
-            return
-        (start, reason), self._missing_since = self._missing_since, None
-        names = sorted(self._subscriptions.names(self.market))
-        feed = f"{self.market} {self._settings.shard}"
-        self._gaps.record(Gap(self.market, start, now_ms(), reason, names, feed))
 
 
 class Feed:
@@ -279,7 +78,7 @@ class Feed:
         progress_due = time.monotonic() + _PROGRESS_SECONDS
         try:
             while not self._stop.is_set():
-                await _first(self._stop, _TICK_SECONDS)
+                await first(self._stop, _TICK_SECONDS)
                 self._tick()
                 self._check()
                 if time.monotonic() >= progress_due:
@@ -385,11 +184,3 @@ class Feed:
                 f"{rest} records could not be delivered to Kafka in {_FLUSH_SECONDS:.0f} s. "
                 "The next start records a gap from the last delivered one."
             )
-
-
-async def _first(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, but no longer than so many seconds."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except asyncio.TimeoutError:
-        return

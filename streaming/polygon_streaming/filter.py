@@ -44,7 +44,11 @@ _FENCED: Final = (
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.FENCED_INSTANCE_ID,
 )
-_BROKER_SECONDS: Final = 30.0
+# How long one call waits for the brokers. It is made again until it is done, so this only says how
+# soon a signal is noticed in between.
+_ANSWER_SECONDS: Final = 3.0
+_COMMITTED_SECONDS: Final = 30.0  # this call cannot be resumed
+_DRAIN_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 0.1
 _LAG_SECONDS: Final = 5.0
 
@@ -80,6 +84,8 @@ class Filter:
         self._assigned = False
         self._unreadable_in_a_row = 0
         self._lag_due = 0.0
+        self._stop = Event()
+        self._stopping_since: float | None = None
 
     def run(self, stop: Event) -> None:
         """Filter until `stop` is set.
@@ -87,6 +93,7 @@ class Filter:
         Raises:
             StreamError: fenced, or Kafka refuses; the next start goes on where this one ended.
         """
+        self._stop = stop
         try:
             self._start()
             while not stop.is_set():
@@ -111,7 +118,7 @@ class Filter:
         return [] if self._assigned else ["kafka: no partition is assigned"]
 
     def _start(self) -> None:
-        self._until_done(lambda: self._producer.init_transactions(_BROKER_SECONDS))
+        self._until_done(lambda: self._producer.init_transactions(_ANSWER_SECONDS))
         # The callbacks run inside `consume`, so no transaction is open across a rebalance.
         self._consumer.subscribe(
             [self._settings.raw_topic],
@@ -217,14 +224,14 @@ class Filter:
         offsets = [position for position in positions if position.offset >= 0]
         group = self._consumer.consumer_group_metadata()
         self._until_done(
-            lambda: self._producer.send_offsets_to_transaction(offsets, group, _BROKER_SECONDS)
+            lambda: self._producer.send_offsets_to_transaction(offsets, group, _ANSWER_SECONDS)
         )
-        self._until_done(self._producer.commit_transaction)
+        self._until_done(lambda: self._producer.commit_transaction(_ANSWER_SECONDS))
 
     def _abort(self, cause: KafkaError) -> None:
         metrics.transactions.labels("aborted").inc()
         log.warning("transaction aborted", reason=cause.str())
-        self._until_done(self._producer.abort_transaction)
+        self._until_done(lambda: self._producer.abort_transaction(_ANSWER_SECONDS))
         self._jumps.reset()
         self._rewind()
 
@@ -234,14 +241,17 @@ class Filter:
         if not assignment:
             return
         for place in self._until_done(
-            lambda: self._consumer.committed(assignment, _BROKER_SECONDS)
+            lambda: self._consumer.committed(assignment, _COMMITTED_SECONDS)
         ):
             offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
             self._consumer.seek(TopicPartition(place.topic, place.partition, offset))
 
-    @staticmethod
-    def _until_done(action: Callable[[], T]) -> T:
-        """Call an action again while the client says it may be resumed."""
+    def _until_done(self, action: Callable[[], T]) -> T:
+        """Call an action again while the client says it may be resumed.
+
+        Raises:
+            StreamError: the filter is to stop, and the brokers do not answer.
+        """
         while True:
             try:
                 return action()
@@ -249,7 +259,18 @@ class Filter:
                 if not error.args[0].retriable():
                     raise
                 log.warning("retrying", reason=error.args[0].str())
+                self._give_up_if_stopping()
                 time.sleep(_RETRY_SECONDS)
+
+    def _give_up_if_stopping(self) -> None:
+        if not self._stop.is_set():
+            return
+        self._stopping_since = self._stopping_since or time.monotonic()
+        if time.monotonic() - self._stopping_since > _DRAIN_SECONDS:
+            raise StreamError(
+                "Stopped in mid-transaction, since the brokers do not answer. Nothing is lost: the "
+                "next start reads its records again."
+            )
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
@@ -266,7 +287,7 @@ class Filter:
     def _check_limit(self, in_a_row: int) -> None:
         limit = self._settings.dead_letter_limit
         if limit and in_a_row >= limit:
-            self._until_done(self._producer.abort_transaction)
+            self._until_done(lambda: self._producer.abort_transaction(_ANSWER_SECONDS))
             raise StreamError(
                 f"{in_a_row} unreadable records in a row: the format may have changed. Look at "
                 f"{self._settings.raw_topic}; --dead-letter-limit 0 lets the filter go on."

@@ -83,11 +83,12 @@ class Publisher:
         self._frames += 1
         headers = _FrameHeaders(self._market, connection, received_ms)
         produce, topic = self._producer.produce, self._topic
-        events = 0
+        events = found = 0
         for head, text in zip(split.heads, split.texts, strict=False):
             if head.ev == "status":
                 on_status(head)
                 continue
+            found += 1
             try:
                 produce(
                     topic,
@@ -103,10 +104,11 @@ class Publisher:
                 self._refused(head, received_ms, error)
                 continue
             events += 1
-        if events:
-            self.produced += events
+        if found:
             self.last_event_ms = received_ms
-            if self._hole is not None:
+            self.produced += events
+            # Over once a whole frame has gone through again.
+            if self._hole is not None and events == found:
                 self._close_hole(received_ms)
         if split.broken:
             self._dead_letter(split, connection, received_ms)
