@@ -1,0 +1,207 @@
+"""The transaction loop against stand-ins: what is committed, aborted, gone back to, given up."""
+
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any, cast
+
+import msgspec
+import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from recording import RecordingProducer
+
+from polygon_streaming.errors import StreamError
+from polygon_streaming.filter import Filter
+from polygon_streaming.settings import FilterSettings
+
+START = 1795444200000
+
+
+@dataclass
+class FakeMessage:
+    raw: bytes
+    place: int
+    sent: dict[str, bytes] = field(default_factory=lambda: {"market": b"stocks"})
+
+    def error(self) -> None:
+        return None
+
+    def value(self) -> bytes:
+        return self.raw
+
+    def key(self) -> bytes:
+        return b"AAPL"
+
+    def topic(self) -> str:
+        return "polygon_stream_aggregates"
+
+    def partition(self) -> int:
+        return 1
+
+    def offset(self) -> int:
+        return self.place
+
+    def timestamp(self) -> tuple[int, int]:
+        return (1, START + 100)
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return list(self.sent.items())
+
+
+class FakeProducer(RecordingProducer):
+    """Records the order of transactional calls; each may be told to fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+        self.failures: dict[str, list[KafkaError]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def call(*_: Any) -> None:
+            self.calls.append(name)
+            if self.failures.get(name):
+                raise KafkaException(self.failures[name].pop(0))
+
+        return call
+
+
+class FakeConsumer:
+    """Hands out batches; remembers seeks."""
+
+    def __init__(self, batches: list[list[FakeMessage]], stop: Event) -> None:
+        self.batches = batches
+        self.stop = stop
+        self.sought: list[int] = []
+
+    def consume(self, *_: Any) -> list[FakeMessage]:
+        if not self.batches:
+            self.stop.set()
+            return []
+        return self.batches.pop(0)
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition("polygon_stream_aggregates", 1)]
+
+    def position(self, _: Any) -> list[TopicPartition]:
+        return [TopicPartition("polygon_stream_aggregates", 1, 7)]
+
+    def committed(self, *_: Any) -> list[TopicPartition]:
+        return [TopicPartition("polygon_stream_aggregates", 1, 3)]
+
+    def seek(self, place: TopicPartition) -> None:
+        self.sought.append(place.offset)
+
+    def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
+        return (0, 7)
+
+    def __getattr__(self, _: str) -> Any:
+        return lambda *_, **__: None
+
+
+def _bar(number: int) -> bytes:
+    return (
+        f'{{"ev":"A","sym":"AAPL","v":{number},"o":1,"h":1,"l":1,"c":1,'
+        f'"s":{START + 1000 * number}}}'
+    ).encode()
+
+
+def _messages(*values: bytes) -> list[FakeMessage]:
+    return [FakeMessage(value, place) for place, value in enumerate(values)]
+
+
+def _stage(batches: list[list[FakeMessage]], **changes: Any) -> tuple[Filter, Any, Any, Event]:
+    stop = Event()
+    stage = Filter(FilterSettings.model_validate(changes))
+    producer, consumer = FakeProducer(), FakeConsumer(batches, stop)
+    stage._producer = cast("Any", producer)
+    stage._consumer = cast("Any", consumer)
+    return stage, producer, consumer, stop
+
+
+def test_a_batch_and_its_offsets_are_one_transaction() -> None:
+    stage, producer, _, stop = _stage([_messages(_bar(1), b'{"ev":"T"}', b"poison", _bar(2)), []])
+    stage.run(stop)
+    assert producer.calls == [
+        "init_transactions", "begin_transaction", "send_offsets_to_transaction",
+        "commit_transaction",
+    ]  # fmt: skip
+    records = producer.of("custom_filtered_stock_data_topic")
+    assert [msgspec.json.decode(r.value)["volume"] for r in records] == [1.0, 2.0]
+    assert {r.timestamp for r in records} == {START + 100}
+    (dead,) = producer.of("polygon_stream_dead_letter")
+    assert dead.value == b"poison"
+    assert dead.headers["__connect.errors.offset"] == "2"
+    assert dead.headers["market"] == b"stocks"
+
+
+def test_offsets_are_committed_though_nothing_passes() -> None:
+    stage, producer, _, stop = _stage([_messages(b'{"ev":"T"}')])
+    stage.run(stop)
+    assert producer.calls[-1] == "commit_transaction"
+    assert producer.records == []
+
+
+@pytest.mark.parametrize("call", ["send_offsets_to_transaction", "commit_transaction"])
+def test_an_abortable_error_aborts_and_goes_back(call: str) -> None:
+    stage, producer, consumer, stop = _stage([_messages(_bar(1)), _messages(_bar(1))])
+    producer.failures[call] = [KafkaError(KafkaError.ILLEGAL_GENERATION, txn_requires_abort=True)]
+    stage.run(stop)
+    assert producer.calls.count("abort_transaction") == 1
+    assert consumer.sought == [3]
+    assert producer.calls[-1] == "commit_transaction"
+
+
+def test_a_retriable_error_is_tried_again_without_an_abort() -> None:
+    stage, producer, consumer, stop = _stage([_messages(_bar(1))])
+    again = KafkaError(KafkaError._TIMED_OUT, retriable=True)
+    producer.failures["commit_transaction"] = [again, again]
+    stage.run(stop)
+    assert producer.calls.count("commit_transaction") == 3
+    assert "abort_transaction" not in producer.calls
+    assert consumer.sought == []
+
+
+def test_a_fenced_filter_ends_and_says_why() -> None:
+    stage, producer, _, stop = _stage([_messages(_bar(1))])
+    producer.failures["commit_transaction"] = [KafkaError(KafkaError._FENCED, fatal=True)]
+    with pytest.raises(
+        StreamError, match=r"Fenced: .*'polygon-stream-filter-1'.*--transactional-id"
+    ):
+        stage.run(stop)
+    assert "abort_transaction" not in producer.calls
+
+
+def test_an_error_without_a_flag_is_fatal() -> None:
+    stage, producer, _, stop = _stage([_messages(_bar(1))])
+    producer.failures["begin_transaction"] = [KafkaError(KafkaError._STATE)]
+    with pytest.raises(StreamError, match="_STATE"):
+        stage.run(stop)
+
+
+def test_too_many_unreadable_records_in_a_row_stop_the_filter_uncommitted() -> None:
+    stage, producer, _, stop = _stage([_messages(b"1", b"2", b"3")], dead_letter_limit=3)
+    with pytest.raises(StreamError, match="3 unreadable records in a row"):
+        stage.run(stop)
+    assert "commit_transaction" not in producer.calls
+    assert producer.calls[-1] == "abort_transaction"
+
+
+def test_a_stopping_filter_does_not_wait_for_brokers_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("polygon_streaming.filter._DRAIN_SECONDS", 0.15)
+    stage, producer, _, stop = _stage([_messages(_bar(1))])
+    producer.failures["commit_transaction"] = [
+        KafkaError(KafkaError._TIMED_OUT, retriable=True) for _ in range(100)
+    ]
+    process = stage._process
+
+    def stopped_meanwhile(messages: Any) -> None:
+        stop.set()
+        process(messages)
+
+    monkeypatch.setattr(stage, "_process", stopped_meanwhile)
+    with pytest.raises(StreamError, match="Stopped in mid-transaction"):
+        stage.run(stop)
