@@ -4,14 +4,11 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-image check fix manifests bench-source publish-cloud publish-image lock clean
+.PHONY: help install demo demo-stream test test-kafka test-image check fix manifests \
+    bench-source publish-cloud publish-image lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-.PHONY: help install demo demo-stream test test-kafka check fix lock clean
-
-help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
@@ -23,8 +20,9 @@ $(INSTALLED): requirements/dev.txt pyproject.toml sandbox/pyproject.toml streami
 	    --editable streaming
 	@touch $@
 
-demo: $(INSTALLED) ## Read sandbox data (or real data with POLYGON_API_KEY) into DuckDB, twice
+demo: $(INSTALLED) ## Batch, then streaming, on sandbox data (batch on real data with POLYGON_API_KEY)
 	@$(BIN)/polygon-sandbox demo
+	@$(BIN)/polygon-sandbox demo-stream
 
 demo-stream: $(INSTALLED) ## Stream a sandbox market through feed, broker, filter and sink, half a minute
 	@$(BIN)/polygon-sandbox demo-stream
@@ -32,10 +30,11 @@ demo-stream: $(INSTALLED) ## Stream a sandbox market through feed, broker, filte
 test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest
 
-test-image: $(INSTALLED) ## Build the image and run it (needs Docker, or root on Debian)
-	@$(BIN)/pytest -m image_tests integration_tests/image
 test-kafka: $(INSTALLED) ## Prove exactly-once and recovery on Apache Kafka (needs Java 17 and Maven)
 	@$(BIN)/pytest -m kafka_tests integration_tests/kafka
+
+test-image: $(INSTALLED) ## Build the image and run it (needs Docker, or root on Debian)
+	@$(BIN)/pytest -m image_tests integration_tests/image
 
 check: $(INSTALLED) ## Lint, formatting and types
 	@$(BIN)/ruff check .
@@ -60,20 +59,18 @@ publish-cloud: $(INSTALLED) ## Bring an Airbyte workspace up to date; ARGS=--dry
 publish-image: ## Push the image to REGISTRY=ghcr.io/you; ARGS=--dry-run only shows what
 	@deploy/publish_image.sh $(ARGS) $(REGISTRY)
 
+COMPILE := uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate \
+    --no-header --no-sources
+
 lock: ## Write requirements/*.txt anew (needs uv)
-	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	    --output-file requirements/source.txt pyproject.toml
-	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	    --output-file requirements/dev.txt --no-sources --group dev pyproject.toml \
-	    sandbox/pyproject.toml
-	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	    --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
-	echo hatchling | uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate \
-	    --no-header --constraint requirements/dev.txt --output-file requirements/build.txt -
-	    --output-file requirements/dev.txt --group dev pyproject.toml sandbox/pyproject.toml \
+	$(COMPILE) --output-file requirements/dev.txt --group dev pyproject.toml sandbox/pyproject.toml \
 	    streaming/pyproject.toml
-	uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	    --output-file requirements/streaming.txt streaming/pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/source.txt pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/streaming.txt \
+	    streaming/pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
+	echo hatchling | $(COMPILE) --constraint requirements/dev.txt \
+	    --output-file requirements/build.txt -
 
 clean: ## Remove .venv and everything generated
 	rm -rf .venv .demo .demo-stream .tmp build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
