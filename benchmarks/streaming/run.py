@@ -7,7 +7,7 @@
 The broker is Apache Kafka on the same machine (`integration_tests/kafka`); its CPU and the server's
 are not counted. QuixStreams needs an older confluent-kafka than ours, hence a venv of its own:
 
-    python -m venv /tmp/quix && /tmp/quix/bin/pip install quixstreams==3.28.1
+    python -m venv .tmp/quix && .tmp/quix/bin/pip install quixstreams==3.28.1
 """
 
 from __future__ import annotations

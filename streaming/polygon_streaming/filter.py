@@ -40,16 +40,20 @@ T = TypeVar("T")
 
 _FENCED: Final = (
     KafkaError._FENCED,
+    KafkaError._FATAL,  # what a fenced producer says to every call but the one that found out
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.FENCED_INSTANCE_ID,
 )
-# How long one call waits for the brokers. It is made again until it is done, so this only says how
-# soon a signal is noticed in between.
+# How long one call waits for the brokers. Those that can be resumed are made again until they are
+# done, so for them it only says how soon a signal is noticed in between. Sending offsets can be
+# repeated but not resumed, so it gets more time.
+_OFFSETS_SECONDS: Final = 30.0
 _ANSWER_SECONDS: Final = 3.0
 _COMMITTED_SECONDS: Final = 30.0  # this call cannot be resumed
 _DRAIN_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 0.1
+_SESSION_MS: Final = 45_000
 _LAG_SECONDS: Final = 5.0
 
 
@@ -78,8 +82,15 @@ class Filter:
         )
         # A static member that comes back takes up its partitions at once; the group would otherwise
         # wait for its session to time out, which after a crash is the longest part of a restart.
+        # So the session may outlast the restart of a broker, after which such a member can find
+        # itself fenced by its own second attempt to join.
         self._consumer: Consumer = broker.consumer(
-            settings, settings.group, {"group.instance.id": settings.transactional_id}
+            settings,
+            settings.group,
+            {
+                "group.instance.id": settings.transactional_id,
+                "session.timeout.ms": _SESSION_MS,
+            },
         )
         self._assigned = False
         self._unreadable_in_a_row = 0
@@ -224,7 +235,7 @@ class Filter:
         offsets = [position for position in positions if position.offset >= 0]
         group = self._consumer.consumer_group_metadata()
         self._until_done(
-            lambda: self._producer.send_offsets_to_transaction(offsets, group, _ANSWER_SECONDS)
+            lambda: self._producer.send_offsets_to_transaction(offsets, group, _OFFSETS_SECONDS)
         )
         self._until_done(lambda: self._producer.commit_transaction(_ANSWER_SECONDS))
 
