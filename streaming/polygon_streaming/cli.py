@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from importlib.metadata import version
-from threading import Event
+from threading import Event, Thread
 from typing import Final
 
 from polygon_streaming import logs, settings
 from polygon_streaming.errors import StreamError
+from polygon_streaming.status import Health
+
+_STUCK_SECONDS: Final = 75.0
 
 _HELP: Final = """\
 polygon-stream carries Polygon.io (Massive.com) market data through Kafka.
@@ -69,7 +74,7 @@ def _feed(arguments: list[str]) -> int:
     logs.set_up(given.log_format, given.log_level)
     from polygon_streaming.feed import Feed
     from polygon_streaming.sources import open_source
-    from polygon_streaming.status import Health, StatusServer
+    from polygon_streaming.status import StatusServer
     from polygon_streaming.watch import SubscriptionList
 
     listed = SubscriptionList(
@@ -96,11 +101,12 @@ def _filter(arguments: list[str]) -> int:
     given = settings.load(settings.FilterSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
     from polygon_streaming.filter import Filter
-    from polygon_streaming.status import Health, StatusServer
+    from polygon_streaming.status import StatusServer
 
     stop = _stop_on_signal()
     health = Health(lambda: stage.problems())
     stage = Filter(given, health)
+    Thread(target=_end_if_stuck, args=(health,), name="stuck", daemon=True).start()
     with StatusServer(given.http_host, given.http_port, health, "filter"):
         stage.run(stop)
     return 0
@@ -110,7 +116,7 @@ def _sink(arguments: list[str]) -> int:
     given = settings.load(settings.SinkSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
     from polygon_streaming.sink import Sink
-    from polygon_streaming.status import Health, StatusServer
+    from polygon_streaming.status import StatusServer
 
     stop = _stop_on_signal()
     health = Health(lambda: stage.problems())
@@ -145,10 +151,23 @@ def _doctor(arguments: list[str]) -> int:
     return 0 if well else 1
 
 
-async def _beat(health: object) -> None:
+async def _beat(health: Health) -> None:
     while True:
-        health.beat()  # type: ignore[attr-defined]
+        health.beat()
         await asyncio.sleep(0.5)
+
+
+def _end_if_stuck(health: Health) -> None:
+    """End the process if its loop no longer goes round; what it had not committed is read again.
+
+    Seen with librdkafka 2.16: `send_offsets_to_transaction` does not return, whatever its timeout,
+    if the coordinator's broker dies at that moment.
+    """
+    while health.stuck_seconds() < _STUCK_SECONDS:
+        time.sleep(1)
+    sys.stderr.write("polygon-stream filter: Kafka's client has not answered. Start it again.\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _stop_on_signal() -> Event:
