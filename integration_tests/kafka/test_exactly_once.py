@@ -38,6 +38,15 @@ def _caught_up(topics: dict[str, str]) -> bool:
     )
 
 
+def _wait_for_output(stage: Stage, topics: dict[str, str], before: int) -> None:
+    """Wait until the filtered topic has grown or nothing is left to read, half a minute at most."""
+    address, until = topics["bootstrap_servers"], time.monotonic() + 30
+    while stage.running and time.monotonic() < until:
+        if end_of(address, topics["filtered_topic"]) > before or _caught_up(topics):
+            return
+        time.sleep(0.02)
+
+
 def test_each_event_once_through_kill_9_at_random_moments(
     topics: dict[str, str], log: Path
 ) -> None:
@@ -51,8 +60,12 @@ def test_each_event_once_through_kill_9_at_random_moments(
     while kills < KILLS or feeding.is_alive():
         before = end_of(address, topics["filtered_topic"])
         stage = Stage(log, "filter", **flags)
-        # From before it has joined the group to the middle of a transaction.
-        time.sleep(dice.uniform(0.4, 2.5))
+        # One time at any moment from before it has joined the group on, one time at work.
+        if kills % 2:
+            _wait_for_output(stage, topics, before)
+            time.sleep(dice.uniform(0, 0.5))
+        else:
+            time.sleep(dice.uniform(0.4, 2.5))
         assert stage.running, stage.log()
         stage.kill()
         kills += 1
