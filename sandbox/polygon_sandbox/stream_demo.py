@@ -54,14 +54,18 @@ class Stage:
     process: subprocess.Popen[bytes]
     port: int
 
-    def metric(self, name: str) -> float:
-        """Return the sum of a metric over its labels, 0 while it cannot be asked."""
+    def metric(self, name: str, label: str = "") -> float:
+        """Return the sum of a metric over its labels, or of those with `label` in them.
+
+        It is 0 while it cannot be asked.
+        """
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=2) as page:
                 text = page.read().decode()
         except OSError:
             return 0.0
-        return sum(float(v) for v in re.findall(rf"^{name}(?:{{.*?}})? (\S+)$", text, re.MULTILINE))
+        found = re.findall(rf"^{name}({{.*?}})? (\S+)$", text, re.MULTILINE)
+        return sum(float(value) for labels, value in found if label in labels)
 
 
 def run(directory: Path, seconds: int, rate: int) -> None:
@@ -89,8 +93,13 @@ def run(directory: Path, seconds: int, rate: int) -> None:
         server.faults.add(StreamFault.drop(after_frames=10 * seconds))
         with _stages(directory, server, address) as stages:
             samples = _watch(stages, server, seconds)
-            _drain(stages)
-    _summary(directory, stages, samples, _records(address, "polygon_stream_gaps"), server.sent)
+            kept, dropped = _drain(stages)
+    counts = [
+        ("events sent by the sandbox", f"{server.sent:,}"),
+        ("kept by the rules", f"{kept:,.0f}"),
+        ("dropped by the rules", f"{dropped:,.0f}"),
+    ]
+    _summary(directory, counts, samples, _records(address, "polygon_stream_gaps"))
 
 
 @contextmanager
@@ -145,7 +154,7 @@ def _watch(
             sample = (
                 second,
                 feed.metric("polygon_feed_produced_total"),
-                refine.metric("polygon_filter_records_total"),
+                refine.metric("polygon_filter_records_total", "kept"),
                 sink.metric("polygon_sink_rows_total"),
             )
             samples.append(sample)
@@ -155,20 +164,28 @@ def _watch(
 
 
 def _progress(sample: tuple[float, float, float, float], disconnects: float) -> Table:
-    table = Table("second", "events in", "filtered", "rows", "disconnects", min_width=60)
+    table = Table("second", "events in", "kept", "rows", "disconnects", min_width=60)
     second, *counts = sample
     table.add_row(f"{second:.0f}", *(f"{count:,.0f}" for count in counts), f"{disconnects:.0f}")
     return table
 
 
-def _drain(stages: list[Stage]) -> None:
-    """End the stages from the source on, each once the next has everything."""
+def _drain(stages: list[Stage]) -> tuple[float, float]:
+    """End the stages from the source on, each once the next has everything.
+
+    Returns:
+        how many events the filter has kept and dropped.
+    """
     sink, refine, feed = stages
     _stop(feed)
     _wait_still(refine, "polygon_filter_records_total")
+    kept, dropped = (
+        refine.metric("polygon_filter_records_total", outcome) for outcome in ("kept", "dropped")
+    )
     _stop(refine)
     _wait_still(sink, "polygon_sink_rows_total")
     _stop(sink)
+    return kept, dropped
 
 
 def _wait_still(stage: Stage, metric: str) -> None:
@@ -187,10 +204,9 @@ def _stop(stage: Stage) -> None:
 
 def _summary(
     directory: Path,
-    stages: list[Stage],
+    counts: list[tuple[str, str]],
     samples: list[tuple[float, float, float, float]],
     gaps: list[dict[str, Any]],
-    sent: int,
 ) -> None:
     client = clickhouse_connect.get_client(interface="chdb", path=str(directory / "table.chdb"))
     (rows, bars, symbols, p50, p99) = client.query(
@@ -220,7 +236,7 @@ def _summary(
     certain = sum(gap["certain"] for gap in gaps)
     table = Table("what", "value")
     facts = [
-        ("events sent by the sandbox", f"{sent:,}"),
+        *counts,
         ("rows in the table", f"{rows:,}"),
         ("bars (a bar sent again replaces the earlier one)", f"{bars:,}"),
         ("symbols that passed the rules", f"{symbols:,}"),
