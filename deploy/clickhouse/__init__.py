@@ -1,0 +1,1 @@
+"""ClickHouse: migrations, what applies them, and their form for a cluster."""

@@ -1,0 +1,43 @@
+"""The migrations as statements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_END: Final = re.compile(r";[ \t]*(?:\n|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A numbered file.
+
+    Attributes:
+        name: of the file, without its ending.
+        statements: in their order, without comments at the beginning.
+    """
+
+    name: str
+    statements: tuple[str, ...]
+
+
+def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
+    """Return the migrations in their order."""
+    return [
+        Migration(path.stem, tuple(split(path.read_text(encoding="utf-8"))))
+        for path in sorted(folder.glob("[0-9]*.sql"))
+    ]
+
+
+def split(script: str) -> Iterator[str]:
+    """Return the statements of a script; each ends in a semicolon at the end of a line."""
+    for part in _END.split(script):
+        lines = part.strip().splitlines()
+        while lines and (not lines[0].strip() or lines[0].startswith("--")):
+            del lines[0]
+        if lines:
+            yield "\n".join(lines)
