@@ -1,0 +1,112 @@
+"""A Kafka Connect worker with the official connector, and its REST API."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+HERE = Path(__file__).parent
+CONFIGS = HERE.parents[1] / "kafka-connect"
+JARS = HERE.parents[2] / ".tmp" / "connect-jars"
+_START_SECONDS = 90
+
+
+def fetch_jars() -> None:
+    """Copy Connect's jars to where the worker looks for them, unless they are there."""
+    if any(JARS.glob("connect-runtime-*.jar")):
+        return
+    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise RuntimeError(f"Maven could not fetch Kafka Connect: {done.stdout[-2000:]}")
+
+
+class Worker:
+    """One worker on its own, configured by `deploy/kafka-connect/worker.properties`."""
+
+    def __init__(
+        self, directory: Path, brokers: str, plugins: Path, variables: dict[str, str]
+    ) -> None:
+        self._directory = directory
+        self._variables = variables
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        shipped = (CONFIGS / "worker.properties").read_text()
+        changed = {
+            "bootstrap.servers": brokers,
+            "plugin.path": str(plugins),
+            "listeners": f"http://127.0.0.1:{self._port}",
+            "offset.storage.file.filename": str(directory / "offsets"),
+            "offset.flush.interval.ms": "1000",
+            "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+            "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+        }
+        text = "\n".join(f"{name}={value}" for name, value in changed.items())
+        (directory / "worker.properties").write_text(f"{shipped}\n{text}\n")
+
+    def __enter__(self) -> Worker:
+        command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*"]
+        command.append("org.apache.kafka.connect.cli.ConnectStandalone")
+        with (self._directory / "worker.log").open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                [*command, str(self._directory / "worker.properties")],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self._variables},
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.ask("/connectors")
+                return self
+            except (OSError, AssertionError):  # not up, or up without its API yet
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise RuntimeError(f"Connect did not start:\n{self.log()[-3000:]}") from None
+                time.sleep(0.2)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
+        """Ask the REST API; return its answer."""
+        request = urllib.request.Request(  # noqa: S310
+            f"http://127.0.0.1:{self._port}{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as refused:
+            raise AssertionError(refused.read().decode()) from None
+
+    def failures(self, connector: str) -> list[str]:
+        """Return why tasks of a connector have failed."""
+        tasks = self.ask(f"/connectors/{connector}/status")["tasks"]
+        return [task["trace"] for task in tasks if task["state"] == "FAILED"]
+
+    def log(self) -> str:
+        """Return what the worker has logged."""
+        return (self._directory / "worker.log").read_text(errors="replace")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
