@@ -1,11 +1,10 @@
-"""ClickHouse itself, embedded (chDB): one engine for all tests, a database for each that wants one."""
+"""A database for each test that wants one, and one with a million bars."""
 
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from polygon_streaming.sink import connect
 
 from deploy.clickhouse.migrate import migrate
 from deploy.clickhouse.statements import migrations
@@ -27,13 +26,6 @@ SELECT
     10 * (1 + intDiv(number, {SYMBOLS})), start + 1, '2026-11-02 20:00:00'
 FROM numbers({MILLION})
 """
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
-    """Connects to the engine, of which a process can have but one."""
-    address = f"chdb:{tmp_path_factory.mktemp('clickhouse')}"
-    return lambda: connect(address, "")
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_each_is_applied_once(database: Any) -> None:
 
 def test_a_changed_migration_is_refused_with_the_fix(migrated: Any) -> None:
     changed = Migration(migrations()[0].name, ("SELECT 1",))
-    with pytest.raises(MigrationError, match="001_stock_aggregates has changed.*next number"):
+    with pytest.raises(MigrationError, match=r"001_stock_aggregates has changed.*next number"):
         migrate(migrated, [changed], None, lambda _: None)
 
 

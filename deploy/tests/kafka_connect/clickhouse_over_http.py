@@ -21,7 +21,10 @@ from chdb import session
 from clickhouse_cityhash.cityhash import CityHash128
 
 # Parameters of the interface itself; every other one is a setting of the query.
-_OWN = {"query", "database", "user", "password", "session_id", "query_id", "compress", "decompress"}
+_OWN = {
+    "query", "database", "user", "password", "session_id", "query_id", "compress", "decompress",
+    "wait_end_of_query", "send_progress_in_http_headers",
+}  # fmt: skip
 # What the embedded engine has no server for.
 _UNKNOWN_TO_CHDB = {"client_protocol_version", "default_format", "role", "client_name"}
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*$", re.IGNORECASE)

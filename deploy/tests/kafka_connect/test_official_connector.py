@@ -121,10 +121,7 @@ def test_every_column_of_every_record_arrives_and_nothing_uncommitted(
     def count(table: str) -> int:
         return int(clickhouse.rows(f"SELECT count() AS n FROM market.{table}")[0]["n"])
 
-    try:
-        until(lambda: count("stock_aggregates") >= 2_000, worker, config["name"])
-    finally:
-        print(clickhouse.errors[:3], clickhouse.inserts[:2])
+    until(lambda: count("stock_aggregates") >= 2_000, worker, config["name"])
     until(lambda: count("gaps") == 1, worker, config["name"])
     assert count("stock_aggregates") == 2_000
     rows = clickhouse.rows(
@@ -149,7 +146,9 @@ def test_an_insert_that_fails_for_a_while_is_repeated(
     in_transaction(kafka, late, commit=True)
     query = "SELECT count() AS n FROM market.stock_aggregates WHERE window_start >= '2026-11-03'"
     until(
-        lambda: int(clickhouse.rows(query)[0]["n"]) == 500, worker, shipped("clickhouse-sink")["name"]
+        lambda: int(clickhouse.rows(query)[0]["n"]) == 500,
+        worker,
+        shipped("clickhouse-sink")["name"],
     )
     assert clickhouse.refuse == 0
 

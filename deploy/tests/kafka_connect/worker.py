@@ -84,7 +84,7 @@ class Worker:
 
     def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """Ask the REST API; return its answer."""
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self._port}{path}",
             None if body is None else json.dumps(body).encode(),
             {"Content-Type": "application/json"},
