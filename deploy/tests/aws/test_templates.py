@@ -84,7 +84,8 @@ def test_the_filter_may_read_no_object(templates: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "secrets"), [("feed", {"ApiKeyArn", "FeedKafkaArn"}), ("filter", {"FilterKafkaArn"})]
+    ("service", "secrets"),
+    [("feed", {"ApiKeyArn", "FeedKafkaArn"}), ("filter", {"FilterKafkaArn"})],
 )
 def test_a_service_gets_its_own_secrets_only(
     templates: dict[str, Any], service: str, secrets: set[str]
@@ -117,7 +118,9 @@ def test_the_feed_never_runs_twice(templates: dict[str, Any]) -> None:
 def test_filters_are_scaled_by_lag_and_have_ids_of_their_own(templates: dict[str, Any]) -> None:
     service = of_type(templates["filter"], "AWS::ECS::Service")["Service"]
     assert "DesiredCount" not in service  # or each deployment would undo the scaling
-    ((policy),) = of_type(templates["filter"], "AWS::ApplicationAutoScaling::ScalingPolicy").values()
+    ((policy),) = of_type(
+        templates["filter"], "AWS::ApplicationAutoScaling::ScalingPolicy"
+    ).values()
     metric = policy["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
     assert metric["MetricName"] == "polygon_consumer_lag_records"
     (command,) = containers(templates["filter"])["filter"]["Command"]

@@ -1,0 +1,144 @@
+import csv
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from polygon_streaming import metrics
+from polygon_streaming.rules import parse
+from polygon_streaming.settings import FilterSettings, HealSettings, load
+from polygon_streaming.subscriptions import parse as parse_subscriptions
+from prometheus_client import Counter, Gauge, Histogram
+
+DEPLOY = Path(__file__).parents[2]
+COMPOSE = DEPLOY / "compose"
+ENDING = {"topics", "tables", "connectors"}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    content = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    return dict(content["services"])
+
+
+def test_compose_accepts_the_file() -> None:
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not installed: apt-get install docker-compose")
+    command = [program, "--file", str(DEPLOY / "compose.yaml"), "config", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_images_are_pinned(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        tag = service["image"].rpartition(":")[2]
+        assert tag != "latest", name
+        assert re.search(r"\d", tag) or tag == "dev", name
+    for dockerfile in COMPOSE.glob("*.Dockerfile"):
+        assert re.search(r"^FROM \S+:\S*\d", dockerfile.read_text(), re.MULTILINE)
+
+
+def test_what_stays_up_has_a_health_check_and_what_waits_waits_for_it(
+    services: dict[str, Any],
+) -> None:
+    assert {name for name, service in services.items() if "healthcheck" not in service} == ENDING
+    for service in services.values():
+        for other, wait in service.get("depends_on", {}).items():
+            wanted = "service_completed_successfully" if other in ENDING else "service_healthy"
+            assert wait["condition"] == wanted
+
+
+def test_nothing_is_reachable_from_outside(services: dict[str, Any]) -> None:
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_files_that_are_mounted_exist_and_are_good(services: dict[str, Any]) -> None:
+    for service in services.values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert not source.startswith(".") or (DEPLOY / source).exists()
+    assert parse((COMPOSE / "lists" / "rules.yaml").read_text()).drop_otc
+    (listed,) = parse_subscriptions((COMPOSE / "lists" / "subscriptions.csv").read_text())
+    assert listed.name == "A.*"
+
+
+def test_dashboards_and_alerts_use_metrics_that_exist() -> None:
+    known = {"process_start_time_seconds"}
+    for metric in vars(metrics).values():
+        if isinstance(metric, (Counter, Gauge, Histogram)):
+            name = metric._name
+            known |= {name, f"{name}_total", f"{name}_bucket", f"{name}_sum", f"{name}_count"}
+    texts = [path.read_text() for path in (COMPOSE / "grafana" / "dashboards").glob("*.json")]
+    texts.append((COMPOSE / "alerts.yml").read_text())
+    used = {name for text in texts for name in re.findall(r"\bpolygon_[a-z_]+", text)}
+    assert used
+    assert used - known == set()
+
+
+def test_queries_of_the_dashboards_run(engine: Any) -> None:
+    from deploy.clickhouse.migrate import migrate
+    from deploy.clickhouse.statements import migrations
+
+    client = engine()
+    client.command("CREATE DATABASE market")
+    client.command("USE market")
+    migrate(client, migrations(), None, lambda _: None)
+    for path in (COMPOSE / "grafana" / "dashboards").glob("*.json"):
+        board = json.loads(path.read_text())
+        queries = [t["rawSql"] for p in board["panels"] for t in p["targets"] if "rawSql" in t]
+        queries += [variable["query"] for variable in board["templating"]["list"]]
+        for query in queries:
+            text = query.replace("${symbol}", "AAPL")
+            text = text.replace("$__fromTime", "toDateTime('2026-11-02 00:00:00')")
+            client.query(text.replace("$__toTime", "toDateTime('2026-11-03 00:00:00')"))
+    client.command("DROP DATABASE market")
+
+
+def test_alerts_are_the_alarms_of_aws() -> None:
+    rules = yaml.safe_load((COMPOSE / "alerts.yml").read_text())["groups"][0]["rules"]
+    operations = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    headings = re.findall(r"^### (\w+)$", operations, re.MULTILINE)
+    assert sorted(rule["alert"] for rule in rules) == sorted(headings)
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (DEPLOY / "confluent" / name).open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_topics_are_those_of_the_commands() -> None:
+    filter_settings = load(FilterSettings, [])
+    names = {topic["topic"] for topic in rows("topics.csv")}
+    assert names == {
+        filter_settings.raw_topic,
+        filter_settings.filtered_topic,
+        filter_settings.dead_letter_topic,
+        filter_settings.gaps_topic,
+        "polygon_stream_sink_dead_letter",
+    }
+
+
+def test_accounts_have_rights_to_known_topics_groups_and_ids_only() -> None:
+    topics = {topic["topic"] for topic in rows("topics.csv")}
+    acls = rows("acls.csv")
+    assert {acl["resource"] for acl in acls if acl["kind"] == "topic"} <= topics
+    assert not any("*" in value for acl in acls for value in acl.values())
+    by_kind = {(acl["account"], acl["kind"]): acl["resource"] for acl in acls}
+    assert by_kind["filter", "consumer-group"] == load(FilterSettings, []).group
+    heal = load(HealSettings, ["--api-key", "a-key"])
+    assert by_kind["heal", "consumer-group"] == heal.group
+    wanted = load(FilterSettings, []).transactional_id
+    assert wanted.startswith(by_kind["filter", "transactional-id"])
+    # Only the filter writes what the sink reads.
+    writers = {
+        acl["account"]
+        for acl in acls
+        if acl["resource"] == "custom_filtered_stock_data_topic" and "write" in acl["operations"]
+    }
+    assert writers == {"filter"}
