@@ -31,7 +31,7 @@ test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest
 
 test-kafka: $(INSTALLED) ## Prove exactly-once and recovery on Apache Kafka (needs Java 17 and Maven)
-	@$(BIN)/pytest -m kafka_tests integration_tests/kafka
+	@$(BIN)/pytest -m kafka_tests integration_tests/kafka deploy/tests/kafka_connect
 
 test-image: $(INSTALLED) ## Build the image and run it (needs Docker, or root on Debian)
 	@$(BIN)/pytest -m image_tests integration_tests/image

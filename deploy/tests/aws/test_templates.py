@@ -173,7 +173,7 @@ def test_metrics_of_alarms_and_scaling_are_ones_the_program_has(templates: dict[
     from polygon_streaming import metrics
     from prometheus_client import Counter, Gauge
 
-    known = set()
+    known: set[str] = set()
     for metric in vars(metrics).values():
         if isinstance(metric, (Counter, Gauge)):
             known.update(sample.name for family in metric.collect() for sample in family.samples)

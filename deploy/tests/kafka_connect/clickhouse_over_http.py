@@ -40,7 +40,8 @@ class ClickHouseOverHttp:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.engine = session.Session(str(directory))
+        # The library has no types.
+        self.engine: Any = session.Session(str(directory))  # type: ignore[no-untyped-call]
         self.inserts: list[tuple[str, dict[str, str]]] = []
         self.refuse = 0
         self.errors: list[str] = []
@@ -82,7 +83,7 @@ class ClickHouseOverHttp:
             change = ", ".join(f"{k} = '{v}'" for k, v in given.items())
             text = f"{head}SETTINGS {change} FORMAT{tail}\n".encode() + data
             with self._lock:
-                self.engine.query(text)  # type: ignore[arg-type]
+                self.engine.query(text)
             return b""
         found = _FORMAT.search(statement)
         form = found[1] if found else form
@@ -152,4 +153,5 @@ def _block(content: bytes) -> bytes:
     packed = lz4.block.compress(content, store_size=False)
     block = struct.pack("<BII", 0x82, len(packed) + 9, len(content)) + packed
     checksum = CityHash128(block)
-    return struct.pack("<QQ", checksum >> 64, checksum & (2**64 - 1)) + block
+    header = struct.pack("<QQ", checksum >> 64, checksum & (2**64 - 1))
+    return bytes(header + block)
