@@ -24,7 +24,6 @@ print(next((a["id"] for a in json.load(sys.stdin) if a["name"] == sys.argv[1]), 
 
 tail -n +2 "$here/acls.csv" | while IFS=, read -r name operations kind resource pattern; do
     [ "$pattern" = prefix ] && prefix=(--prefix) || prefix=()
-    if [ "$kind" = cluster ]; then resource_flag=(--cluster-scope); else resource_flag=("--$kind" "$resource"); fi
     confluent kafka acl create --allow --service-account "$(account "polygon-stream-$name")" \
-        --operations "${operations// /,}" "${resource_flag[@]}" "${prefix[@]}" </dev/null
+        --operations "${operations// /,}" "--$kind" "$resource" "${prefix[@]}" </dev/null
 done

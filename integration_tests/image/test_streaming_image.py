@@ -93,6 +93,18 @@ def test_it_is_not_root_and_runs_the_command_itself(docker: Docker, streaming_im
     assert "polygon-stream feed" in docker(*run, streaming_image)
 
 
+def test_its_volumes_can_be_written_by_its_user(docker: Docker, streaming_image: str) -> None:
+    """As on ECS, where `/rules` is filled by one container and read by another."""
+    volume = "polygon-streaming-test-rules"
+    run = ["run", "--rm", "--read-only", "--cap-drop=ALL", f"--volume={volume}:/rules"]
+    try:
+        shell = [*run, "--entrypoint=sh", streaming_image, "-c"]
+        docker(*shell, "echo 'drop_otc: true' > /rules/rules.yaml && touch /tmp/can-be-written")
+        assert docker(*shell, "cat /rules/rules.yaml") == "drop_otc: true"
+    finally:
+        docker("volume", "rm", volume)
+
+
 def test_each_command_starts(docker: Docker, streaming_image: str) -> None:
     for command in ("feed", "filter", "sink", "heal", "doctor"):
         printed = docker("run", "--rm", *CONFINED, streaming_image, command, "--help")

@@ -1,4 +1,3 @@
-import csv
 import json
 import re
 import shutil
@@ -10,7 +9,6 @@ import pytest
 import yaml
 from polygon_streaming import metrics
 from polygon_streaming.rules import parse
-from polygon_streaming.settings import FilterSettings, HealSettings, load
 from polygon_streaming.subscriptions import parse as parse_subscriptions
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -105,40 +103,3 @@ def test_alerts_are_the_alarms_of_aws() -> None:
     operations = (DEPLOY.parent / "docs" / "operations.md").read_text()
     headings = re.findall(r"^### (\w+)$", operations, re.MULTILINE)
     assert sorted(rule["alert"] for rule in rules) == sorted(headings)
-
-
-def rows(name: str) -> list[dict[str, str]]:
-    with (DEPLOY / "confluent" / name).open() as file:
-        return list(csv.DictReader(file))
-
-
-def test_topics_are_those_of_the_commands() -> None:
-    filter_settings = load(FilterSettings, [])
-    names = {topic["topic"] for topic in rows("topics.csv")}
-    assert names == {
-        filter_settings.raw_topic,
-        filter_settings.filtered_topic,
-        filter_settings.dead_letter_topic,
-        filter_settings.gaps_topic,
-        "polygon_stream_sink_dead_letter",
-    }
-
-
-def test_accounts_have_rights_to_known_topics_groups_and_ids_only() -> None:
-    topics = {topic["topic"] for topic in rows("topics.csv")}
-    acls = rows("acls.csv")
-    assert {acl["resource"] for acl in acls if acl["kind"] == "topic"} <= topics
-    assert not any("*" in value for acl in acls for value in acl.values())
-    by_kind = {(acl["account"], acl["kind"]): acl["resource"] for acl in acls}
-    assert by_kind["filter", "consumer-group"] == load(FilterSettings, []).group
-    heal = load(HealSettings, ["--api-key", "a-key"])
-    assert by_kind["heal", "consumer-group"] == heal.group
-    wanted = load(FilterSettings, []).transactional_id
-    assert wanted.startswith(by_kind["filter", "transactional-id"])
-    # Only the filter writes what the sink reads.
-    writers = {
-        acl["account"]
-        for acl in acls
-        if acl["resource"] == "custom_filtered_stock_data_topic" and "write" in acl["operations"]
-    }
-    assert writers == {"filter"}

@@ -1,0 +1,97 @@
+import csv
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from polygon_streaming.settings import FilterSettings, HealSettings, load
+
+CONFLUENT = Path(__file__).parents[2] / "confluent"
+# Stands in for the command line of Confluent: notes each call, knows one account of four.
+STUB = """\
+#!/bin/sh
+echo "$@" >> "$CALLS"
+case "$*" in
+    "iam service-account list"*) echo '[{"id": "sa-feed", "name": "polygon-stream-feed"}]' ;;
+    "iam service-account create"*) echo "{\\"id\\": \\"sa-$4\\"}" ;;
+esac
+"""
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (CONFLUENT / name).open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_topics_are_those_of_the_commands() -> None:
+    filter_settings = load(FilterSettings, [])
+    names = {topic["topic"] for topic in rows("topics.csv")}
+    assert names == {
+        filter_settings.raw_topic,
+        filter_settings.filtered_topic,
+        filter_settings.dead_letter_topic,
+        filter_settings.gaps_topic,
+        "polygon_stream_sink_dead_letter",
+    }
+
+
+def test_accounts_have_rights_to_known_topics_groups_and_ids_only() -> None:
+    topics = {topic["topic"] for topic in rows("topics.csv")}
+    acls = rows("acls.csv")
+    assert {acl["resource"] for acl in acls if acl["kind"] == "topic"} <= topics
+    assert not any("*" in value for acl in acls for value in acl.values())
+    by_kind = {(acl["account"], acl["kind"]): acl["resource"] for acl in acls}
+    assert by_kind["filter", "consumer-group"] == load(FilterSettings, []).group
+    heal = load(HealSettings, ["--api-key", "a-key"])
+    assert by_kind["heal", "consumer-group"] == heal.group
+    wanted = load(FilterSettings, []).transactional_id
+    assert wanted.startswith(by_kind["filter", "transactional-id"])
+    # Only the filter writes what the sink reads.
+    writers = {
+        acl["account"]
+        for acl in acls
+        if acl["resource"] == "custom_filtered_stock_data_topic" and "write" in acl["operations"]
+    }
+    assert writers == {"filter"}
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> list[str]:
+    """The calls that the script makes."""
+    stub = tmp_path / "confluent"
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+    made = tmp_path / "calls"
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "CALLS": str(made),
+    }
+    subprocess.run([CONFLUENT / "setup.sh"], env=environment, check=True)  # noqa: S603
+    return made.read_text().splitlines()
+
+
+def test_the_script_makes_each_topic_and_each_right(calls: list[str]) -> None:
+    created = [call for call in calls if call.startswith("kafka topic create")]
+    assert len(created) == len(rows("topics.csv"))
+    assert created[0] == (
+        "kafka topic create polygon_stream_aggregates --if-not-exists --partitions 6 --config "
+        "retention.ms=604800000,cleanup.policy=delete,max.message.bytes=2097164"
+    )
+    granted = [call for call in calls if call.startswith("kafka acl create")]
+    assert len(granted) == len(rows("acls.csv"))
+    assert granted[0] == (
+        "kafka acl create --allow --service-account sa-feed --operations write,describe "
+        "--topic polygon_stream_aggregates"
+    )
+    assert (
+        "kafka acl create --allow --service-account sa-polygon-stream-filter "
+        "--operations write,describe --transactional-id polygon-stream-filter- --prefix"
+    ) in granted
+
+
+def test_client_properties_are_what_the_commands_take() -> None:
+    given = json.loads((CONFLUENT / "client.json").read_text())
+    settings = load(FilterSettings, [f"--kafka={name}={value}" for name, value in given.items()])
+    assert settings.kafka == given
