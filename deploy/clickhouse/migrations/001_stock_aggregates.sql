@@ -1,7 +1,6 @@
--- The table behind the sink. One bar per (symbol, window_start, event_type): a bar that comes again,
--- corrected or healed, replaces the earlier one at the next merge; until then `FINAL` does.
--- Symbol first: one symbol's month reads few granules, and by time alone the month's partitions and
--- the index on window_start still cut. Times are UTC.
+-- The table behind the sink. One bar per (symbol, window_start, event_type, market): a bar that comes
+-- again, corrected or healed, replaces the earlier one at the next merge; until then `FINAL` does.
+-- Symbol first, so that one symbol's month reads few granules. Times are UTC.
 CREATE TABLE IF NOT EXISTS stock_aggregates (
     event_type LowCardinality(String),
     market LowCardinality(String),
@@ -25,4 +24,4 @@ CREATE TABLE IF NOT EXISTS stock_aggregates (
 )
 ENGINE = ReplacingMergeTree(ingested_at)
 PARTITION BY toYYYYMM(window_start)
-ORDER BY (symbol, window_start, event_type);
+ORDER BY (symbol, window_start, event_type, market);

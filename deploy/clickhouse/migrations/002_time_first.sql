@@ -17,4 +17,4 @@ SELECT *
 FROM stock_aggregates
 WHERE window_start >= {since:DateTime64(3, 'UTC')} AND window_start < {until:DateTime64(3, 'UTC')}
 ORDER BY ingested_at DESC
-LIMIT 1 BY symbol, window_start, event_type;
+LIMIT 1 BY symbol, window_start, event_type, market;
