@@ -231,6 +231,7 @@ def _require_recent(lane: SessionLane, words: str) -> None:
 def bars(body: Mapping[str, Any], market: str, day: date) -> Iterator[dict[str, Any]]:
     """Return the records of a grouped daily response, in the vendor's order.
 
+    What the vendor leaves out, vwap or transactions, is left out.
     A symbol that comes twice (seen for BAUG in June 2021) is emitted once, as it came last.
 
     Raises:
@@ -250,7 +251,7 @@ def bars(body: Mapping[str, Any], market: str, day: date) -> Iterator[dict[str, 
             stamp = stamps.get(end)
             if stamp is None:
                 stamp = stamps[end] = from_milliseconds(end)
-            yield {
+            row = {
                 "market": market,
                 "date": session,
                 "ticker": bar["T"],
@@ -266,6 +267,9 @@ def bars(body: Mapping[str, Any], market: str, day: date) -> Iterator[dict[str, 
                 "timestamp": end,
                 "last_updated_utc": stamp,
             }
+            if row["vwap"] is None or row["transactions"] is None:
+                row = {name: value for name, value in row.items() if value is not None}
+            yield row
     except (KeyError, TypeError) as error:
         raise AirbyteTracedException(
             message=f"A {market} bar of {day} is malformed: {error!r}. Nothing of it was dropped.",

@@ -88,10 +88,11 @@ def test_resuming_from_any_printed_state_misses_nothing(syncs: Syncs, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "value", ['"},{"type":"RECORD"', "line\nbreak", "ü", '\\"},{"type":"RECORD"']
+    "value",
+    ['"},{"type":"RECORD"', "line\nbreak", "ü", "{", "},{", "a:null", [{"a": 1}, {"a": 2}], {}],
 )
-def test_a_value_that_looks_like_a_message_stays_a_value(value: str) -> None:
-    rows = [{"ticker": value}, {"ticker": "B", "vwap": None}]
+def test_a_value_that_looks_like_a_message_stays_a_value(value: object) -> None:
+    rows: list[Any] = [{"ticker": value}, {"ticker": "B", "vwap": None}]
     (record,) = in_pages("tickers", rows, None)  # type: ignore[arg-type]
     page = record.data[""]
     assert page.count == 2
