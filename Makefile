@@ -12,12 +12,13 @@ help: ## Show the targets
 
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
-$(INSTALLED): requirements/dev.txt pyproject.toml sandbox/pyproject.toml streaming/pyproject.toml
+$(INSTALLED): requirements/dev.txt pyproject.toml orchestration/pyproject.toml \
+    sandbox/pyproject.toml streaming/pyproject.toml
 	@echo "Setting up .venv with the locked versions; the first time this takes a few minutes."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable sandbox \
-	    --editable streaming
+	    --editable streaming --editable orchestration
 	@touch $@
 
 demo: $(INSTALLED) ## Batch, then streaming, on sandbox data (batch on real data with POLYGON_API_KEY)
@@ -64,7 +65,7 @@ COMPILE := uv pip compile --universal --python-version 3.10 --generate-hashes --
 
 lock: ## Write requirements/*.txt anew (needs uv)
 	$(COMPILE) --output-file requirements/dev.txt --group dev pyproject.toml sandbox/pyproject.toml \
-	    streaming/pyproject.toml
+	    streaming/pyproject.toml orchestration/pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/source.txt pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/streaming.txt \
 	    streaming/pyproject.toml

@@ -1,0 +1,90 @@
+"""The code location that Dagster loads."""
+
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+from airbyte.caches import CacheBase, DuckDBCache, SnowflakeCache
+from dagster_airbyte import AirbyteWorkspace
+
+from polygon_orchestration import assets
+from polygon_orchestration.ingestion import Ingestion, Local, Platform
+from polygon_orchestration.sessions import NEW_YORK, partitions
+from polygon_orchestration.settings import Settings, load
+from polygon_orchestration.views import views
+from polygon_orchestration.warehouse import DuckDB, Snowflake, Warehouse
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions for the environment of this process."""
+    return definitions(load())
+
+
+def definitions(settings: Settings) -> dg.Definitions:
+    """Return assets, checks, schedules and sensors for a deployment."""
+    today = datetime.now(NEW_YORK).date()
+    trading = partitions(settings.start_date, today)
+    warehouse = _warehouse(settings)
+    retry = dg.RetryPolicy(
+        max_retries=settings.retries,
+        delay=settings.retry_seconds,
+        backoff=dg.Backoff.EXPONENTIAL,
+    )
+    raw = assets.raw(_ingestion(settings), trading, retry)
+    return dg.Definitions(
+        assets=[raw, *(assets.modelled(view, warehouse) for view in views())],
+        # A DuckDB file has one writing process.
+        executor=dg.in_process_executor,
+    )
+
+
+def _ingestion(settings: Settings) -> Ingestion:
+    if settings.backend == "local":
+        config = {
+            "api_key": settings.api_key.get_secret_value(),
+            "start_date": settings.start_date.isoformat(),
+            "base_url": settings.base_url,
+            "requests_per_minute": settings.requests_per_minute,
+        }
+        return Local(config, lambda: _cache(settings))
+    workspace = AirbyteWorkspace(
+        rest_api_base_url=settings.airbyte_api_url,
+        configuration_api_base_url=settings.airbyte_configuration_api_url,
+        workspace_id=settings.airbyte_workspace_id,
+        client_id=settings.airbyte_client_id,
+        client_secret=settings.airbyte_client_secret.get_secret_value(),
+        poll_interval=settings.airbyte_poll_seconds,
+        poll_previous_running_sync=True,
+    )
+    return Platform(workspace, settings.airbyte_connection_id)
+
+
+def _warehouse(settings: Settings) -> Warehouse:
+    if settings.warehouse == "duckdb":
+        return DuckDB(settings.duckdb_path)
+    return Snowflake(
+        user=settings.snowflake_username,
+        private_key_file=str(settings.snowflake_private_key_file),
+        **_snowflake(settings),
+    )
+
+
+def _cache(settings: Settings) -> CacheBase:
+    if settings.warehouse == "duckdb":
+        return DuckDBCache(
+            db_path=settings.duckdb_path,
+            schema_name="landing",
+            cache_dir=settings.duckdb_path.parent / "cache",
+        )
+    return SnowflakeCache(
+        username=settings.snowflake_username,
+        private_key_path=str(settings.snowflake_private_key_file),
+        schema_name="LANDING",
+        **_snowflake(settings),
+    )
+
+
+def _snowflake(settings: Settings) -> dict[str, Any]:
+    names = ("account", "role", "warehouse", "database")
+    return {name: getattr(settings, f"snowflake_{name}") for name in names}

@@ -1,0 +1,88 @@
+"""Who runs the connector: this process through PyAirbyte, or Airbyte's platform."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+import airbyte
+from airbyte.caches import CacheBase
+from dagster_airbyte import AirbyteWorkspace
+
+REFERENCE = ("tickers", "splits", "dividends")
+BARS = "grouped_daily"
+
+
+class Ingestion(Protocol):
+    """Fills LANDING."""
+
+    def sync(self, streams: Sequence[str], first: date, last: date) -> Mapping[str, Any]:
+        """Read `streams`, the bars from session `first` to `last`, and merge them by their keys.
+
+        Returns:
+            What to show beside the assets.
+        """
+
+
+@dataclass(frozen=True)
+class Local:
+    """The connector as a command of this environment, run by PyAirbyte.
+
+    Attributes:
+        config: of the connector; its `start_date` is where splits and dividends begin.
+        open_cache: opens where the tables are, which keeps the state as well. A DuckDB file is
+            locked from then on until it is closed.
+    """
+
+    config: Mapping[str, Any]
+    open_cache: Callable[[], CacheBase]
+
+    def sync(self, streams: Sequence[str], first: date, last: date) -> Mapping[str, Any]:
+        """Read the bars of exactly these sessions, whatever was read before, and the lists on."""
+        records = {}
+        lists = [stream for stream in streams if stream != BARS]
+        if BARS in streams:
+            days = {"start_date": first.isoformat(), "end_date": last.isoformat()}
+            records[BARS] = self._read([BARS], days, force_full_refresh=True)
+        if lists:
+            records[", ".join(lists)] = self._read(lists, {}, force_full_refresh=False)
+        return {f"records of {names}": count for names, count in records.items()}
+
+    def _read(
+        self, streams: list[str], config: Mapping[str, Any], *, force_full_refresh: bool
+    ) -> int:
+        source = airbyte.get_source(
+            "source-polygon",
+            config={**self.config, **config},
+            local_executable=Path(sys.executable).with_name("source-polygon"),
+            install_if_missing=False,
+            streams=streams,
+        )
+        with self.open_cache() as cache:
+            result = source.read(
+                cache=cache, write_strategy="merge", force_full_refresh=force_full_refresh
+            )
+            return int(result.processed_records)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A connection of Airbyte Cloud or Self-Managed, as `make publish-cloud` creates it.
+
+    It knows by its own state what to read: all its streams, from where the last sync ended, and
+    the last sessions again. A sync that runs already is waited for.
+    """
+
+    workspace: AirbyteWorkspace
+    connection_id: str
+
+    def sync(self, streams: Sequence[str], first: date, last: date) -> Mapping[str, Any]:
+        """Run a sync to its end; the range is the connection's own matter."""
+        job = self.workspace.get_client().sync_and_poll(self.connection_id).job_details
+        return {
+            "Airbyte job": str(job["jobId"]),
+            "records": job.get("rowsSynced", 0),
+            "bytes": job.get("bytesSynced", 0),
+        }

@@ -1,0 +1,110 @@
+"""What the environment decides; docs/orchestration.md lists every variable."""
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing_extensions import Self
+
+
+class SettingsError(Exception):
+    """The environment is incomplete or wrong; the message names each variable."""
+
+
+class Settings(BaseSettings):
+    """One deployment of the code location.
+
+    Attributes:
+        backend: who runs the connector: this process (`local`), or Airbyte Cloud or Self-Managed.
+        warehouse: where the tables are.
+        plan_delay_minutes: from the close of a session until the plan serves it; None: until the
+            day is over in New York, as on the free plan.
+        lookback_sessions: finished sessions that the schedule reads again, since bars are
+            corrected for days.
+        clickhouse: table of the streaming side to reconcile with, as an address; None: no such
+            check.
+        alert_webhook: where failures are sent as JSON, besides Dagster's log.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="POLYGON_")
+
+    backend: Literal["local", "airbyte"] = "local"
+    warehouse: Literal["duckdb", "snowflake"] = "duckdb"
+    start_date: date = date(2026, 1, 2)
+    plan_delay_minutes: int | None = Field(default=None, ge=15)
+    lookback_sessions: int = Field(default=5, ge=0)
+    retries: int = Field(default=3, ge=0)
+    retry_seconds: float = Field(default=60, ge=0)
+
+    api_key: SecretStr = SecretStr("")
+    base_url: str = "https://api.polygon.io"
+    requests_per_minute: int = Field(default=5, ge=1)
+
+    airbyte_connection_id: str = ""
+    airbyte_workspace_id: str = ""
+    airbyte_client_id: str = ""
+    airbyte_client_secret: SecretStr = SecretStr("")
+    airbyte_api_url: str = "https://api.airbyte.com/v1"
+    airbyte_configuration_api_url: str = "https://cloud.airbyte.com/api/v1"
+    airbyte_poll_seconds: float = Field(default=10, gt=0)
+
+    duckdb_path: Path = Path(".orchestration/polygon.duckdb")
+    snowflake_account: str = ""
+    snowflake_username: str = ""
+    snowflake_private_key_file: Path | None = None
+    snowflake_role: str = "POLYGON_LOADER"
+    snowflake_warehouse: str = "POLYGON_LOADING"
+    snowflake_database: str = "POLYGON"
+
+    clickhouse: str | None = None
+    clickhouse_password: SecretStr = SecretStr("")
+    clickhouse_table: str = Field(default="stock_aggregates", pattern=r"^\w+(\.\w+)?$")
+    alert_webhook: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = {
+            "local": ["api_key"],
+            "airbyte": [f"airbyte_{name}" for name in _AIRBYTE],
+            "snowflake": [f"snowflake_{name}" for name in ("account", "username")],
+            "duckdb": [],
+        }
+        wanted = [*needed[self.backend], *needed[self.warehouse]]
+        missing = [name for name in wanted if not _text(getattr(self, name))]
+        if self.warehouse == "snowflake" and self.snowflake_private_key_file is None:
+            missing.append("snowflake_private_key_file")
+        if missing:
+            raise ValueError("set " + ", ".join(f"POLYGON_{name.upper()}" for name in missing))
+        if self.backend == "airbyte" and self.warehouse == "duckdb":
+            raise ValueError(
+                "POLYGON_WAREHOUSE: Airbyte's platform does not write to a DuckDB file here. "
+                "Set it to snowflake"
+            )
+        return self
+
+
+_AIRBYTE = ("connection_id", "workspace_id", "client_id", "client_secret")
+
+
+def _text(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def load() -> Settings:
+    """Return the settings.
+
+    Raises:
+        SettingsError: with a sentence for each variable that is missing or wrong, without values.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        sentences = [
+            f"{'_'.join(['POLYGON', *map(str, e['loc'])]).upper()}: {e['msg']}"
+            if e["loc"]
+            else e["msg"].removeprefix("Value error, ")
+            for e in error.errors()
+        ]
+        raise SettingsError("\n".join(["The environment is incomplete:", *sentences])) from None

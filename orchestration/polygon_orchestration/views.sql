@@ -1,0 +1,1 @@
+../../deploy/snowflake/views.sql
