@@ -3,12 +3,17 @@
 from datetime import datetime
 from typing import Any
 
+import clickhouse_connect
 import dagster as dg
 from airbyte.caches import CacheBase, DuckDBCache, SnowflakeCache
 from dagster_airbyte import AirbyteWorkspace
 
 from polygon_orchestration import assets
+from polygon_orchestration.alerts import sensors
+from polygon_orchestration.checks import Check, checks
 from polygon_orchestration.ingestion import Ingestion, Local, Platform
+from polygon_orchestration.reconciliation import reconciliation
+from polygon_orchestration.schedules import schedules
 from polygon_orchestration.sessions import NEW_YORK, partitions
 from polygon_orchestration.settings import Settings, load
 from polygon_orchestration.views import views
@@ -34,9 +39,36 @@ def definitions(settings: Settings) -> dg.Definitions:
     raw = assets.raw(_ingestion(settings), trading, retry)
     return dg.Definitions(
         assets=[raw, *(assets.modelled(view, warehouse) for view in views())],
+        asset_checks=[check.definition() for check in _checks(settings, warehouse)],
+        schedules=schedules(settings.plan_delay_minutes, settings.lookback_sessions, trading),
+        sensors=sensors(_webhook(settings)),
         # A DuckDB file has one writing process.
         executor=dg.in_process_executor,
     )
+
+
+def _checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
+    always = checks(warehouse, settings.plan_delay_minutes)
+    if settings.clickhouse is None:
+        return always
+    return [
+        *always,
+        reconciliation(warehouse, lambda: _clickhouse(settings), settings.clickhouse_table),
+    ]
+
+
+def _clickhouse(settings: Settings) -> Any:
+    address = settings.clickhouse or ""
+    if address.startswith("chdb:"):  # the embedded one, as in `polygon-stream sink`
+        return clickhouse_connect.get_client(interface="chdb", path=address.removeprefix("chdb:"))
+    extra: dict[str, Any] = {}
+    if password := settings.clickhouse_password.get_secret_value():
+        extra["password"] = password
+    return clickhouse_connect.get_client(dsn=address, **extra)
+
+
+def _webhook(settings: Settings) -> str | None:
+    return settings.alert_webhook.get_secret_value() if settings.alert_webhook else None
 
 
 def _ingestion(settings: Settings) -> Ingestion:

@@ -30,8 +30,19 @@ def due(session: date, delay_minutes: int | None) -> datetime:
     if delay_minutes is None:
         midnight = datetime.combine(session + timedelta(days=1), time(), NEW_YORK)
         return midnight + _SETTLING
-    close: datetime = _calendar(session.year).session_close(pd.Timestamp(session)).to_pydatetime()
-    return close + timedelta(minutes=delay_minutes)
+    return close(session) + timedelta(minutes=delay_minutes)
+
+
+def opening(session: date) -> datetime:
+    """Return the opening of a session, in UTC."""
+    opens: datetime = _calendar(session.year).session_open(pd.Timestamp(session)).to_pydatetime()
+    return opens
+
+
+def close(session: date) -> datetime:
+    """Return the close of a session, in UTC; half-days close at 13:00 New York."""
+    closes: datetime = _calendar(session.year).session_close(pd.Timestamp(session)).to_pydatetime()
+    return closes
 
 
 def last_due(now: datetime, delay_minutes: int | None) -> date:
