@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stream test test-kafka test-image check fix manifests \
+.PHONY: help install demo demo-stream orchestrate test test-kafka test-image check fix manifests \
     bench-source publish-cloud publish-image lock clean
 
 help: ## Show the targets
@@ -27,6 +27,9 @@ demo: $(INSTALLED) ## Batch, then streaming, on sandbox data (batch on real data
 
 demo-stream: $(INSTALLED) ## Stream a sandbox market through feed, broker, filter and sink, half a minute
 	@$(BIN)/polygon-sandbox demo-stream
+
+orchestrate: $(INSTALLED) ## Serve Dagster on sandbox data, with a first run finished
+	@$(BIN)/polygon-orchestrate $(ARGS)
 
 test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest
@@ -74,4 +77,4 @@ lock: ## Write requirements/*.txt anew (needs uv)
 	    --output-file requirements/build.txt -
 
 clean: ## Remove .venv and everything generated
-	rm -rf .venv .demo .demo-stream .tmp build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo .demo-stream .orchestration .tmp build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
