@@ -63,7 +63,7 @@ def chosen(
             return datetime.fromisoformat("2026-11-20T22:30:00+00:00").astimezone(tz)
 
     monkeypatch.setattr(checks, "datetime", Fixed)
-    return settings(sandbox, shutil.copy(landed, tmp_path / "polygon.duckdb"))
+    return settings(sandbox, Path(shutil.copy(landed, tmp_path / "polygon.duckdb")))
 
 
 def test_good_data_pass(chosen: Settings) -> None:

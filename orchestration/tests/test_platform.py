@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from polygon_orchestration import assets
 from polygon_orchestration.definitions import definitions
@@ -95,7 +96,7 @@ def chosen(airbyte: Airbyte, tmp_path: Path) -> Settings:
         airbyte_connection_id=CONNECTION,
         airbyte_workspace_id="workspace-1",
         airbyte_client_id=CLIENT["client_id"],
-        airbyte_client_secret=CLIENT["client_secret"],
+        airbyte_client_secret=SecretStr(CLIENT["client_secret"]),
         airbyte_poll_seconds=0.01,
         snowflake_account="acme",
         snowflake_username="POLYGON_AIRBYTE",
