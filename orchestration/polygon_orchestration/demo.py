@@ -34,6 +34,8 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, _stop)
+    # A shell that starts this in the background has it ignored, and Dagster with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(_serve(chosen.directory.resolve(), chosen.port, chosen.stocks))
     except KeyboardInterrupt:

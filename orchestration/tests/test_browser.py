@@ -1,7 +1,6 @@
 """`make orchestrate` as a newcomer sees it: headless Chromium on the finished first run."""
 
 import json
-import re
 import shutil
 import signal
 import socket
@@ -96,26 +95,18 @@ def text(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
 
 def test_the_assets_are_green(address: str, text: Callable[[str], str]) -> None:
-    runs = until(
-        lambda: (found := text(f"{address}/runs")) and "sessions" in found and found, 60, "the runs"
-    )
-    assert "Success" in runs
-    bars = f"{address}/assets/landing/grouped_daily?view=partitions"
-    seen = until(lambda: (found := text(bars)) and "Materialized" in found and found, 60, bars)
-    assert re.search(r"Failed\s*\n?\s*0|Failed\n0", seen) or "Failed" not in seen
-    table = f"{address}/assets/market/daily_bars_adjusted"
-    seen = until(lambda: (found := text(table)) and "Materialized" in found and found, 60, table)
-    assert "Failed" not in seen
+    def seen(path: str, *words: str) -> str:
+        def complete() -> str:
+            found = text(address + path)
+            return found if all(word in found for word in words) else ""
 
+        return str(until(complete, 60, f"{path}: {words}"))
 
-def test_all_checks_have_passed(address: str, text: Callable[[str], str]) -> None:
-    checks = f"{address}/assets/landing/grouped_daily?view=checks"
+    assert "Failure" not in seen("/runs", "sessions", "Success")
+    seen("/assets/landing/grouped_daily?view=partitions", "Materialized (12)", "Failed (0)")
+    for view in ("latest_tickers", "daily_bars", "daily_bars_adjusted"):
+        seen(f"/assets/market/{view}", "Latest materialization", "Row count", "Passing")
     names = ["duplicate_key", "price_outside_range", "symbol_count", "zero_volume"]
     names += ["bars_without_ticker", "missing_session", "staleness"]
-    seen = until(
-        lambda: (found := text(checks)) and all(name in found for name in names) and found,
-        60,
-        checks,
-    )
-    assert "Passed" in seen
-    assert "Failed" not in seen
+    checks = seen("/assets/landing/grouped_daily?view=checks", "Checks (7)", *names, "Succeeded")
+    assert checks.count("Succeeded") == len(names)
