@@ -1,5 +1,6 @@
 """Assets over the sandbox: a range of sessions, again, and killed half-way."""
 
+import json
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ BARS = AssetSelection.assets("landing/grouped_daily")
 
 def test_thirty_sessions_twice_give_the_same_tables(tmp_path: Path) -> None:
     path = tmp_path / "polygon.duckdb"
-    everything = AssetSelection.all(include_sources=False)
+    everything = AssetSelection.all()
     with Sandbox(World(stocks=60, delisted=60, now="2026-11-20T22:30:00Z")) as sandbox:
         world = sandbox.world
         with run(settings(sandbox, path), everything, FIRST, LAST) as first:
@@ -56,9 +57,16 @@ def test_a_killed_run_is_completed_by_the_next(tmp_path: Path) -> None:
             "POLYGON_DUCKDB_PATH": str(path),
             "DAGSTER_HOME": str(tmp_path),
         }
-        command = [sys.executable, "-m", "dagster", "asset", "materialize"]
-        command += ["-m", "polygon_orchestration.definitions", "--select", "landing/grouped_daily"]
-        command += ["--partition-range", "2026-11-02...2026-11-18"]
+        command = [sys.executable, "-m", "dagster", "job", "execute", "--job", "sessions"]
+        command += ["--module-name", "polygon_orchestration.definitions", "--tags"]
+        command += [
+            json.dumps(
+                {
+                    "dagster/asset_partition_range_start": "2026-11-02",
+                    "dagster/asset_partition_range_end": "2026-11-18",
+                }
+            )
+        ]
         process = subprocess.Popen(  # noqa: S603
             command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
         )
