@@ -12,6 +12,10 @@ from sqlglot import exp, parse_one
 Row = dict[str, Any]
 
 
+class QueryError(Exception):
+    """The warehouse cannot answer a query, such as one of a table that was never landed."""
+
+
 class Warehouse(Protocol):
     """The two schemas: LANDING, which the connector fills, and MARKET, made of it."""
 
@@ -19,7 +23,11 @@ class Warehouse(Protocol):
         """Bring what readers see of `view`, a CREATE VIEW in Snowflake's SQL, up to date."""
 
     def rows(self, query: str) -> list[Row]:
-        """Return what a query in Snowflake's SQL finds, by lower-case column names."""
+        """Return what a query in Snowflake's SQL finds, by lower-case column names.
+
+        Raises:
+            QueryError: with the warehouse's words.
+        """
 
 
 class DuckDB:
@@ -41,9 +49,13 @@ class DuckDB:
 
     def rows(self, query: str) -> list[Row]:
         """Return what a query in Snowflake's SQL finds, by lower-case column names."""
-        with self._connection() as connection:
-            found = connection.execute(parse_one(query, read="snowflake").sql("duckdb"))
-            return _by_name(found.description, found.fetchall())
+        translated = parse_one(query, read="snowflake").sql("duckdb")
+        try:
+            with self._connection() as connection:
+                found = connection.execute(translated)
+                return _by_name(found.description, found.fetchall())
+        except duckdb.Error as error:
+            raise QueryError(str(error).partition("\n")[0]) from error
 
     @contextmanager
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -64,10 +76,13 @@ class Snowflake:
 
     def rows(self, query: str) -> list[Row]:
         """Return what a query finds, by lower-case column names."""
-        with snowflake.connector.connect(**self._login) as connection:
-            cursor = connection.cursor()
-            cursor.execute(query)
-            return _by_name(cursor.description, cursor.fetchall())
+        try:
+            with snowflake.connector.connect(**self._login) as connection:
+                cursor = connection.cursor()
+                cursor.execute(query)
+                return _by_name(cursor.description, cursor.fetchall())
+        except snowflake.connector.errors.Error as error:
+            raise QueryError(str(error).partition("\n")[0]) from error
 
 
 def _by_name(description: Any, rows: list[Any]) -> list[Row]:

@@ -79,6 +79,7 @@ def test_a_killed_run_is_completed_by_the_next(tmp_path: Path) -> None:
         sandbox.plan = Plan.unlimited()
         with run(settings(sandbox, path), BARS, "2026-11-02", "2026-11-18") as second:
             assert second.result.success
+            assert second.failed_checks == {"bars_without_ticker", "staleness"}
         undisturbed = tmp_path / "undisturbed.duckdb"
         with run(settings(sandbox, undisturbed), BARS, "2026-11-02", "2026-11-18"):
             pass

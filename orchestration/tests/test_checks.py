@@ -83,6 +83,17 @@ def test_a_fault_is_caught_by_name(name: str, chosen: Settings) -> None:
         assert f"check {name}: " in told
 
 
+def test_a_check_that_cannot_run_is_not_passed(chosen: Settings) -> None:
+    with duckdb.connect(chosen.duckdb_path) as connection:
+        connection.execute("DROP TABLE landing.tickers")
+    with run(chosen, CHECKS) as checked:
+        assert checked.result.success
+        assert checked.failed_checks == {"bars_without_ticker"}
+        told = str(message(checked.instance, checked.result.dagster_run))
+        assert "check bars_without_ticker: not checked: " in told
+        assert "does not exist" in told
+
+
 @pytest.mark.parametrize("name", ["duplicate_key", "price_outside_range"])
 def test_corrupt_bars_are_not_modelled(name: str, chosen: Settings) -> None:
     with duckdb.connect(chosen.duckdb_path) as connection:
