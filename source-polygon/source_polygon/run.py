@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from threading import Thread, Timer
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler
@@ -200,11 +200,18 @@ def _end_on_sigterm() -> None:
     stopped to do so: then what is left to print is given up.
     """
     signal.sigwait({signal.SIGTERM})
-    overdue = Timer(_LAST_WORDS_SECONDS, os._exit, (_STOPPED,))
+    overdue = Timer(_LAST_WORDS_SECONDS, _die)
     overdue.daemon = True
     overdue.start()
     with PRINT_BUFFER.lock:
         PRINT_BUFFER.flush()
         LOGGER.info("Stopped by SIGTERM. The last STATE message is where the next sync resumes.")
         PRINT_BUFFER.flush()
-        os._exit(_STOPPED)
+        _die()
+
+
+def _die() -> NoReturn:
+    """End as SIGTERM ends a process: 143 to a shell; to its parent -15, which PyAirbyte expects."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    os.kill(os.getpid(), signal.SIGTERM)
+    os._exit(_STOPPED)  # the first process of a container survives its own signals
