@@ -51,6 +51,7 @@ def message(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
                 lines.append(f"check {result.check_name}: {result.description}")
         elif event.is_step_failure:
             error = event.step_failure_data.error
+            error = error.cause or error if error else None  # Dagster's words are about itself
             lines.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
     if not lines and run.status is not dg.DagsterRunStatus.FAILURE:
         return None

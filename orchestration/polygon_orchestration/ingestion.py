@@ -1,7 +1,9 @@
 """Who runs the connector: this process through PyAirbyte, or Airbyte's platform."""
 
+import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,10 +11,15 @@ from typing import Any, Protocol
 
 import airbyte
 from airbyte.caches import CacheBase
+from airbyte.exceptions import AirbyteConnectorFailedError
 from dagster_airbyte import AirbyteWorkspace
 
 REFERENCE = ("tickers", "splits", "dividends")
 BARS = "grouped_daily"
+
+
+class SyncError(Exception):
+    """The connector ended with an error; the message is its own."""
 
 
 class Ingestion(Protocol):
@@ -23,6 +30,9 @@ class Ingestion(Protocol):
 
         Returns:
             What to show beside the assets.
+
+        Raises:
+            SyncError: the connector ended with an error.
         """
 
 
@@ -60,11 +70,32 @@ class Local:
             install_if_missing=False,
             streams=streams,
         )
-        with self.open_cache() as cache:
+        with _its_own_words(), self.open_cache() as cache:
             result = source.read(
                 cache=cache, write_strategy="merge", force_full_refresh=force_full_refresh
             )
             return int(result.processed_records)
+
+
+@contextmanager
+def _its_own_words() -> Iterator[None]:
+    """Raise what the connector said, which PyAirbyte only logs, instead of its exit status."""
+
+    class Errors(logging.Handler):
+        said: str | None = None
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.said = record.getMessage()
+
+    errors = Errors(logging.ERROR)
+    logger = logging.getLogger("airbyte.source-polygon")
+    logger.addHandler(errors)
+    try:
+        yield
+    except AirbyteConnectorFailedError as error:
+        raise SyncError(errors.said or str(error)) from None
+    finally:
+        logger.removeHandler(errors)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,11 @@ class Warehouse(Protocol):
     """The two schemas: LANDING, which the connector fills, and MARKET, made of it."""
 
     def publish(self, view: exp.Create) -> None:
-        """Bring what readers see of `view`, a CREATE VIEW in Snowflake's SQL, up to date."""
+        """Bring what readers see of `view`, a CREATE VIEW in Snowflake's SQL, up to date.
+
+        Raises:
+            QueryError: with the warehouse's words.
+        """
 
     def rows(self, query: str) -> list[Row]:
         """Return what a query in Snowflake's SQL finds, by lower-case column names.
@@ -49,19 +53,18 @@ class DuckDB:
 
     def rows(self, query: str) -> list[Row]:
         """Return what a query in Snowflake's SQL finds, by lower-case column names."""
-        translated = parse_one(query, read="snowflake").sql("duckdb")
-        try:
-            with self._connection() as connection:
-                found = connection.execute(translated)
-                return _by_name(found.description, found.fetchall())
-        except duckdb.Error as error:
-            raise QueryError(str(error).partition("\n")[0]) from error
+        with self._connection() as connection:
+            found = connection.execute(parse_one(query, read="snowflake").sql("duckdb"))
+            return _by_name(found.description, found.fetchall())
 
     @contextmanager
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb.connect(self._path) as connection:
-            connection.execute("SET TimeZone = 'UTC'")  # stamps become dates in UTC
-            yield connection
+        try:
+            with duckdb.connect(self._path) as connection:
+                connection.execute("SET TimeZone = 'UTC'")  # stamps become dates in UTC
+                yield connection
+        except duckdb.Error as error:
+            raise QueryError(str(error).partition("\n")[0]) from error
 
 
 class Snowflake:
