@@ -54,6 +54,7 @@ def _serve(directory: Path, port: int, stocks: int) -> int:
         environment = {
             **os.environ,
             "DAGSTER_HOME": str(directory),
+            "PYTHONWARNINGS": "ignore",  # those of libraries are nothing to a newcomer
             "POLYGON_API_KEY": sandbox.key,
             "POLYGON_BASE_URL": sandbox.url,
             "POLYGON_REQUESTS_PER_MINUTE": "6000",
