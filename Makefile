@@ -32,7 +32,7 @@ orchestrate: $(INSTALLED) ## Serve Dagster on sandbox data, with a first run fin
 	@$(BIN)/polygon-orchestrate $(ARGS)
 
 test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-kafka: $(INSTALLED) ## Prove exactly-once and recovery on Apache Kafka (needs Java 17 and Maven)
 	@$(BIN)/pytest -m kafka_tests integration_tests/kafka deploy/tests/kafka_connect
