@@ -20,10 +20,12 @@ from airbyte_cdk.sources import Source
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     ConcurrentDeclarativeSource,
 )
+from airbyte_cdk.sources.declarative.interpolation.interpolated_boolean import InterpolatedBoolean
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from source_polygon import SourcePolygon
 from source_polygon.sessions import last_finished, sessions
+from source_polygon.stamps import from_milliseconds
 from syncing import KEYS, Row, Syncs
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
@@ -72,6 +74,19 @@ CONFIG: dict[str, Any] = {
 def test_cloud_yaml_is_what_its_sources_make() -> None:
     made = runpy.run_path(str(MANIFESTS / "build.py"))["cloud"]()
     assert (MANIFESTS / "cloud.yaml").read_text() == made, "run `make manifests`"
+
+
+def test_the_moment_of_a_bar_is_right_on_every_day() -> None:
+    daily = next(stream for stream in CLOUD["streams"] if stream["name"] == "grouped_daily")
+    condition = daily["retriever"]["record_selector"]["record_filter"]["condition"]
+    expression = InterpolatedBoolean(condition=condition, parameters={})
+    where = {"market": "stocks", "start_time": "2003-09-10"}
+    bar = dict.fromkeys("Tohlcv", 1)
+    for day in range(12_000):  # 2003 to 2036
+        ms = 1_063_152_000_000 + day * 86_400_000 + day * 7_211 % 86_400_000
+        record: Row = {**bar, "t": ms}
+        assert expression.eval({}, record=record, stream_slice=where)
+        assert record["last_updated_utc"] == from_milliseconds(ms)
 
 
 def test_both_editions_have_one_spec_but_for_the_addresses() -> None:
