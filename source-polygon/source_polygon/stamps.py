@@ -2,12 +2,14 @@
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 _STAMP = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})"
 )
 
 
+@lru_cache(2**12)  # a row's stamps are asked for several times, page by page
 def sortable(stamp: str) -> str:
     """Return `stamp` in UTC with exactly nine fractional digits, so that text order is time order.
 
