@@ -35,7 +35,8 @@ test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-kafka: $(INSTALLED) ## Prove exactly-once and recovery on Apache Kafka (needs Java 17 and Maven)
-	@$(BIN)/pytest -m kafka_tests integration_tests/kafka deploy/tests/kafka_connect
+	@$(BIN)/pytest -m kafka_tests integration_tests/kafka deploy/tests/kafka_connect \
+	    deploy/tests/confluent
 
 test-image: $(INSTALLED) ## Build the image and run it (needs Docker, or root on Debian)
 	@$(BIN)/pytest -m image_tests integration_tests/image

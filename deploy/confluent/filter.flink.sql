@@ -7,77 +7,111 @@
 --   min_price: 1.0
 --   min_notional: 10000
 --
--- What it does not do: dead letters (Flink skips or fails), the watch for jumps of accumulated volume,
--- rules that change without a new statement. Exactly-once is Flink's, by checkpoints: readers
--- see records when a checkpoint is complete, seconds later than from the Python filter.
+-- What it does not do:
+-- - Dead letters: what cannot be read is dropped.
+-- - The types of JSON: a number in quotes is taken for a number, a number for a symbol, and an optional
+--   field that holds something else becomes null, where the Python filter refuses the event. So it
+--   does if something follows the event's last brace, which is not looked at here.
+-- - The watch for jumps of accumulated volume.
+-- - Rules that change without a new statement.
+-- - Exactly-once is Flink's, by checkpoints: readers see records when a checkpoint is complete,
+--   later than from the Python filter.
 
--- The raw topic holds JSON without a schema: Flink sees `key` and `val` as bytes. The alterations
--- give it the Kafka headers and the time of the receipt.
+-- Both topics (topics.csv) hold bytes without a schema, so Flink knows them as tables of `key` and
+-- `val`. They need the Kafka headers and the time of the receipt as well.
 ALTER TABLE polygon_stream_aggregates ADD (
-    `headers` MAP<BYTES, BYTES> METADATA,
-    `received` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
+    `headers` MAP<STRING, STRING> METADATA VIRTUAL,
+    received TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL
 );
 
-CREATE TABLE custom_filtered_stock_data_topic (
-    `key` STRING,
-    event_type STRING NOT NULL,
-    market STRING NOT NULL,
-    symbol STRING NOT NULL,
-    window_start STRING NOT NULL,
-    window_end STRING,
-    `open` DOUBLE,
-    high DOUBLE,
-    low DOUBLE,
-    `close` DOUBLE,
-    vwap DOUBLE,
-    volume DOUBLE,
-    accumulated_volume DOUBLE,
-    official_open DOUBLE,
-    day_vwap DOUBLE,
-    average_trade_size DOUBLE,
-    otc BOOLEAN,
-    received_at STRING,
-    healed BOOLEAN
-) DISTRIBUTED BY HASH(`key`) INTO 6 BUCKETS WITH (
-    'key.format' = 'raw',
-    -- No schema registry in the value, or the sink's JSON converter could not read it.
-    'value.format' = 'json',
-    'value.fields-include' = 'except-key'
+ALTER TABLE custom_filtered_stock_data_topic ADD (
+    received TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
 );
 
-INSERT INTO custom_filtered_stock_data_topic
+-- DATE_FORMAT writes in the session's time zone, which must be UTC, as it is unless set otherwise:
+-- SET 'sql.local-time-zone' = 'UTC';
+INSERT INTO custom_filtered_stock_data_topic (`key`, val, received)
 SELECT
-    symbol, event_type, market, symbol, window_start, window_end, `open`, high, low, `close`, vwap,
-    volume, accumulated_volume, official_open, day_vwap, average_trade_size, otc, received_at, healed
+    `key`,
+    -- Not a table with columns: Confluent's JSON format puts a schema's number before the JSON, which
+    -- the sink's converter could not read.
+    ENCODE(
+        JSON_OBJECT(
+            KEY 'event_type' VALUE event_type,
+            KEY 'market' VALUE market,
+            KEY 'symbol' VALUE symbol,
+            KEY 'window_start' VALUE
+                DATE_FORMAT(TO_TIMESTAMP_LTZ(start_ms, 3), 'yyyy-MM-dd HH:mm:ss.SSS'),
+            KEY 'window_end' VALUE
+                DATE_FORMAT(TO_TIMESTAMP_LTZ(end_ms, 3), 'yyyy-MM-dd HH:mm:ss.SSS'),
+            KEY 'open' VALUE `open`,
+            KEY 'high' VALUE high,
+            KEY 'low' VALUE low,
+            KEY 'close' VALUE `close`,
+            KEY 'vwap' VALUE vwap,
+            KEY 'volume' VALUE volume,
+            KEY 'accumulated_volume' VALUE accumulated_volume,
+            KEY 'official_open' VALUE official_open,
+            KEY 'day_vwap' VALUE day_vwap,
+            KEY 'average_trade_size' VALUE average_trade_size,
+            KEY 'otc' VALUE otc,
+            KEY 'received_at' VALUE DATE_FORMAT(received, 'yyyy-MM-dd HH:mm:ss.SSS'),
+            KEY 'healed' VALUE healed
+        ),
+        'UTF-8'
+    ),
+    received
 FROM (
     SELECT
-        JSON_VALUE(event, '$.ev') AS event_type,
-        DECODE(`headers`[ENCODE('market', 'UTF-8')], 'UTF-8') AS market,
-        COALESCE(JSON_VALUE(event, '$.sym'), JSON_VALUE(event, '$.pair')) AS symbol,
-        DATE_FORMAT(
-            TO_TIMESTAMP_LTZ(CAST(JSON_VALUE(event, '$.s') AS BIGINT), 3), 'yyyy-MM-dd HH:mm:ss.SSS'
-        ) AS window_start,
-        DATE_FORMAT(
-            TO_TIMESTAMP_LTZ(CAST(JSON_VALUE(event, '$.e') AS BIGINT), 3), 'yyyy-MM-dd HH:mm:ss.SSS'
-        ) AS window_end,
-        CAST(JSON_VALUE(event, '$.o') AS DOUBLE) AS `open`,
-        CAST(JSON_VALUE(event, '$.h') AS DOUBLE) AS high,
-        CAST(JSON_VALUE(event, '$.l') AS DOUBLE) AS low,
-        CAST(JSON_VALUE(event, '$.c') AS DOUBLE) AS `close`,
-        CAST(JSON_VALUE(event, '$.vw') AS DOUBLE) AS vwap,
-        CAST(COALESCE(JSON_VALUE(event, '$.dv'), JSON_VALUE(event, '$.v'), '0') AS DOUBLE) AS volume,
-        CAST(COALESCE(JSON_VALUE(event, '$.dav'), JSON_VALUE(event, '$.av')) AS DOUBLE)
-            AS accumulated_volume,
-        CAST(JSON_VALUE(event, '$.op') AS DOUBLE) AS official_open,
-        CAST(JSON_VALUE(event, '$.a') AS DOUBLE) AS day_vwap,
-        CAST(JSON_VALUE(event, '$.z') AS DOUBLE) AS average_trade_size,
-        COALESCE(CAST(JSON_VALUE(event, '$.otc') AS BOOLEAN), FALSE) AS otc,
-        DATE_FORMAT(received, 'yyyy-MM-dd HH:mm:ss.SSS') AS received_at,
-        `headers`[ENCODE('healed', 'UTF-8')] IS NOT NULL AS healed
-    FROM (SELECT DECODE(val, 'UTF-8') AS event, `headers`, received FROM polygon_stream_aggregates)
+        *,
+        COALESCE(
+            CAST(TRY_CAST(JSON_VALUE(event, '$.e') AS DOUBLE) AS BIGINT),
+            start_ms + CASE WHEN event_type IN ('A', 'XAS', 'CAS') THEN 1000 ELSE 60000 END
+        ) AS end_ms,
+        TRY_CAST(COALESCE(exact_volume, JSON_VALUE(event, '$.v'), '0') AS DOUBLE) AS volume,
+        TRY_CAST(COALESCE(exact_accumulated, JSON_VALUE(event, '$.av')) AS DOUBLE)
+            AS accumulated_volume
+    FROM (
+        SELECT
+            *,
+            JSON_VALUE(event, '$.ev') AS event_type,
+            `headers`['market'] AS market,
+            COALESCE(
+                NULLIF(JSON_VALUE(event, '$.sym'), ''), NULLIF(JSON_VALUE(event, '$.pair'), '')
+            ) AS symbol,
+            -- TRY_CAST, since one event that CAST could not read would stop the statement for good. By
+            -- way of DOUBLE, for 1.7E12 is a time as well.
+            CAST(TRY_CAST(JSON_VALUE(event, '$.s') AS DOUBLE) AS BIGINT) AS start_ms,
+            TRY_CAST(JSON_VALUE(event, '$.o') AS DOUBLE) AS `open`,
+            TRY_CAST(JSON_VALUE(event, '$.h') AS DOUBLE) AS high,
+            TRY_CAST(JSON_VALUE(event, '$.l') AS DOUBLE) AS low,
+            TRY_CAST(JSON_VALUE(event, '$.c') AS DOUBLE) AS `close`,
+            TRY_CAST(JSON_VALUE(event, '$.vw') AS DOUBLE) AS vwap,
+            JSON_VALUE(event, '$.dv') AS exact_volume,
+            JSON_VALUE(event, '$.dav') AS exact_accumulated,
+            TRY_CAST(JSON_VALUE(event, '$.op') AS DOUBLE) AS official_open,
+            TRY_CAST(JSON_VALUE(event, '$.a') AS DOUBLE) AS day_vwap,
+            TRY_CAST(JSON_VALUE(event, '$.z') AS DOUBLE) AS average_trade_size,
+            COALESCE(TRY_CAST(JSON_VALUE(event, '$.otc') AS BOOLEAN), FALSE) AS otc,
+            `headers`['healed'] IS NOT NULL AS healed
+        FROM (SELECT *, DECODE(val, 'UTF-8') AS event FROM polygon_stream_aggregates)
+    )
 )
--- The session's time zone must be UTC: SET 'sql.local-time-zone' = 'UTC';
-WHERE event_type IN ('A', 'AM', 'XA', 'XAS', 'CA', 'CAS')
+WHERE
+    -- What the Python filter reads as a bar. A comparison with null keeps nothing.
+    ENCODE(event, 'UTF-8') = val -- or it is no UTF-8
+    AND event_type IN ('A', 'AM', 'XA', 'XAS', 'CA', 'CAS')
+    AND symbol IS NOT NULL
+    AND start_ms BETWEEN 946684800000 AND 4102444800000 -- the years 2000 to 2100
+    AND end_ms BETWEEN 946684800000 AND 4102444800000
+    AND ABS(`open` + high + low + `close`) <= 1.7976931348623157E308
+    -- JSON knows neither NaN nor infinity, and one of them would stop the statement for good.
+    AND ABS(COALESCE(vwap, 0)) + ABS(COALESCE(official_open, 0)) + ABS(COALESCE(day_vwap, 0))
+        + ABS(COALESCE(average_trade_size, 0)) + ABS(volume) + ABS(COALESCE(accumulated_volume, 0))
+        <= 1.7976931348623157E308
+    AND (exact_volume IS NULL OR volume >= 0 AND volume < 1E18)
+    AND (exact_accumulated IS NULL OR accumulated_volume >= 0 AND accumulated_volume < 1E18)
+    -- The rules.
     AND market = 'stocks'
     AND symbol NOT IN ('ZVZZT')
     AND NOT otc

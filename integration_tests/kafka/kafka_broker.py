@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
 
+import maven
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -27,17 +27,7 @@ def fetch_jars() -> None:
     Raises:
         RuntimeError: java or mvn is missing, or Maven fails.
     """
-    for program in ("java", "mvn"):
-        if shutil.which(program) is None:
-            raise RuntimeError(
-                f"{program} is missing: apt-get install openjdk-17-jre-headless maven"
-            )
-    if any(JARS.glob("kafka_2.13-*.jar")):
-        return
-    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise RuntimeError(f"Maven could not fetch Kafka: {done.stdout[-2000:]}")
+    maven.fetch(HERE, JARS, "kafka_2.13-*.jar")
 
 
 class Broker:
@@ -59,6 +49,7 @@ controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={directory}/data
+log.retention.ms=-1
 num.partitions=4
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1

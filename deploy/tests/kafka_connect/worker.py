@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import maven
+
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "kafka-connect"
 JARS = HERE.parents[2] / ".tmp" / "connect-jars"
@@ -21,12 +23,7 @@ _START_SECONDS = 90
 
 def fetch_jars() -> None:
     """Copy Connect's jars to where the worker looks for them, unless they are there."""
-    if any(JARS.glob("connect-runtime-*.jar")):
-        return
-    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={JARS}"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise RuntimeError(f"Maven could not fetch Kafka Connect: {done.stdout[-2000:]}")
+    maven.fetch(HERE, JARS, "connect-runtime-*.jar")
 
 
 class Worker:
