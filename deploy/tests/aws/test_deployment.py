@@ -1,15 +1,27 @@
 """The stacks on moto's AWS: what they import from each other resolves to the right things.
 
-moto leaves out some properties (versions of a bucket) and resources (alarms); what these say is for
-the policy tests and the linter.
+moto leaves out some properties (versions of a bucket) and resources (secrets, alarms, scaling,
+policies of buckets and topics); what these say is for the policy tests and the linter.
 """
 
-from typing import Any
 
+import pytest
 import yaml
+from polygon_streaming.sources import open_source
+
+from deploy.tests.aws.account import REGION, Account
 
 
-def test_all_stacks_are_complete(deployed: Any) -> None:
+def subscriptions(account: Account) -> str:
+    """Return where the feed looks for its list."""
+    feed = account.task("feed")["containerDefinitions"][0]
+    place: str = {entry["name"]: entry["value"] for entry in feed["environment"]}[
+        "POLYGON_STREAM_SUBSCRIPTIONS"
+    ]
+    return place
+
+
+def test_all_stacks_are_complete(deployed: Account) -> None:
     stacks = deployed.client("cloudformation").describe_stacks()["Stacks"]
     assert {stack["StackName"]: stack["StackStatus"] for stack in stacks} == {
         f"polygon-stream-{name}": "CREATE_COMPLETE"
@@ -17,35 +29,49 @@ def test_all_stacks_are_complete(deployed: Any) -> None:
     }
 
 
-def test_the_feed_reads_the_object_that_its_role_allows(deployed: Any) -> None:
-    ecs, iam = deployed.client("ecs"), deployed.client("iam")
-    arns = ecs.list_task_definitions(familyPrefix="polygon-stream-feed-feed")
-    (arn,) = arns["taskDefinitionArns"]
-    task = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
-    feed = task["containerDefinitions"][0]
-    place = {entry["name"]: entry["value"] for entry in feed["environment"]}[
-        "POLYGON_STREAM_SUBSCRIPTIONS"
-    ]
+def test_the_feed_reads_the_object_that_its_role_allows(deployed: Account) -> None:
     stack = deployed.client("cloudformation").describe_stack_resource(
         StackName="polygon-stream-feed", LogicalResourceId="TaskRole"
     )
-    role = stack["StackResourceDetail"]["PhysicalResourceId"]
-    policy = iam.get_role_policy(RoleName=role, PolicyName="ReadSubscriptions")["PolicyDocument"]
+    policy = deployed.client("iam").get_role_policy(
+        RoleName=stack["StackResourceDetail"]["PhysicalResourceId"], PolicyName="ReadSubscriptions"
+    )["PolicyDocument"]
     # moto gives the policy back as Python prints it, which YAML can read.
     (statement,) = yaml.safe_load(policy)["Statement"]
     assert statement == {
         "Effect": "Allow",
         "Action": "s3:GetObject",
-        "Resource": "arn:aws:s3:::" + place.removeprefix("s3://"),
+        "Resource": "arn:aws:s3:::" + subscriptions(deployed).removeprefix("s3://"),
     }
 
 
-def test_the_image_is_the_repositorys(deployed: Any) -> None:
+def test_the_program_finds_the_list_that_was_put_there(
+    deployed: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    place, text = subscriptions(deployed), "market,channel,symbol\nstocks,A,*\n"
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    deployed.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
+    assert open_source(place, deployed.url).read() == text
+
+
+def test_each_service_runs_its_task_in_the_one_cluster(deployed: Account) -> None:
+    ecs = deployed.client("ecs")
+    (cluster,) = ecs.list_clusters()["clusterArns"]
+    services = ecs.list_services(cluster=cluster)["serviceArns"]
+    found = ecs.describe_services(cluster=cluster, services=services)["services"]
+    by_task = {service["taskDefinition"].split("/")[1]: service for service in found}
+    assert set(by_task) == {"polygon-stream-feed-feed:1", "polygon-stream-filter-filter:1"}
+    assert by_task["polygon-stream-feed-feed:1"]["desiredCount"] == 1
+
+
+def test_the_image_is_the_repositorys(deployed: Account) -> None:
     (repository,) = deployed.client("ecr").describe_repositories()["repositories"]
     assert repository["imageTagMutability"] == "IMMUTABLE"
-    ecs = deployed.client("ecs")
-    for arn in ecs.list_task_definitions()["taskDefinitionArns"]:
-        task = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
-        images = {c["name"]: c["image"] for c in task["containerDefinitions"]}
+    for service in ("feed", "filter"):
+        containers = deployed.task(service)["containerDefinitions"]
+        images = {container["name"]: container["image"] for container in containers}
         del images["metrics"]
         assert set(images.values()) == {f"{repository['repositoryUri']}:0.1.0"}
