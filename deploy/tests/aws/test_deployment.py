@@ -4,7 +4,6 @@ moto leaves out some properties (versions of a bucket) and resources (secrets, a
 policies of buckets and topics); what these say is for the policy tests and the linter.
 """
 
-
 import pytest
 import yaml
 from polygon_streaming.sources import open_source

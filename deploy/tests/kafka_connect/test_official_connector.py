@@ -1,7 +1,7 @@
 """The official connector, with the shipped configuration, between Apache Kafka and ClickHouse.
 
-It is in no package registry: unpack a release of github.com/ClickHouse/clickhouse-kafka-connect and
-name the folder of its jars in CLICKHOUSE_SINK_JARS.
+It is in no package registry (Maven Central, PyPI, npm and Debian were asked), only on GitHub and on
+Confluent's hub, so it must be fetched by hand: `MISSING` says how.
 """
 
 import json
@@ -23,6 +23,19 @@ from deploy.tests.kafka_connect.worker import CONFIGS, Worker, fetch_jars
 
 pytestmark = pytest.mark.kafka_tests
 
+# That of the compose stack.
+VERSION = (
+    (CONFIGS.parent / "compose" / "connect.Dockerfile")
+    .read_text()
+    .rsplit("clickhouse-kafka-connect:", 1)[1]
+    .strip()
+)
+MISSING = (
+    "CLICKHOUSE_SINK_JARS is not set. Unpack https://github.com/ClickHouse/clickhouse-kafka-connect"
+    f"/releases/download/{VERSION}/clickhouse-kafka-connect-{VERSION}.zip into an empty folder, "
+    "and give its path in CLICKHOUSE_SINK_JARS."
+)
+
 FILTERED, GAPS = "custom_filtered_stock_data_topic", "polygon_stream_gaps"
 DEAD, REFUSED = "polygon_stream_dead_letter", "polygon_stream_sink_dead_letter"
 GAP = {
@@ -36,8 +49,10 @@ GAP = {
 def plugins() -> Path:
     named = os.environ.get("CLICKHOUSE_SINK_JARS")
     if not named:
-        pytest.skip("CLICKHOUSE_SINK_JARS names no folder with the connector's jars.")
-    return Path(named)
+        pytest.skip(MISSING)
+    folder = Path(named).resolve()
+    assert any(folder.glob("*/**/*.jar")), f"CLICKHOUSE_SINK_JARS: no jar in a folder of {folder}"
+    return folder
 
 
 @pytest.fixture(scope="module")
