@@ -2,8 +2,10 @@ import json
 import re
 import shutil
 import subprocess
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -23,11 +25,21 @@ def services() -> dict[str, Any]:
     return dict(content["services"])
 
 
+def compose() -> list[str] | None:
+    """Return the command of Compose: Docker's plugin, or the program of its own."""
+    plugin = ["docker", "compose"]
+    if shutil.which("docker"):
+        asked = subprocess.run([*plugin, "version"], capture_output=True, check=False)  # noqa: S603
+        if asked.returncode == 0:
+            return plugin
+    return ["docker-compose"] if shutil.which("docker-compose") else None
+
+
 def test_compose_accepts_the_file() -> None:
-    program = shutil.which("docker-compose")
+    program = compose()
     if program is None:
-        pytest.skip("docker-compose is not installed: apt-get install docker-compose")
-    command = [program, "--file", str(DEPLOY / "compose.yaml"), "config", "--quiet"]
+        pytest.skip("Compose is not installed: apt-get install docker-compose")
+    command = [*program, "--file", str(DEPLOY / "compose.yaml"), "config", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -103,3 +115,41 @@ def test_alerts_are_the_alarms_of_aws() -> None:
     operations = (DEPLOY.parent / "docs" / "operations.md").read_text()
     headings = re.findall(r"^### (\w+)$", operations, re.MULTILINE)
     assert sorted(rule["alert"] for rule in rules) == sorted(headings)
+
+
+class Worker(BaseHTTPRequestHandler):
+    """Stands in for Connect's REST API: busy for two requests, then it takes what comes."""
+
+    busy: ClassVar[int] = 2
+    taken: ClassVar[dict[str, Any]] = {}
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if Worker.busy:
+            Worker.busy -= 1
+            self.send_error(409)
+            return
+        Worker.taken[self.path] = json.loads(body)
+        self.send_response(201)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="apt-get install curl")
+def test_connectors_are_registered_at_a_worker_that_is_busy_at_first() -> None:
+    with HTTPServer(("127.0.0.1", 0), Worker) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        command = [str(COMPOSE / "register.sh"), address, "1", str(DEPLOY / "kafka-connect")]
+        subprocess.run(command, check=True)  # noqa: S603
+        server.shutdown()
+    wanted = {}
+    for name in ("clickhouse-sink", "clickhouse-dead-letters"):
+        given = json.loads((DEPLOY / "kafka-connect" / f"{name}.json").read_text())
+        wanted[f"/connectors/{given['name']}/config"] = given["config"]
+    # The stack has one broker.
+    sink = wanted["/connectors/polygon-clickhouse-sink/config"]
+    sink["errors.deadletterqueue.topic.replication.factor"] = "1"
+    assert Worker.taken == wanted
