@@ -34,7 +34,7 @@ orchestrate: $(INSTALLED) ## Serve Dagster on sandbox data, with a first run fin
 test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest --numprocesses auto --dist loadfile
 
-test-kafka: $(INSTALLED) ## Prove exactly-once and recovery on Apache Kafka (needs Java 17 and Maven)
+test-kafka: $(INSTALLED) ## Prove exactly-once, recovery and the Flink SQL on Apache Kafka (needs Java 17, Maven)
 	@$(BIN)/pytest -m kafka_tests integration_tests/kafka deploy/tests/kafka_connect \
 	    deploy/tests/confluent
 
