@@ -220,7 +220,8 @@ def _write(tables: list[tuple[str, dict[str, list[Measure]]]], rounds: int) -> N
         header, *rows = _rows(measures)
         lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
         parts.append(f"**{stream}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
-    note = f"Medians of {rounds} runs, smallest and largest in brackets."
+    note = f"Medians of {rounds} runs, smallest and largest in brackets; "
+    note += "the four manifests, which take minutes, ran once."
     text = RESULTS.read_text()
     begin, end = "<!-- source: begin -->", "<!-- source: end -->"
     head, tail = text.partition(begin)[0], text.partition(end)[2]
