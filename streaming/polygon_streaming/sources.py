@@ -51,11 +51,17 @@ class S3Source:
     """
 
     def __init__(self, bucket: str, key: str, endpoint_url: str | None = None) -> None:
-        import boto3  # here, because it is slow to import and a local file does without
+        # Here, because they are slow to import and a local file does without.
+        import boto3
+        from botocore.config import Config
 
+        # A stop has to wait for a reading under way, and the next one comes anyway.
+        patience = Config(
+            connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"}
+        )
         self._bucket = bucket
         self._key = key
-        self._s3: Any = boto3.client("s3", endpoint_url=endpoint_url)
+        self._s3: Any = boto3.client("s3", endpoint_url=endpoint_url, config=patience)
         self._etag: str | None = None
 
     def read(self) -> str | None:

@@ -14,9 +14,9 @@ from __future__ import annotations
 import csv
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from polygon_streaming.channels import CHANNELS, MARKETS, WILDCARD
 from polygon_streaming.errors import ConfigError
@@ -64,7 +64,7 @@ def parse(text: str) -> frozenset[Subscription]:
     problems: list[str] = []
     found: set[Subscription] = set()
     header_seen = False
-    for row in rows:
+    for row in _rows_of(rows):
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue
@@ -126,6 +126,13 @@ def change(active: Iterable[str], wanted: Iterable[str]) -> Change:
     """Return the change from the `active` names to the `wanted` ones, each sorted."""
     before, after = frozenset(active), frozenset(wanted)
     return Change(remove=sorted(before - after), add=sorted(after - before))
+
+
+def _rows_of(rows: Any) -> Iterator[list[str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise InvalidSubscriptions([f"Row {rows.line_num}: {error}."]) from None
 
 
 def _lines(text: str) -> list[str]:

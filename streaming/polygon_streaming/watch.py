@@ -29,6 +29,7 @@ class SubscriptionList:
         self._source = source
         self._shard = shard_index, shard_count
         self._current: frozenset[Subscription] = frozenset()
+        self._refused = False
 
     def load(self) -> None:
         """Read the list for the first time, when there is no good version to fall back on.
@@ -49,7 +50,7 @@ class SubscriptionList:
         try:
             text = self._source.read()
             if text is None:
-                metrics.reload_successful.set(1)
+                metrics.reload_successful.set(not self._refused)
                 return False
             before = self._current
             self._swap(text)
@@ -78,7 +79,10 @@ class SubscriptionList:
                 on_change()
 
     def _swap(self, text: str) -> None:
-        every = parse(text)
-        self._current = without_covered(shard(every, *self._shard))
+        self._refused = True
+        # Before it is divided: the wildcard and what it covers may belong to different shards.
+        every = without_covered(parse(text))
+        self._current = shard(every, *self._shard)
+        self._refused = False
         metrics.reload_successful.set(1)
         metrics.reload_time.set_to_current_time()

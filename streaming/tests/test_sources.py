@@ -1,5 +1,7 @@
 """The list from a file and from a real S3 API (moto's server)."""
 
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,62 @@ def test_the_last_good_list_stays_through_deletion_and_errors(s3: tuple[Any, str
     assert listed.refresh()
     assert listed.names("stocks") == {"A.MSFT"}
     assert REGISTRY.get_sample_value("polygon_subscriptions_reload_successful") == 1
+
+
+def test_a_bad_list_stays_bad_while_it_does_not_change(tmp_path: Path) -> None:
+    path = tmp_path / "subs.csv"
+    path.write_text(ONE)
+    listed = SubscriptionList(open_source(str(path)))
+    listed.load()
+    path.write_text(ONE + "nowhere,A,X\n")
+    for _ in range(2):
+        assert not listed.refresh()
+        assert REGISTRY.get_sample_value("polygon_subscriptions_reload_successful") == 0
+    path.unlink()
+    assert not listed.refresh()
+    path.write_text(ONE)
+    assert not listed.refresh()
+    assert REGISTRY.get_sample_value("polygon_subscriptions_reload_successful") == 1
+
+
+def test_a_list_that_is_no_csv_is_refused_and_the_last_good_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "subs.csv"
+    path.write_text(ONE)
+    listed = SubscriptionList(open_source(str(path)))
+    listed.load()
+    # A quote that is never closed: the csv module gives up after 131,072 characters.
+    path.write_text(ONE + 'stocks,A,"MSFT\n' + "stocks,A,GOOG\n" * 12_000)
+    assert not listed.refresh()
+    assert listed.names("stocks") == {"A.AAPL"}
+
+
+def test_shards_read_nothing_that_a_wildcard_brings_to_another(tmp_path: Path) -> None:
+    path = tmp_path / "subs.csv"
+    symbols = [f"S{n}" for n in range(20)]
+    rows = [f"stocks,A,{symbol}\nstocks,AM,{symbol}\n" for symbol in symbols]
+    path.write_text("market,channel,symbol\nstocks,A,*\n" + "".join(rows))
+    read: list[str] = []
+    for index in range(3):
+        listed = SubscriptionList(open_source(str(path)), index, 3)
+        listed.load()
+        read += listed.names("stocks")
+    assert sorted(read) == sorted(["A.*", *(f"AM.{symbol}" for symbol in symbols)])
+
+
+def test_a_bucket_that_does_not_answer_is_given_up_before_a_stop_would_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        source = open_source("s3://lists/subs.csv", f"http://127.0.0.1:{mute.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="Read timeout"):
+            source.read()
+        assert time.monotonic() - started < 15
 
 
 def test_without_a_first_good_list_there_is_no_start(tmp_path: Path) -> None:
