@@ -29,7 +29,7 @@ class Backoff:
             self._evictions = 0
         if end.reason == "max_connections":
             first = self._settings.cool_down_seconds
-            wait = first * min(2.0**self._evictions, _COOL_DOWN_GROWTH)
+            wait = first * min(2.0 ** min(self._evictions, 30), _COOL_DOWN_GROWTH)
             self._evictions += 1
         else:
             if lasted_seconds >= _GOOD_SECONDS:
