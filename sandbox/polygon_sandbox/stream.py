@@ -145,6 +145,12 @@ class StreamSandbox:
         """Send a frame of your own to every connection, exactly as it is."""
         self._extra.append(frame)
 
+    def cut(self) -> None:
+        """Cut every connection of now, without a close frame."""
+        if self._loop is not None:
+            for client in list(self._clients):
+                self._loop.call_soon_threadsafe(_cut, client)
+
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())

@@ -5,6 +5,7 @@ Source: the vendor's WebSocket specification of 2026 and probes of its hosts (Se
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -56,6 +57,11 @@ def host(feed: str, brand: str) -> str:
     regional endpoint, a look-alike in tests.
     """
     return f"{feed}.{brand}" if feed in FEEDS else feed
+
+
+def delay(feed: str) -> timedelta:
+    """Return how long after trading the events of a feed come."""
+    return timedelta(minutes=15 if feed.startswith("delayed") else 0)
 
 
 AGGREGATE_SECONDS: Final = MappingProxyType(

@@ -230,7 +230,8 @@ class Connection:
             await socket.close()
 
     async def _process(self, frame: Any) -> None:
-        self._on_frame(frame if isinstance(frame, str) else bytes(frame).decode(), self)
+        text = frame if isinstance(frame, str) else bytes(frame).decode(errors="replace")
+        self._on_frame(text, self)
 
     async def _send(self, action: str, names: list[str]) -> None:
         socket = self._client.websocket

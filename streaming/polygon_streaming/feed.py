@@ -18,6 +18,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from polygon_streaming import broker, metrics
+from polygon_streaming.channels import delay
 from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps import GapLog
 from polygon_streaming.market import MarketFeed, first
@@ -59,7 +60,7 @@ class Feed:
             },
             self._on_failure,
         )
-        self._gaps = GapLog(self.producer, settings.gaps_topic)
+        self._gaps = GapLog(self.producer, settings.gaps_topic, delay(settings.feed))
         self.markets: dict[str, MarketFeed] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -72,9 +73,8 @@ class Feed:
         # Loads the exchange's calendar now rather than in the loop, where it would take a second.
         is_open("stocks", datetime.now(timezone.utc))
         self._open_markets()
-        watching = asyncio.create_task(
-            self._subscriptions.watch(self._settings.reload_seconds, self._on_change)
-        )
+        watching = self._subscriptions.watch(self._settings.reload_seconds, self._on_change)
+        self._tasks["the list"] = asyncio.create_task(watching)
         progress_due = time.monotonic() + _PROGRESS_SECONDS
         try:
             while not self._stop.is_set():
@@ -85,7 +85,6 @@ class Feed:
                     progress_due += _PROGRESS_SECONDS
                     self._store_progress()
         finally:
-            watching.cancel()
             await self._shut_down()
 
     def stop(self) -> None:
@@ -127,7 +126,9 @@ class Feed:
         metrics.queue.set(len(self.producer))
         for market in self.markets.values():
             market.tick()
-            market.progress.mark(now_ms(), self._produced(), len(self.producer))
+            until = market.accounted_until(now_ms())
+            if until is not None:
+                market.progress.mark(until, self._produced(), len(self.producer))
 
     def _produced(self) -> int:
         return sum(market.publisher.produced for market in self.markets.values())
@@ -137,7 +138,7 @@ class Feed:
             market.progress.store()
 
     def _check(self) -> None:
-        """Raise what ended a market or the producer."""
+        """Raise what ended a market, the watch over the list, or the producer."""
         for task in self._tasks.values():
             if task.done():
                 error = task.exception()
@@ -152,13 +153,18 @@ class Feed:
         headers = dict(message.headers() or [])
         market = self.markets.get((headers.get("market") or b"").decode())
         if market is not None and message.topic() == self._settings.raw_topic:
-            market.publisher.not_delivered(error, message.key(), message.timestamp()[1])
+            event_type = (headers.get("event_type") or b"?").decode()
+            received_ms = message.timestamp()[1]
+            market.publisher.not_delivered(error, event_type, message.key(), received_ms)
+        elif message.topic() == self._settings.gaps_topic:
+            self._gaps.not_delivered(message.value())
         log.error("not delivered", topic=message.topic(), reason=error.str())
         if error.fatal():
             self._failure = StreamError(f"Kafka: {error.str()}. The feed must be started anew.")
 
     async def _shut_down(self) -> None:
         started = time.monotonic()
+        self._tasks["the list"].cancel()
         for market in self.markets.values():
             market.stop()
         if self._tasks:
@@ -170,17 +176,22 @@ class Feed:
             market.publisher.finish(now)
         self._gaps.retry()
         rest = await asyncio.to_thread(self.producer.flush, _FLUSH_SECONDS)
+        ends = []
         for market in self.markets.values():
             market.publisher.flush_metrics()
-            if rest:
+            until = market.accounted_until(now)
+            if rest or until is None:
                 market.progress.close()
             else:
-                market.progress.finish(now)
+                ends.append(asyncio.to_thread(market.progress.finish, until))
+        # At once: each may wait ten seconds for brokers that have gone.
+        await asyncio.gather(*ends)
         log.info("stopped", undelivered=rest, seconds=round(time.monotonic() - started, 1))
         if rest or self._gaps.waiting:
             for gap in self._gaps.waiting:
                 log.error("gap not recorded", gap=gap.encode().decode())
+            left = rest + len(self._gaps.waiting)
             raise StreamError(
-                f"{rest} records could not be delivered to Kafka in {_FLUSH_SECONDS:.0f} s. "
+                f"{left} records could not be delivered to Kafka in {_FLUSH_SECONDS:.0f} s. "
                 "The next start records a gap from the last delivered one."
             )

@@ -9,8 +9,12 @@ the cut can be proven right it is a plain split; everywhere else msgspec finds t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
+
+# What msgspec raises for a text that is no JSON, or nested deeper than the interpreter goes.
+_UNREADABLE: Final = (msgspec.MsgspecError, RecursionError)
 
 
 class Head(msgspec.Struct, gc=False):
@@ -65,7 +69,7 @@ class Splitter:
         """Cut a frame into events; what cannot be read is in `broken`, and nothing is lost."""
         try:
             heads = self._heads.decode(frame)
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             return self._split_with_care(frame)
         # The frame is valid JSON. With as many `{` as elements there is no other brace, in a nested
         # object or in a string, so `},{` is found between two elements only. NUL cannot occur in
@@ -81,7 +85,7 @@ class Splitter:
         """Split a frame of which at least one element is not an event."""
         try:
             pieces = self._pieces.decode(frame)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             return Split(broken=[(frame, f"not a JSON array: {error}")])
         split = Split()
         for piece in pieces:
@@ -89,7 +93,7 @@ class Splitter:
             try:
                 split.heads.append(self._head.decode(piece))
                 split.texts.append(text)
-            except msgspec.MsgspecError as error:
+            except _UNREADABLE as error:
                 split.broken.append((text, f"not an event: {error}"))
         return split
 

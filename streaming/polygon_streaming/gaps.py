@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 
 import msgspec
 import structlog
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from polygon_streaming import metrics
 from polygon_streaming.stamps import from_text, to_text
 
 log = structlog.get_logger()
+
+# The brokers refuse records over a megabyte; the longest names, of options, have 26 characters.
+_NAMES_PER_RECORD: Final = 10_000
+_RETRY_SECONDS: Final = 5.0
 
 
 class GapRecord(msgspec.Struct, rename={"start": "from", "end": "to"}):
@@ -49,6 +56,11 @@ class Gap:
     subscriptions: Sequence[str]
     feed: str
     certain: bool = True
+
+    def later(self, by: timedelta) -> Gap:
+        """Return the same gap at another time."""
+        ms = round(by.total_seconds() * 1000)
+        return replace(self, start_ms=self.start_ms + ms, end_ms=self.end_ms + ms)
 
     def encode(self) -> bytes:
         """Return the gap as the topic has it."""
@@ -87,12 +99,25 @@ def decode(value: bytes) -> Gap:
 
 
 class GapLog:
-    """Produces gaps; those for which the producer has no room wait, and are never dropped."""
+    """Produces gaps; those for which the producer has no room wait, and are never dropped.
 
-    def __init__(self, producer: Producer, topic: str) -> None:
+    A delayed feed notices at noon what is missing from a quarter to twelve. On the topic stands the
+    latter: it is what the bars' own times are compared with.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        topic: str,
+        delay: timedelta = timedelta(0),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._producer = producer
         self._topic = topic
+        self._delay = delay
+        self._clock = clock
         self._waiting: deque[Gap] = deque()
+        self._not_before = 0.0
 
     def record(self, gap: Gap) -> None:
         """Log, count and produce a gap."""
@@ -105,18 +130,34 @@ class GapLog:
             subscriptions=len(gap.subscriptions),
         )
         metrics.gaps.labels(gap.market, gap.reason.partition(":")[0]).inc()
-        self._waiting.append(gap)
+        names = gap.subscriptions
+        for start in range(0, max(1, len(names)), _NAMES_PER_RECORD):
+            some = names[start : start + _NAMES_PER_RECORD]
+            self._waiting.append(replace(gap, subscriptions=some))
         self.retry()
+
+    def not_delivered(self, value: bytes) -> None:
+        """Take back a gap that the brokers refused, to produce it again."""
+        self._waiting.append(decode(value).later(self._delay))
+        self._not_before = self._clock() + _RETRY_SECONDS
 
     def retry(self) -> None:
         """Produce the gaps that wait, as far as there is room."""
-        while self._waiting:
+        while self._waiting and self._clock() >= self._not_before:
             gap = self._waiting[0]
             try:
-                self._producer.produce(self._topic, gap.encode(), gap.market)
+                self._producer.produce(self._topic, gap.later(-self._delay).encode(), gap.market)
             except BufferError:
                 return
+            except KafkaException as error:
+                log.error("gap not produced", reason=error.args[0].str())
+                self._not_before = self._clock() + _RETRY_SECONDS
+                return
             self._waiting.popleft()
+
+    def since(self, market: str) -> int | None:
+        """Return when the first gap of a market that still waits began."""
+        return min((gap.start_ms for gap in self._waiting if gap.market == market), default=None)
 
     @property
     def waiting(self) -> list[Gap]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Final
 
 import structlog
@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 
 from polygon_streaming import metrics
 from polygon_streaming.backoff import Backoff
-from polygon_streaming.channels import host
+from polygon_streaming.channels import delay, host
 from polygon_streaming.connection import Connection, End, Endpoint
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.gaps import Gap, GapLog
@@ -25,9 +25,10 @@ from polygon_streaming.watch import SubscriptionList
 
 log = structlog.get_logger()
 
-_DELAY: Final = timedelta(minutes=15)
 _ACK_POLL_SECONDS: Final = 0.05
 _PINGS_MS: Final = 60_000
+# `tick` comes ten times a second, unless the process or its machine stood still.
+_STANDSTILL_MS: Final = 5_000
 
 
 class MarketFeed:
@@ -60,15 +61,17 @@ class MarketFeed:
             api_key=settings.api_key.get_secret_value(),
             tls=settings.tls,
         )
-        delayed = settings.feed.startswith("delayed")
-        delay = _DELAY if delayed else timedelta(0)
-        self._silence = SilenceWatch(market, settings.silence_seconds, delay)
+        self._silence = SilenceWatch(market, settings.silence_seconds, delay(settings.feed))
         self._backoff = Backoff(settings)
         self._connection: Connection | None = None
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._missing_since: tuple[int, str] | None = None
         self._last_event_ms = 0
+        self._listening_since = 0
+        self._ticked_ms = now_ms()
+        self._stood_still: tuple[int, int] | None = None
+        self._predecessor_known = False
 
     async def run(self) -> None:
         """Connect, again and again, until `stop`.
@@ -113,22 +116,39 @@ class MarketFeed:
 
     def tick(self) -> None:
         """Look after metrics and silence; called about ten times a second."""
+        now = now_ms()
+        if now - self._ticked_ms > _STANDSTILL_MS:
+            self._stood_still = self._ticked_ms, now
+        self._ticked_ms = now
         publisher = self.publisher
         if publisher.last_event_ms != self._last_event_ms:
             self._last_event_ms = publisher.last_event_ms
             self._silence.heard()
         connection = self._connection
+        names = self._subscriptions.names(self.market)
         if (
             connection is not None
+            and names
             and connection.authorised.is_set()
             and self._silence.too_long(datetime.now(timezone.utc), time.monotonic())
         ):
             connection.close("silent", "no event for too long in trading hours")
         publisher.flush_metrics()
-        names = self._subscriptions.names(self.market)
         metrics.subscriptions.labels(self.market, "desired").set(len(names))
         confirmed = connection.confirmed if connection is not None else 0
         metrics.subscriptions.labels(self.market, "confirmed").set(confirmed)
+
+    def accounted_until(self, now_ms: int) -> int | None:
+        """Return up to when everything is produced or recorded as a gap; None if unknown.
+
+        What is missing is recorded once it is over and there is room for it. If the feed ends
+        before, its successor has to begin where it began.
+        """
+        if not self._predecessor_known:
+            return None
+        missing = self._missing_since[0] if self._missing_since is not None else None
+        starts = missing, self.publisher.missing_since, self._gaps.since(self.market)
+        return min([now_ms, *(start for start in starts if start is not None)])
 
     async def _connect_once(self) -> End:
         connection = Connection(self._endpoint, self._on_frame)
@@ -148,13 +168,18 @@ class MarketFeed:
         await connection.authorised.wait()
         metrics.connected.labels(self.market).set(1)
         log.info("connected", market=self.market, host=self._endpoint.host, id=connection.id)
+        self._listening_since = now_ms()
         while True:
             self._changed.clear()
             names = self._subscriptions.names(self.market)
             await connection.want(names)
             await self._await_acks(connection)
-            self._close_gap()
+            # While nothing at all is confirmed, the gap goes on.
+            while names and not connection.confirmed and not self._changed.is_set():
+                await asyncio.sleep(_ACK_POLL_SECONDS)
             self.ready = connection.confirmed > 0 or not names
+            if self.ready:
+                self._close_gap()
             await self._changed.wait()
 
     async def _await_acks(self, connection: Connection) -> None:
@@ -186,12 +211,16 @@ class MarketFeed:
             raise StreamError(f"Kafka cannot be asked for the feed's progress: {error}") from None
         if reached is not None:
             self._missing_since = reached, "restart"
+        self._predecessor_known = True
 
     def _heard_until(self, end: End) -> int:
         """Return up to when events of an ended connection can be taken to have come in."""
         last, now = self.publisher.last_event_ms, now_ms()
         if end.reason == "silent":
-            return last or now
+            return max(last, self._listening_since)
+        if self._stood_still is not None and now - self._stood_still[1] < _PINGS_MS:
+            # What came in since may have waited in the socket, with more behind it that is gone.
+            return self._stood_still[0]
         # A connection that is dead without a word is noticed by its pings within 40 s.
         return max(last, now - _PINGS_MS)
 

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 # Partitions are not acknowledged in step. After a crash the gap starts this much early; healing
 # what is there already does no harm.
 _MARGIN_MS: Final = 60_000
+# A stop has to wait for this call, which cannot be interrupted.
+_LOAD_SECONDS: Final = 10.0
 
 
 class Reached(msgspec.Struct):
@@ -35,6 +37,7 @@ class Progress:
         self._topic = topic
         self._marks: deque[tuple[int, int]] = deque(maxlen=600)
         self._delivered_until = 0
+        self._stored = 0
 
     def load(self) -> int | None:
         """Return up to when the feed's predecessor is known to have delivered; None if unknown.
@@ -42,7 +45,7 @@ class Progress:
         Raises:
             KafkaException: the brokers cannot be asked.
         """
-        (found,) = self._consumer.committed([TopicPartition(self._topic, 0)], timeout=30)
+        (found,) = self._consumer.committed([TopicPartition(self._topic, 0)], timeout=_LOAD_SECONDS)
         unknown = KafkaError.UNKNOWN_TOPIC_OR_PART
         if found.error is not None and found.error.code() != unknown:
             raise KafkaException(found.error)
@@ -52,26 +55,36 @@ class Progress:
             reached = msgspec.json.decode(found.metadata, type=Reached)
         except msgspec.MsgspecError:
             return None
-        return reached.until_ms if reached.clean else reached.until_ms - _MARGIN_MS
+        self._stored = reached.until_ms if reached.clean else reached.until_ms - _MARGIN_MS
+        return self._stored
 
-    def mark(self, now_ms: int, produced: int, outstanding: int) -> None:
-        """Note how many records have been produced, and how many of them are still on their way."""
-        self._marks.append((now_ms, produced))
+    def mark(self, until_ms: int, produced: int, outstanding: int) -> None:
+        """Note how far the feed is now.
+
+        Args:
+            until_ms: up to here everything is produced, or on record as a gap.
+            produced: how many records have been produced.
+            outstanding: how many of them are still on their way.
+        """
+        self._marks.append((until_ms, produced))
         while self._marks and self._marks[0][1] <= produced - outstanding:
             self._delivered_until = self._marks.popleft()[0]
 
     def store(self) -> None:
         """Store how far delivery has come; in the background."""
-        if self._delivered_until:
+        self._consumer.poll(0)  # nobody else serves its errors, which would pile up in memory
+        # What was loaded is not stored anew: the margin would be taken off it once more.
+        if self._delivered_until not in (0, self._stored):
+            self._stored = self._delivered_until
             self._commit(Reached(self._delivered_until, clean=False), asynchronous=True)
 
-    def finish(self, now_ms: int) -> None:
-        """Store that everything up to now is delivered, and close."""
-        self._commit(Reached(now_ms, clean=True), asynchronous=False)
+    def finish(self, until_ms: int) -> None:
+        """Store that everything up to an instant is delivered, and close."""
+        self._commit(Reached(until_ms, clean=True), asynchronous=False)
         self._consumer.close()
 
     def close(self) -> None:
-        """Close without a word: not everything is delivered."""
+        """Close without a word: not everything is delivered, or nothing is known."""
         self._consumer.close()
 
     def _commit(self, reached: Reached, *, asynchronous: bool) -> None:

@@ -114,9 +114,17 @@ class Publisher:
             self._dead_letter(split, connection, received_ms)
         self._event_types.update([head.ev for head in split.heads])
 
-    def not_delivered(self, error: KafkaError, key: bytes | None, received_ms: int) -> None:
+    @property
+    def missing_since(self) -> int | None:
+        """When the first of the events was received that are lost and not yet in a gap."""
+        return None if self._hole is None else self._hole.start_ms
+
+    def not_delivered(
+        self, error: KafkaError, event_type: str, key: bytes | None, received_ms: int
+    ) -> None:
         """Note that a record of this market will never be delivered."""
-        self._lose_name(f"?.{(key or b'').decode()}", received_ms, f"not_delivered: {error.name()}")
+        name = f"{event_type}.{(key or b'').decode()}"
+        self._lose_name(name, received_ms, f"not_delivered: {error.name()}")
 
     def flush_metrics(self) -> None:
         """Add what has happened since the last call to the metrics."""
@@ -142,6 +150,8 @@ class Publisher:
         if self._hole is None:
             self._hole = _Hole(start_ms=received_ms, reason=reason)
             log.error("events are being lost", market=self._market, reason=reason)
+        # An undelivered record may have come in before what is known to be lost.
+        self._hole.start_ms = min(self._hole.start_ms, received_ms)
         self._hole.names.add(name)
 
     def _refused(self, head: Head, received_ms: int, error: KafkaException) -> None:

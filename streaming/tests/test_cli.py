@@ -3,10 +3,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from polygon_sandbox import StreamSandbox
+from topics import values_of
+
+from polygon_streaming.stamps import from_text
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
 
@@ -68,6 +72,42 @@ def test_sigterm_drains_and_exits_0(mock_kafka: str, server: StreamSandbox, tmp_
     assert server.sent >= 200, text
     assert '"undelivered": 0' in text
     assert server.key not in text
+
+
+def test_after_a_standstill_the_gap_begins_before_it(
+    mock_kafka: str, server: StreamSandbox, tmp_path: Path
+) -> None:
+    subscriptions = tmp_path / "subscriptions.csv"
+    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
+    process = subprocess.Popen(  # noqa: S603
+        [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", mock_kafka,
+         "--subscriptions", subscriptions, "--raw-topic", "raw-still",
+         "--gaps-topic", "gaps-still"],
+        env={**os.environ, "POLYGON_API_KEY": server.key},
+    )  # fmt: skip
+    try:
+        _wait(lambda: server.sent > 200)
+        stopped_ms = time.time() * 1000
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(6)  # longer than the feed takes for a hiccup
+        server.cut()
+        process.send_signal(signal.SIGCONT)
+        _wait(lambda: bool(values_of(mock_kafka, "gaps-still")))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+    (gap,) = values_of(mock_kafka, "gaps-still")
+    assert gap["reason"] == "disconnected: closed 1006"
+    assert from_text(gap["from"]) <= stopped_ms
+    assert from_text(gap["to"]) >= stopped_ms + 6_000
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "not within 30 s"
+        time.sleep(0.05)
 
 
 def test_the_doctor_says_what_is_wrong(tmp_path: Path) -> None:

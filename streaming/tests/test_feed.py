@@ -1,20 +1,22 @@
 """The feed against the streaming sandbox and a mock broker, through every fault of the server."""
 
 import asyncio
-import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Producer
 from polygon_sandbox import StreamFault, StreamSandbox
+from topics import values_of
 
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.feed import Feed
 from polygon_streaming.settings import FeedSettings
 from polygon_streaming.sources import FileSource
+from polygon_streaming.stamps import from_text
 from polygon_streaming.watch import SubscriptionList
 
 SECONDS = 20
@@ -63,25 +65,7 @@ class Running:
 
     def records(self, topic: str) -> list[Any]:
         """Return the JSON values of a topic so far."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.settings.bootstrap_servers,
-                "group.id": "look",
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-            }
-        )
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-        values, ends = [], 0
-        while ends < len(partitions):
-            for message in consumer.consume(1000, 0.5):
-                if message.error() is None:
-                    values.append(json.loads(message.value() or b""))
-                else:
-                    ends += 1
-        consumer.close()
-        return values
+        return values_of(self.settings.bootstrap_servers, topic)
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self.feed.run())
@@ -327,5 +311,101 @@ def test_no_server_at_all_is_retried(mock_kafka: str, subscriptions: Path) -> No
         await asyncio.sleep(0.5)
         assert run.feed.problems() == ["stocks: not subscribed"]
         await run.finish()
+
+    _run(body)
+
+
+def test_a_feed_stopped_while_disconnected_leaves_the_gap_to_its_successor(
+    running: Start, server: StreamSandbox
+) -> None:
+    async def body() -> None:
+        async with running() as run:
+            await run.until(lambda: run.events() > 0, "events flow")
+            # The cut ends the connection after the next frame; no further one is let in.
+            server.faults.add(StreamFault.close_at_once(1011, times=None))
+            server.cut()
+            await run.until(lambda: run.feed.problems() != [], "disconnected")
+            last_event = run.feed.markets["stocks"].publisher.last_event_ms
+            await run.until(lambda: len(server.connections) > 4, "fruitless connections")
+        server.faults.clear()
+        async with running() as run:
+            await run.until(lambda: run.feed.problems() == [], "subscribed")
+        (gap,) = run.records(run.settings.gaps_topic)
+        assert gap["reason"] == "restart"
+        assert from_text(gap["from"]) == last_event
+
+    _run(body)
+
+
+def test_a_connection_without_any_confirmation_does_not_end_the_gap(
+    running: Start, server: StreamSandbox
+) -> None:
+    async def body() -> None:
+        async with running(ack_seconds=0.1) as run:
+            await run.until(lambda: run.events() > 0, "events flow")
+            server._not_authorized.add("A")
+            server.cut()
+            await run.until(lambda: len(server.connections) == 2, "a second connection")
+            connection = run.feed.markets["stocks"]._connection
+            await run.until(lambda: connection.refusals == 2, "both refused")
+            await asyncio.sleep(0.5)
+            assert run.feed.problems() == ["stocks: not subscribed"]
+            server._not_authorized.clear()
+            server.cut()
+            await run.until(lambda: run.feed.problems() == [], "subscribed")
+        (gap,) = run.records(run.settings.gaps_topic)
+        assert from_text(gap["to"]) / 1000 > server.connections[2]
+
+    _run(body)
+
+
+def test_a_list_that_is_no_longer_watched_ends_the_feed(
+    running: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: SubscriptionList) -> bool:
+        raise RuntimeError("a fault of ours")
+
+    async def body() -> None:
+        async with running() as run:
+            monkeypatch.setattr(SubscriptionList, "refresh", fail)
+            await run.until(lambda: False, "the end")
+
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        _run(body)
+
+
+def test_a_binary_frame_that_is_no_text_is_dead_lettered(
+    running: Start, server: StreamSandbox
+) -> None:
+    async def body() -> None:
+        async with running() as run:
+            await run.until(lambda: run.events() > 0, "events flow")
+            connection = run.feed.markets["stocks"]._connection
+            await connection._process(b'"\xff"')
+            before = run.events()
+            await run.until(lambda: run.events() > before, "events flow on")
+        assert run.records(run.settings.dead_letter_topic) == ["\ufffd"]
+
+    _run(body)
+
+
+def test_with_the_broker_gone_an_idle_feed_still_stops_in_time(
+    server: StreamSandbox, subscriptions: Path
+) -> None:
+    """Two markets, so that what is stored of them at the end is not waited for in turn."""
+    subscriptions.write_text("market,channel,symbol\nstocks,A,AAPL\ncrypto,XAS,MSFT\n")
+    server.rate = 0.001
+    owner = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    (node,) = owner.list_topics(timeout=10).brokers.values()
+
+    async def body() -> None:
+        run = Running(f"{node.host}:{node.port}", server, subscriptions)
+        await run.start()
+        await run.until(lambda: run.feed.problems() == [], "both markets are subscribed")
+        nonlocal owner
+        del owner
+        started = time.monotonic()
+        await run.finish()
+        assert time.monotonic() - started < 15
 
     _run(body)

@@ -82,3 +82,10 @@ def test_a_frame_that_is_no_array_is_broken_as_a_whole(frame: str) -> None:
     texts, broken = _split(frame)
     assert texts == []
     assert broken[0][0] == frame
+
+
+def test_nesting_beyond_any_sense_is_broken_and_no_crash() -> None:
+    frame = f'[{AGG},{{"ev":"X","deep":{"[" * 100_000}{"]" * 100_000}}}]'
+    texts, broken = _split(frame)
+    assert texts == []
+    assert [text for text, _ in broken] == [frame]

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -6,7 +7,7 @@ from confluent_kafka import KafkaError
 from recording import RecordingProducer, kafka_error
 
 from polygon_streaming.frames import Head
-from polygon_streaming.gaps import GapLog
+from polygon_streaming.gaps import Gap, GapLog
 from polygon_streaming.publisher import Publisher
 
 NOW = 1795444200123
@@ -94,14 +95,60 @@ def test_a_gap_waits_for_room_and_is_not_dropped() -> None:
     assert len(producer.of("gaps")) == 1
 
 
+def test_a_gap_of_very_many_symbols_fits_into_records() -> None:
+    producer = RecordingProducer()
+    gaps = GapLog(cast("Any", producer), "gaps")
+    names = [f"A.O:SPY{n:018d}" for n in range(50_000)]
+    gaps.record(Gap("options", NOW, NOW + 1, "buffer_full", names, "options 1/1"))
+    records = producer.of("gaps")
+    assert max(len(record.value) for record in records) < 1_000_000
+    found = [json.loads(record.value) for record in records]
+    assert sorted(name for gap in found for name in gap["subscriptions"]) == names
+    assert {(gap["from"], gap["to"]) for gap in found} == {
+        ("2026-11-23 14:30:00.123", "2026-11-23 14:30:00.124")
+    }
+
+
+def test_a_gap_that_the_broker_refuses_waits_and_is_tried_again() -> None:
+    producer = RecordingProducer()
+    clock = [100.0]
+    gaps = GapLog(cast("Any", producer), "gaps", clock=lambda: clock[0])
+    gap = Gap("stocks", NOW, NOW + 1, "buffer_full", ["A.AAPL"], "stocks 1/1")
+    gaps.record(gap)
+    gaps.not_delivered(producer.of("gaps")[0].value)
+    gaps.retry()
+    assert len(producer.of("gaps")) == 1, "not at once: the broker would be asked without a pause"
+    assert gaps.since("stocks") == NOW
+    assert gaps.since("crypto") is None
+    clock[0] += 5
+    gaps.retry()
+    assert [json.loads(record.value)["from"] for record in producer.of("gaps")] == [
+        "2026-11-23 14:30:00.123"
+    ] * 2
+    assert gaps.since("stocks") is None
+
+
+def test_a_fatal_producer_leaves_the_gap_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = RecordingProducer()
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise kafka_error(KafkaError._FATAL, fatal=True)
+
+    monkeypatch.setattr(producer, "produce", refuse)
+    gaps = GapLog(cast("Any", producer), "gaps")
+    gaps.record(Gap("stocks", NOW, NOW + 1, "not_delivered", ["A.AAPL"], "stocks 1/1"))
+    assert len(gaps.waiting) == 1
+
+
 def test_undelivered_records_become_a_gap() -> None:
     producer = RecordingProducer()
     publisher = _publisher(producer)
-    publisher.not_delivered(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), b"AAPL", NOW)
+    refused = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    publisher.not_delivered(refused, "AM", b"AAPL", NOW)
     publisher.finish(NOW + 1)
     gap = json.loads(producer.of("gaps")[0].value)
     assert gap["reason"] == "not_delivered: TOPIC_AUTHORIZATION_FAILED"
-    assert gap["subscriptions"] == ["?.AAPL"]
+    assert gap["subscriptions"] == ["AM.AAPL"]
 
 
 def test_a_fatal_producer_ends_the_feed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,3 +160,13 @@ def test_a_fatal_producer_ends_the_feed(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(producer, "produce", refuse)
     with pytest.raises(Exception, match="_FENCED"):
         _publish(_publisher(producer), EVENTS)
+
+
+def test_a_delayed_feed_records_the_time_of_the_bars_that_are_missing() -> None:
+    producer = RecordingProducer()
+    gaps = GapLog(cast("Any", producer), "gaps", timedelta(minutes=15))
+    gaps.record(Gap("stocks", NOW, NOW + 1_000, "buffer_full", ["A.AAPL"], "stocks 1/1"))
+    gap = json.loads(producer.of("gaps")[0].value)
+    assert (gap["from"], gap["to"]) == ("2026-11-23 14:15:00.123", "2026-11-23 14:15:01.123")
+    gaps.not_delivered(producer.of("gaps")[0].value)
+    assert gaps.since("stocks") == NOW
