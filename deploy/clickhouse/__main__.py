@@ -6,8 +6,8 @@ import argparse
 import os
 import sys
 
-from polygon_streaming.errors import ConfigError
-from polygon_streaming.sink import connect
+from polygon_streaming.clickhouse import connect
+from polygon_streaming.errors import StreamError
 
 from deploy.clickhouse.migrate import MigrationError, migrate, statements
 from deploy.clickhouse.statements import migrations
@@ -24,7 +24,7 @@ def main() -> int:
     try:
         client = connect(given.clickhouse, os.environ.get("CLICKHOUSE_PASSWORD", ""))
         count = migrate(client, wanted, given.cluster, lambda line: print(line, flush=True))  # noqa: T201
-    except (ConfigError, MigrationError) as error:
+    except (StreamError, MigrationError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{count} applied, {len(wanted) - count} there already.\n")

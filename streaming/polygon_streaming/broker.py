@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.settings import Settings
@@ -69,9 +70,14 @@ def consumer(settings: Settings, group: str, rules: Mapping[str, Any] | None = N
     return built
 
 
-def client_config(settings: Settings) -> dict[str, Any]:
-    """Return the properties that any client needs to reach the brokers."""
-    return _config(settings, {}, {})
+def admin(settings: Settings) -> AdminClient:
+    """Return a client that can ask the brokers about topics.
+
+    Raises:
+        ConfigError: a property is wrong.
+    """
+    built: AdminClient = _build(AdminClient, _config(settings, {}, {}))
+    return built
 
 
 def is_fatal(error: KafkaError) -> bool:
@@ -79,6 +85,9 @@ def is_fatal(error: KafkaError) -> bool:
     return bool(error.fatal()) or error.code() in (
         KafkaError._AUTHENTICATION,
         KafkaError._FATAL,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
     )
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
-from polygon_streaming import broker
+from polygon_streaming import broker, clickhouse
 from polygon_streaming.errors import StreamError
 from polygon_streaming.rest import Rest
 from polygon_streaming.rules import RulesFile
 from polygon_streaming.settings import DoctorSettings
-from polygon_streaming.sink import connect
 from polygon_streaming.sources import open_source
 from polygon_streaming.watch import SubscriptionList
 
@@ -49,7 +48,7 @@ def _rules(settings: DoctorSettings) -> str:
 
 
 def _kafka(settings: DoctorSettings) -> str:
-    admin = AdminClient(broker.client_config(settings))
+    admin = broker.admin(settings)
     try:
         found = admin.list_topics(timeout=10)
     except KafkaException as error:
@@ -76,10 +75,15 @@ def _kafka(settings: DoctorSettings) -> str:
 def _clickhouse(settings: DoctorSettings) -> str:
     if not settings.clickhouse:
         return "left out; give --clickhouse to check it"
-    client = connect(settings.clickhouse, settings.clickhouse_password.get_secret_value())
-    version = client.command("SELECT version()")
-    exists = client.command(f"EXISTS TABLE {settings.table}")
-    client.close()
+    password = settings.clickhouse_password.get_secret_value()
+    client = clickhouse.connect(settings.clickhouse, password)
+    try:
+        version = client.command("SELECT version()")
+        exists = client.command(f"EXISTS TABLE {settings.table}")
+    except ClickHouseError as error:
+        raise clickhouse.refusal(error) from None
+    finally:
+        client.close()
     there = "is there" if int(exists) else "is missing; the sink creates it"
     return f"version {version}; table {settings.table} {there}"
 

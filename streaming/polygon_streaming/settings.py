@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
+import yaml
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -25,6 +26,8 @@ from polygon_streaming.errors import ConfigError
 
 PREFIX: Final = "POLYGON_STREAM_"
 CONFIG_VARIABLE: Final = "POLYGON_STREAM_CONFIG"
+
+_TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 Seconds = Annotated[float, Field(gt=0)]
 S = TypeVar("S", bound="Settings")
@@ -78,7 +81,14 @@ class Settings(BaseSettings):
             raise ConfigError(
                 f"{CONFIG_VARIABLE}: there is no file {path!r}. Name one or unset it."
             )
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, Path(path))
+        try:
+            file = YamlConfigSettingsSource(settings_cls, Path(path))
+        except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(
+                f"{CONFIG_VARIABLE}: {path} is no YAML of settings: {reason}."
+            ) from None
+        return init_settings, env_settings, file
 
 
 class Served(Settings):
@@ -180,7 +190,7 @@ class SinkSettings(Served):
         description="http(s)://user@host:port/database, or chdb:DIRECTORY for the embedded one",
     )
     clickhouse_password: SecretStr = SecretStr("")
-    table: str = Field("stock_aggregates", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    table: str = Field("stock_aggregates", pattern=_TABLE, description="Name of the table")
     create_table: bool = Field(True, description="Create the table if it is missing")
     group: str = Field("polygon-stream-sink", description="Consumer group")
     batch_records: int = Field(50_000, ge=1, description="Most rows of one insert")
@@ -216,7 +226,7 @@ class DoctorSettings(Settings):
     rules: Path | None = Field(None, description="YAML file of rules")
     clickhouse: str = Field("", description="As for the sink; empty leaves it out")
     clickhouse_password: SecretStr = SecretStr("")
-    table: str = "stock_aggregates"
+    table: str = Field("stock_aggregates", pattern=_TABLE)
 
 
 def load(kind: type[S], arguments: Sequence[str]) -> S:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from importlib.resources import files
 from threading import Event
-from typing import Any, Final
+from typing import Final
 
-import clickhouse_connect
 import structlog
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
-from confluent_kafka import Consumer, KafkaException, Message
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from polygon_streaming import broker, metrics
-from polygon_streaming.errors import ConfigError, StreamError
+from polygon_streaming import broker, clickhouse, metrics
+from polygon_streaming.errors import StreamError
 from polygon_streaming.settings import SinkSettings
 from polygon_streaming.status import Health
 
@@ -26,34 +24,18 @@ log = structlog.get_logger()
 
 _POLL_SECONDS: Final = 0.2
 _TRIES: Final = 6
+_LONGEST_WAIT_SECONDS: Final = 15.0
+# The group has given the partitions to others: they read again what was not committed.
+_OUTDATED: Final = (
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError._ASSIGNMENT_LOST,
+)
 _INSERT_SETTINGS: Final = {
     "input_format_skip_unknown_fields": 1,
     "input_format_null_as_default": 1,
 }
-
-
-def connect(address: str, password: str) -> Any:
-    """Return a ClickHouse client for an http(s) address, or for `chdb:DIRECTORY`.
-
-    Raises:
-        ConfigError: it cannot be reached.
-    """
-    try:
-        if address.startswith("chdb:") and not address.startswith("chdb://"):
-            return clickhouse_connect.get_client(interface="chdb", path=address[5:])
-        extra: dict[str, Any] = {"password": password} if password else {}
-        return clickhouse_connect.get_client(dsn=address, **extra)
-    except (ClickHouseError, ImportError, ValueError) as error:
-        raise ConfigError(
-            f"clickhouse: {_first_line(error)}. Give http://user@host:port/database, or "
-            "chdb:DIRECTORY with the package's extra [demo]."
-        ) from None
-
-
-def table_statement(table: str) -> str:
-    """Return the statement that creates the table."""
-    text = (files("polygon_streaming") / "stock_aggregates.sql").read_text(encoding="utf-8")
-    return text.replace("{table}", table)
 
 
 class Sink:
@@ -63,14 +45,18 @@ class Sink:
         """Connect to ClickHouse and create the table if that is wanted.
 
         Raises:
-            ConfigError: ClickHouse or a Kafka property is wrong.
+            ConfigError: ClickHouse's address or user, or a Kafka property is wrong.
+            StreamError: ClickHouse cannot be reached now.
         """
         self._settings = settings
         self._health = health
         password = settings.clickhouse_password.get_secret_value()
-        self._clickhouse = connect(settings.clickhouse, password)
+        self._clickhouse = clickhouse.connect(settings.clickhouse, password)
         if settings.create_table:
-            self._clickhouse.command(table_statement(settings.table))
+            try:
+                self._clickhouse.command(clickhouse.table_statement(settings.table))
+            except ClickHouseError as error:
+                raise clickhouse.refusal(error) from None
         self._consumer: Consumer = broker.consumer(settings, settings.group)
         self._ready = False
 
@@ -86,8 +72,8 @@ class Sink:
             while not stop.is_set():
                 batch = self._collect(stop)
                 if batch:
-                    self._insert(batch)
-                    self._consumer.commit(asynchronous=False, offsets=self._positions())
+                    self._insert(batch, stop)
+                    self._commit()
         except KafkaException as error:
             raise StreamError(f"Kafka: {error.args[0].str()}.") from error
         finally:
@@ -119,10 +105,13 @@ class Sink:
                 break
         return batch
 
-    def _insert(self, batch: Sequence[Message]) -> None:
+    def _insert(self, batch: Sequence[Message], stop: Event) -> None:
         rows = b"\n".join(value for value in (m.value() for m in batch) if value)
         began = time.monotonic()
-        for attempt in range(1, _TRIES + 1):
+        attempt = 1
+        while True:
+            if self._health is not None:
+                self._health.beat()
             try:
                 self._clickhouse.raw_insert(
                     self._settings.table,
@@ -131,36 +120,43 @@ class Sink:
                     settings=_INSERT_SETTINGS,
                 )
                 break
-            except OperationalError as error:
-                self._give_up_or_wait(attempt, batch, error)
             except ClickHouseError as error:
-                self._give_up_or_wait(_TRIES, batch, error)
+                self._give_up_or_wait(attempt, batch, error, stop)
+            attempt += 1
         metrics.inserts.labels("inserted").inc()
         metrics.inserted.inc(len(batch))
         metrics.insert_seconds.observe(time.monotonic() - began)
 
     def _give_up_or_wait(
-        self, attempt: int, batch: Sequence[Message], error: ClickHouseError
+        self, attempt: int, batch: Sequence[Message], error: ClickHouseError, stop: Event
     ) -> None:
         metrics.inserts.labels("failed").inc()
-        reason = _first_line(error)
-        if attempt >= _TRIES:
-            first, last = batch[0], batch[-1]
-            raise StreamError(
-                f"ClickHouse refuses {len(batch)} records, from {_place(first)} to {_place(last)}: "
-                f"{reason}"
-            ) from error
-        log.warning("insert failed", reason=reason, attempt=attempt)
-        time.sleep(min(2.0**attempt, 15.0))
+        reason = clickhouse.in_short(error)
+        passing = clickhouse.is_passing(error)
+        if passing and attempt < _TRIES:
+            log.warning("insert failed", reason=reason, attempt=attempt)
+            if not stop.wait(min(2.0**attempt, _LONGEST_WAIT_SECONDS)):
+                return
+        verb = "does not take" if passing else "refuses"
+        raise StreamError(
+            f"ClickHouse {verb} {len(batch)} records, from {_place(batch[0])} to "
+            f"{_place(batch[-1])}: {reason} Their offsets are not committed; the next start reads "
+            "them again."
+        ) from error
 
-    def _positions(self) -> list[Any]:
+    def _commit(self) -> None:
+        """Commit what is inserted. If that fails another sink repeats it, which the key absorbs."""
         positions = self._consumer.position(self._consumer.assignment())
-        return [position for position in positions if position.offset >= 0]
+        offsets = [position for position in positions if position.offset >= 0]
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(asynchronous=False, offsets=offsets)
+        except KafkaException as error:
+            if error.args[0].code() not in _OUTDATED:
+                raise
+            log.warning("rows will be repeated", reason=error.args[0].str())
 
 
 def _place(message: Message) -> str:
     return f"{message.topic()}[{message.partition()}]@{message.offset()}"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0][:500]

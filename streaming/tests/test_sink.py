@@ -1,14 +1,28 @@
-"""The sink's table and insert on chDB, in a process of its own (one engine a process)."""
+"""The sink's table on chDB, in a process of its own, and what becomes of inserts that fail."""
 
 import json
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from clickhouse_server import ClickHouseServer, Failure
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from polygon_streaming.clickhouse import connect
+from polygon_streaming.errors import ConfigError, StreamError
+from polygon_streaming.settings import SinkSettings
+from polygon_streaming.sink import Sink
 
 _SCRIPT = """
 import json, sys
 import clickhouse_connect
-from polygon_streaming.sink import connect, table_statement
+from polygon_streaming.clickhouse import connect, table_statement
 client = connect("chdb:" + sys.argv[1], "")
 client.command(table_statement("stock_aggregates"))
 row = json.loads(sys.argv[2])
@@ -37,3 +51,191 @@ def test_a_bar_sent_again_replaces_the_earlier_one_and_times_are_right(tmp_path:
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert json.loads(done.stdout) == [["2026-11-23 14:30:00.000", 2.5, 33.5, None, False]]
+
+
+SECRET = "pass-9f2c"
+BAD_ROW = Failure(400, 27, 'Code: 27. DB::Exception: Cannot parse input: "volume" (at row 2)')
+TOO_MANY_PARTS = Failure(500, 252, "Code: 252. DB::Exception: Too many parts (300)")
+WRONG_USER = Failure(403, 516, "Code: 516. DB::Exception: default: Authentication failed")
+GATEWAY = Failure(502, None, "<html>Bad Gateway</html>")
+
+
+@pytest.fixture
+def server() -> Iterator[ClickHouseServer]:
+    with ClickHouseServer() as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polygon_streaming.sink._LONGEST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("polygon_streaming.clickhouse._ANSWER_SECONDS", 1)
+
+
+@pytest.fixture
+def settings(mock_kafka: str, server: ClickHouseServer, tmp_path: Path) -> SinkSettings:
+    """A sink with five records before it, on one partition."""
+    run = tmp_path.name
+    given = SinkSettings.model_validate(
+        {
+            "bootstrap_servers": mock_kafka,
+            "filtered_topic": f"filtered-{run}",
+            "group": f"sink-{run}",
+            "clickhouse": server.address,
+            "clickhouse_password": SECRET,
+            "batch_seconds": 0.2,
+        }
+    )
+    producer = Producer({"bootstrap.servers": mock_kafka})
+    for number in range(5):
+        value = json.dumps({**RECORD, "volume": number})
+        producer.produce(given.filtered_topic, value, partition=0)
+    assert producer.flush(10) == 0
+    return given
+
+
+def _committed(settings: SinkSettings) -> int:
+    consumer = Consumer(
+        {"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.group}
+    )
+    (place,) = consumer.committed([TopicPartition(settings.filtered_topic, 0)], timeout=10)
+    consumer.close()
+    return max(0, place.offset)
+
+
+def _run_until(settings: SinkSettings, done: Callable[[], bool]) -> None:
+    """Run a sink until a condition holds; what ends the sink earlier is raised."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(Sink(settings).run, stop)
+        deadline = time.monotonic() + 30
+        while not (done() or running.done() or time.monotonic() > deadline):
+            time.sleep(0.02)
+        stop.set()
+        running.result(20)
+
+
+def _volumes(server: ClickHouseServer) -> list[int]:
+    return sorted(row["volume"] for row in server.rows)
+
+
+def test_what_passes_by_itself_is_tried_again_and_nothing_is_lost(
+    settings: SinkSettings, server: ClickHouseServer
+) -> None:
+    server.failures.extend(
+        [GATEWAY, TOO_MANY_PARTS, Failure(503), Failure(kind="silence"), Failure(kind="cut")]
+    )
+    _run_until(settings, lambda: bool(server.rows))
+    assert server.inserts == 6
+    assert _volumes(server) == [0, 1, 2, 3, 4]
+    assert _committed(settings) == 5
+
+
+def test_a_clickhouse_that_stays_away_ends_the_sink_with_its_offsets_behind(
+    settings: SinkSettings, server: ClickHouseServer
+) -> None:
+    server.failures.extend([GATEWAY] * 6)
+    with pytest.raises(StreamError, match=r"does not take 5 records, from .*@0 to .*@4") as caught:
+        _run_until(settings, lambda: False)
+    assert "Bad Gateway" in str(caught.value)
+    assert caught.value.exit_status == 1
+    assert (server.inserts, server.rows, _committed(settings)) == (6, [], 0)
+    _run_until(settings, lambda: bool(server.rows))
+    assert _volumes(server) == [0, 1, 2, 3, 4]
+    assert _committed(settings) == 5
+
+
+@pytest.mark.parametrize("failure", [BAD_ROW, WRONG_USER], ids=["bad row", "password changed"])
+def test_a_refusal_is_not_tried_again_and_says_what_is_refused(
+    settings: SinkSettings, server: ClickHouseServer, failure: Failure
+) -> None:
+    server.failures.append(failure)
+    with pytest.raises(StreamError, match=r"refuses 5 records, from .*\[0\]@0 to .*@4") as caught:
+        _run_until(settings, lambda: False)
+    assert failure.words[:30] in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert caught.value.exit_status == 1
+    assert (server.inserts, server.rows, _committed(settings)) == (1, [], 0)
+
+
+def test_a_stop_does_not_wait_for_the_next_try(
+    settings: SinkSettings, server: ClickHouseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polygon_streaming.sink._LONGEST_WAIT_SECONDS", 60.0)
+    server.failures.extend([GATEWAY] * 6)
+    started = time.monotonic()
+    with pytest.raises(StreamError, match="not committed; the next start reads them again"):
+        _run_until(settings, lambda: server.inserts == 4)
+    # 2, 4 and 8 s were waited for before.
+    assert time.monotonic() - started < 22
+    assert _committed(settings) == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "failure", "status", "words"),
+    [
+        ("SELECT version()", WRONG_USER, 2, "Authentication failed"),
+        ("SELECT version()", GATEWAY, 1, "HTTP status 502"),
+        ("CREATE TABLE", Failure(403, 497, "Code: 497. Not enough privileges"), 2, "privileges"),
+        ("CREATE TABLE", Failure(503), 1, "HTTP status 503"),
+    ],
+)
+def test_what_ends_the_start_says_whether_a_restart_helps(
+    settings: SinkSettings,
+    server: ClickHouseServer,
+    start: str,
+    failure: Failure,
+    status: int,
+    words: str,
+) -> None:
+    server.refuse[start] = failure
+    with pytest.raises(StreamError, match=words) as caught:
+        Sink(settings)
+    assert caught.value.exit_status == status
+    assert SECRET not in str(caught.value)
+
+
+def test_a_clickhouse_that_is_down_is_worth_a_restart() -> None:
+    with pytest.raises(StreamError, match=r"clickhouse: .*Connection refused") as caught:
+        connect("http://127.0.0.1:1/default", SECRET)
+    assert caught.value.exit_status == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [f"user:{SECRET}@host", f"tcp://user:{SECRET}@host:9000", f"http://user:{SECRET}#x@host:1/d"],
+)
+def test_an_address_of_another_form_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(ConfigError, match="Give http://user@host:port/database") as caught:
+        connect(address, "")
+    assert SECRET[:4] not in str(caught.value)
+
+
+class OutdatedConsumer:
+    """A member whose partitions were given to another one while it inserted."""
+
+    def __init__(self, positions: list[TopicPartition]) -> None:
+        self.positions = positions
+        self.commits = 0
+
+    def assignment(self) -> list[TopicPartition]:
+        return self.positions
+
+    def position(self, _: Any) -> list[TopicPartition]:
+        return self.positions
+
+    def commit(self, **_: Any) -> None:
+        self.commits += 1
+        raise KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION))
+
+
+@pytest.mark.parametrize(("offset", "commits"), [(7, 1), (-1001, 0)])
+def test_a_rebalance_during_an_insert_does_not_end_the_sink(
+    settings: SinkSettings, offset: int, commits: int
+) -> None:
+    sink = Sink(settings)
+    consumer = OutdatedConsumer([TopicPartition(settings.filtered_topic, 0, offset)])
+    sink._consumer.close()
+    sink._consumer = cast("Any", consumer)
+    sink._commit()
+    assert consumer.commits == commits
