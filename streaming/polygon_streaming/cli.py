@@ -17,6 +17,8 @@ from polygon_streaming.errors import StreamError
 from polygon_streaming.status import Health
 
 _STUCK_SECONDS: Final = 75.0
+# Container platforms kill after 20 to 30 s; a stop in order takes a second or two.
+_STOP_SECONDS: Final = 18.0
 
 _HELP: Final = """\
 polygon-stream carries Polygon.io (Massive.com) market data through Kafka.
@@ -67,6 +69,8 @@ def main() -> None:
     except StreamError as error:
         sys.stderr.write(f"polygon-stream {name}: {error}\n")
         sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _feed(arguments: list[str]) -> int:
@@ -106,7 +110,7 @@ def _filter(arguments: list[str]) -> int:
     stop = _stop_on_signal()
     health = Health(lambda: stage.problems())
     stage = Filter(given, health)
-    Thread(target=_end_if_stuck, args=(health,), name="stuck", daemon=True).start()
+    Thread(target=_end_if_stuck, args=("filter", health, stop), daemon=True).start()
     with StatusServer(given.http_host, given.http_port, health, "filter"):
         stage.run(stop)
     return 0
@@ -121,6 +125,7 @@ def _sink(arguments: list[str]) -> int:
     stop = _stop_on_signal()
     health = Health(lambda: stage.problems())
     stage = Sink(given, health)
+    Thread(target=_end_if_stuck, args=("sink", health, stop), daemon=True).start()
     with StatusServer(given.http_host, given.http_port, health, "sink"):
         stage.run(stop)
     return 0
@@ -157,15 +162,25 @@ async def _beat(health: Health) -> None:
         await asyncio.sleep(0.5)
 
 
-def _end_if_stuck(health: Health) -> None:
-    """End the process if its loop no longer goes round; what it had not committed is read again.
+def _end_if_stuck(stage: str, health: Health, stop: Event) -> None:
+    """End the process if it no longer goes round, or does not stop in time.
 
-    Seen with librdkafka 2.16: `send_offsets_to_transaction` does not return, whatever its timeout,
-    if the coordinator's broker dies at that moment.
+    What it had not committed is read again. Seen with librdkafka 2.16:
+    `send_offsets_to_transaction` does not return, whatever its timeout, if the coordinator's broker
+    dies at that moment.
     """
-    while health.stuck_seconds() < _STUCK_SECONDS:
-        time.sleep(1)
-    sys.stderr.write("polygon-stream filter: Kafka's client has not answered. Start it again.\n")
+    while not stop.wait(1):
+        if health.stuck_seconds() >= _STUCK_SECONDS:
+            _end_now(f"{stage}: it has not gone on for {_STUCK_SECONDS:.0f} s. Start it again.")
+    time.sleep(_STOP_SECONDS)
+    _end_now(
+        f"{stage}: a call has not returned within {_STOP_SECONDS:.0f} s of the stop. Nothing is "
+        "lost: the next start reads again what was not committed."
+    )
+
+
+def _end_now(words: str) -> None:
+    sys.stderr.write(f"polygon-stream {words}\n")
     sys.stderr.flush()
     os._exit(1)
 

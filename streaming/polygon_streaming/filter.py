@@ -287,10 +287,7 @@ class Filter:
         error = message.error()
         if error is None:
             return True
-        if broker.is_fatal(error) or error.code() in (
-            KafkaError.FENCED_INSTANCE_ID,
-            KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        ):
+        if broker.is_fatal(error):
             raise KafkaException(error)
         log.warning("consumer", reason=error.str())
         return False
@@ -307,6 +304,8 @@ class Filter:
     def _on_change(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._jumps.reset()
         self._lag_due = 0.0
+        # Another member now reports the partitions that went.
+        metrics.lag.clear()
         log.info("partitions changed", partitions=[p.partition for p in partitions])
 
     def _note_lag(self) -> None:
@@ -332,4 +331,4 @@ class Filter:
 
 
 def _text(header: str | bytes | None) -> str:
-    return header.decode() if isinstance(header, bytes) else header or ""
+    return header.decode(errors="replace") if isinstance(header, bytes) else header or ""

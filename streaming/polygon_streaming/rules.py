@@ -103,10 +103,11 @@ def parse(text: str) -> Rules:
     try:
         content = yaml.safe_load(text)
         return Rules.model_validate({} if content is None else content)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The rules are no YAML: {' '.join(str(error).split())}.") from None
     except ValidationError as error:
         raise ConfigError(f"The rules are refused. {_sentences(error)}") from None
+    # ValueError is what a date that there is not is to PyYAML.
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"The rules are no YAML: {' '.join(str(error).split())}.") from None
 
 
 class Judge:

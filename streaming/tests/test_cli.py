@@ -5,12 +5,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
+from clickhouse_server import ClickHouseServer, Failure
 from polygon_sandbox import StreamSandbox
 from topics import values_of
 
+from polygon_streaming import cli
 from polygon_streaming.stamps import from_text
+from polygon_streaming.status import Health
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
 
@@ -43,7 +47,8 @@ def test_help_names_every_command_and_each_explains_itself() -> None:
         (["feed", "--api-key", "k", "--subscriptions", "none.csv"], "none.csv cannot be read"),
         (["filter", "--rules", "none.yaml"], "none.yaml cannot be read"),
         (["filter", "--kafka", "nonsense=1"], 'No such configuration property: "nonsense"'),
-        (["sink", "--clickhouse", "http://127.0.0.1:1/x"], "clickhouse: "),
+        (["doctor", "--table", "no table"], "table: String should match pattern"),
+        (["sink", "--clickhouse", "localhost:8123"], "clickhouse: the address has an unknown form"),
     ],
 )
 def test_wrong_usage_is_a_sentence_and_status_2(arguments: list[str], words: str) -> None:
@@ -51,6 +56,59 @@ def test_wrong_usage_is_a_sentence_and_status_2(arguments: list[str], words: str
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["markets: [stocks", "- stocks"])
+def test_a_settings_file_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    done = _run("filter", POLYGON_STREAM_CONFIG=str(path))
+    assert done.returncode == 2
+    assert f"POLYGON_STREAM_CONFIG: {path} is no YAML of settings" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_clickhouse_that_is_down_is_status_1() -> None:
+    done = _run("sink", "--clickhouse", "http://127.0.0.1:1/x")
+    assert done.returncode == 1
+    assert "clickhouse: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "problem"), [("kafka", "nonsense"), ("clickhouse", "privileges")])
+def test_the_doctor_has_words_for_what_raises_elsewhere(name: str, problem: str) -> None:
+    with ClickHouseServer() as server:
+        server.refuse["EXISTS"] = Failure(403, 497, "Code: 497. Not enough privileges")
+        done = _run("doctor", "--kafka", "nonsense=1", "--clickhouse", server.address)
+    lines = {line.split()[1]: line for line in done.stdout.splitlines()}
+    assert done.returncode == 1
+    assert lines[name].startswith("WRONG")
+    assert problem in lines[name]
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_is_no_traceback(tmp_path: Path) -> None:
+    process = subprocess.Popen(  # noqa: S603
+        [COMMAND, "heal", "--api-key", "k", "--bootstrap-servers", "127.0.0.1:1"],
+        stderr=(tmp_path / "log").open("w"),
+    )
+    time.sleep(3)  # it waits 45 s for its partitions
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_stop_that_takes_too_long_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr("polygon_streaming.cli.os._exit", end)
+    monkeypatch.setattr("polygon_streaming.cli._STOP_SECONDS", 0.1)
+    stop = Event()
+    stop.set()
+    with pytest.raises(SystemExit) as caught:
+        cli._end_if_stuck("filter", Health(list), stop)
+    assert caught.value.code == 1
 
 
 def test_sigterm_drains_and_exits_0(mock_kafka: str, server: StreamSandbox, tmp_path: Path) -> None:

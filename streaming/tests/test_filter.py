@@ -7,8 +7,10 @@ from typing import Any, cast
 import msgspec
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from prometheus_client import REGISTRY
 from recording import RecordingProducer
 
+from polygon_streaming import metrics
 from polygon_streaming.errors import StreamError
 from polygon_streaming.filter import Filter
 from polygon_streaming.settings import FilterSettings
@@ -205,3 +207,21 @@ def test_a_stopping_filter_does_not_wait_for_brokers_for_ever(
     monkeypatch.setattr(stage, "_process", stopped_meanwhile)
     with pytest.raises(StreamError, match="Stopped in mid-transaction"):
         stage.run(stop)
+
+
+def test_a_header_that_is_no_text_stops_nothing() -> None:
+    (message,) = _messages(_bar(1))
+    message.sent["market"] = b"\xff"
+    stage, producer, _, stop = _stage([[message]])
+    stage.run(stop)
+    (record,) = producer.of("custom_filtered_stock_data_topic")
+    assert msgspec.json.decode(record.value)["market"] == "\ufffd"
+
+
+def test_the_lag_of_partitions_that_went_to_another_is_no_longer_told() -> None:
+    stage, _, _, _ = _stage([])
+    metrics.lag.labels("3").set(100)
+    stage._on_change(cast("Any", None), [TopicPartition("polygon_stream_aggregates", 3)])
+    assert REGISTRY.get_sample_value("polygon_consumer_lag_records", {"partition": "3"}) is None
+    stage._note_lag()
+    assert REGISTRY.get_sample_value("polygon_consumer_lag_records", {"partition": "1"}) == 0

@@ -102,3 +102,9 @@ def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> No
 def test_a_missing_file_is_an_error_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         RulesFile(tmp_path / "none.yaml", 1)
+
+
+@pytest.mark.parametrize("text", ["include: [", "include: [2026-13-01]"])
+def test_what_is_no_yaml_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ConfigError, match="The rules are no YAML"):
+        parse(text)
