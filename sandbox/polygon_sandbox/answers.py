@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from polygon_sandbox import paging, replies
+from polygon_sandbox import aggregates, paging, replies
 from polygon_sandbox.contract import Endpoint, Query, parse, parse_day
 from polygon_sandbox.listings import Row
 from polygon_sandbox.plan import Plan
@@ -31,6 +31,10 @@ def answer(world: World, plan: Plan, ask: Ask) -> Reply:
     query = parse(ask.endpoint, ask.pairs, ask.strict)
     if kind == "grouped":
         return _grouped(world, plan, market, parse_day(ask.path_values["date"]), query)
+    if kind == "range":
+        if "cursor" in query.text:
+            query = parse(ask.endpoint, aggregates.resumed(query.text))
+        return aggregates.answer(world, plan, ask.url, ask.path_values, query)
     if ask.endpoint.paged:
         return _paged(world, plan, ask, query)
     return _PLAIN[kind](world, query)

@@ -129,6 +129,12 @@ TICKERS = Endpoint(
     },
     Paged(TICKER_SORTS, default_limit=100, default_order="asc"),
 )
+RANGE = Endpoint(
+    "range",
+    "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}",
+    {"adjusted": _FLAG},
+    Paged(("asc", "desc"), default_limit=5000, default_order="asc", max_limit=50_000),
+)
 # Unverified: newest first by default; the spec's example of splits descends.
 SPLITS = Endpoint(
     "splits",
@@ -172,6 +178,7 @@ ENDPOINTS = (
         "grouped/crypto", _GROUPED.format(locale="global", market="crypto"), {"adjusted": _FLAG}
     ),
     Endpoint("grouped/fx", _GROUPED.format(locale="global", market="fx"), {"adjusted": _FLAG}),
+    RANGE,
     TICKERS,
     Endpoint(
         "types",

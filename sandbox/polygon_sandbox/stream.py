@@ -24,7 +24,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from polygon_sandbox.stream_faults import StreamFault, StreamFaults
-from polygon_sandbox.tape import Tape
+from polygon_sandbox.tape import ClockTape, Tape
 
 DEFAULT_SYMBOLS = tuple(f"SYM{n}" for n in range(1, 501))
 _KEY = "sandbox-key-0123456789"
@@ -71,6 +71,7 @@ class StreamSandbox:
         not_authorized: Iterable[str] = (),
         limit: int | None = None,
         live: bool = False,
+        clocked: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -86,6 +87,8 @@ class StreamSandbox:
             not_authorized: channels that the plan does not include.
             limit: stop after so many events in all.
             live: let events happen, and be numbered, while nobody listens.
+            clocked: instead of a rate, send each bar once, when its window is over, with the
+                values that a `Sandbox` of the same seed gives for it afterwards.
             host: address to listen on.
             port: 0 takes a free one.
         """
@@ -95,6 +98,7 @@ class StreamSandbox:
         self.limit = limit
         self.faults = StreamFaults()
         self.tape = Tape(symbols, seed)
+        self._clock_tape = ClockTape(symbols, seed) if clocked else None
         self.sent = 0
         self.connections: list[float] = []
         self.received: list[dict[str, Any]] = []
@@ -170,7 +174,8 @@ class StreamSandbox:
             await web.TCPSite(runner, self._address, self._port).start()
             self._port = runner.addresses[0][1]
             self._ready.set()
-            playing = asyncio.create_task(self._play())
+            tape = self._clock_tape
+            playing = asyncio.create_task(self._play_bars(tape) if tape else self._play())
             await self._stop.wait()
             playing.cancel()
             for client in list(self._clients):
@@ -259,10 +264,7 @@ class StreamSandbox:
         started, due = time.monotonic(), 0.0
         while True:
             await asyncio.sleep(max(0.001, min(0.05, self.events_per_frame / self.rate / 2)))
-            while self._extra:
-                frame = self._extra.popleft()
-                for client in self._ready_clients():
-                    await self._deliver(client, str(frame))
+            await self._send_extra()
             now = time.monotonic()
             due += self.rate * (now - started)
             started = now
@@ -275,6 +277,33 @@ class StreamSandbox:
                 for client in self._ready_clients():
                     await self._send_events(client)
                 await asyncio.sleep(0)
+
+    async def _play_bars(self, tape: ClockTape) -> None:
+        """Send the bars of each second when it is over."""
+        second = int(time.time())
+        while True:
+            await asyncio.sleep(0.02)
+            await self._send_extra()
+            while second < int(time.time()):
+                second += 1
+                for client in self._ready_clients():
+                    await self._send_bars(client, tape, second)
+
+    async def _send_bars(self, client: _Client, tape: ClockTape, second: int) -> None:
+        events: list[bytes] = []
+        for name in sorted(client.subscriptions):
+            channel, _, symbol = name.partition(".")
+            if symbol == "*" or symbol in self._known:
+                events += tape.events(channel, symbol, second)
+        if events:
+            self.sent += len(events)
+            await self._deliver(client, f"[{b','.join(events).decode()}]")
+
+    async def _send_extra(self) -> None:
+        while self._extra:
+            frame = self._extra.popleft()
+            for client in self._ready_clients():
+                await self._deliver(client, str(frame))
 
     async def _send_events(self, client: _Client) -> None:
         names = sorted(client.subscriptions)

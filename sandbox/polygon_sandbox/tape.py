@@ -10,6 +10,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import orjson
+
+from polygon_sandbox.intraday import Intraday, rest_ticker
+
 # Field of the symbol, and length of the bar in milliseconds, by event type.
 _BARS = {
     "A": ("sym", 1000),
@@ -83,3 +87,33 @@ class Tape:
             f'"h":{high:.4f},"l":{low:.4f},"a":{opening:.4f},"z":{volume // 20},'
             f'"s":{end - length},"e":{end},"n":{self.number}}}'
         ).encode()
+
+
+class ClockTape:
+    """The bars that are over at an instant, one a symbol and window, as REST has them later."""
+
+    def __init__(self, symbols: Sequence[str], seed: int = 7) -> None:
+        """Open a tape; see `Tape`."""
+        self.symbols = list(symbols)
+        self.number = 0
+        self._bars = Intraday(seed)
+
+    def events(self, channel: str, symbol: str, second: int) -> list[bytes]:
+        """Return the bars of a subscription whose window ends at a second since 1970."""
+        field, length = _BARS.get(channel, ("", 0))
+        if not length or second * 1000 % length:
+            return []
+        symbols = self.symbols if symbol == "*" else [symbol]
+        return [self._event(channel, field, each, second, length // 1000) for each in symbols]
+
+    def _event(self, channel: str, field: str, symbol: str, end: int, seconds: int) -> bytes:
+        self.number += 1
+        bar = self._bars.bar(rest_ticker(channel, symbol), end - seconds, seconds)
+        return orjson.dumps(
+            {
+                "ev": channel, field: symbol, "v": bar.volume, "dv": f"{bar.volume}.0",
+                "av": bar.traded, "vw": bar.vwap, "o": bar.open, "c": bar.close, "h": bar.high,
+                "l": bar.low, "z": bar.volume // bar.trades, "s": bar.start * 1000,
+                "e": end * 1000, "n": self.number,
+            }
+        )  # fmt: skip

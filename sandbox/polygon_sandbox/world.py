@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from threading import RLock
@@ -16,6 +17,7 @@ from polygon_sandbox.catalog import IndexCache, event_entries, ticker_entries
 from polygon_sandbox.clock import Clock, last_nightly_batch, to_ns
 from polygon_sandbox.companies import Sizes, found
 from polygon_sandbox.contract import Query
+from polygon_sandbox.intraday import Bar, Intraday
 from polygon_sandbox.listings import STOCK_MARKETS, DelistedStyle, Register, Row
 from polygon_sandbox.paging import Marker, Paging, Undated
 from polygon_sandbox.reference import (
@@ -123,6 +125,20 @@ class World:
             if self._elapsed(market, day) >= 1:
                 self._keep(key, answer)
             return answer
+
+    def intraday(
+        self, ticker: str, seconds: int, first_ms: int, last_ms: int, descending: bool = False
+    ) -> Iterator[Bar]:
+        """The bars of so many seconds that start from `first_ms` to `last_ms` and are over by now.
+
+        None for a ticker that is not active.
+        """
+        with self._lock:
+            known = any(row.active and row.ticker == ticker for row in self._register)
+            over = int(self.now.timestamp())
+        last = min(last_ms // 1000, over - seconds)
+        bars = Intraday(self._seed).bars(ticker, seconds, -(-first_ms // 1000), last, descending)
+        return bars if known else iter(())
 
     def tickers(self, market: str, active: bool = True) -> list[Row]:
         """All rows the tickers endpoint has for a market, in ticker order."""
