@@ -30,6 +30,14 @@ from polygon_streaming.stamps import now_ms, to_text
 log = structlog.get_logger()
 
 _JOIN_SECONDS: Final = 45.0
+# A bar comes a second or two after its window: one that had ended when the gap began may have been
+# on its way.
+_LATE_MS: Final = 5_000
+# A wildcard's gap takes minutes at the pace of a paid plan and hours at that of the free one. The
+# group must not take the partition away meanwhile.
+_MAX_POLL_MS: Final = 86_400_000
+# What an undelivered record was taken for that does not say its type.
+_SECOND_BARS: Final = {"crypto": "XAS", "forex": "CAS"}
 
 
 @dataclass(slots=True)
@@ -52,7 +60,9 @@ class Healer:
         )
         self._producer: Producer = broker.producer(settings, {}, self._on_failure)
         self._consumer: Consumer = broker.consumer(
-            settings, settings.group, {"enable.partition.eof": True}
+            settings,
+            settings.group,
+            {"enable.partition.eof": True, "max.poll.interval.ms": _MAX_POLL_MS},
         )
         self._undelivered = 0
 
@@ -60,7 +70,7 @@ class Healer:
         """Heal every gap that this group has not healed, and return what was done.
 
         Raises:
-            StreamError: REST or Kafka refuses; healed gaps stay healed.
+            StreamError: REST or Kafka refuses, or it is too early; healed gaps stay healed.
         """
         done = Healed()
         self._consumer.subscribe([self._settings.gaps_topic])
@@ -122,13 +132,16 @@ class Healer:
         """Return channel and symbol of each series of bars that the gap cut."""
         for name in gap.subscriptions:
             channel, _, symbol = name.partition(".")
-            if channel == "?":  # an undelivered record does not say its type
-                channel = "A" if gap.market in ("stocks", "options", "indices") else "XAS"
+            if channel == "?":
+                channel = _SECOND_BARS.get(gap.market, "A")
             if channel not in AGGREGATE_SECONDS:
                 log.warning("not healed", subscription=name, reason="only bars can be")
                 done.left_out += 1
                 continue
             symbols = self._every(gap) if symbol == WILDCARD else [symbol]
+            if not symbols:
+                log.warning("not healed", subscription=name, reason="no list of what traded")
+                done.left_out += 1
             beyond = len(symbols) - self._settings.max_symbols
             if beyond > 0:
                 log.warning("not healed", subscription=name, symbols=beyond, fix="--max-symbols")
@@ -150,7 +163,7 @@ class Healer:
         length_ms = 1000 * AGGREGATE_SECONDS[channel]
         timespan = "second" if length_ms == 1000 else "minute"
         # The bar in which the gap begins may be missing too.
-        start_ms = gap.start_ms // length_ms * length_ms
+        start_ms = (gap.start_ms - _LATE_MS) // length_ms * length_ms
         ticker = rest_ticker(gap.market, symbol)
         headers: list[tuple[str, str | bytes | None]] = [
             ("market", gap.market),
@@ -161,6 +174,8 @@ class Healer:
         ]
         count = 0
         for bar in self._rest.bars(ticker, timespan, start_ms, gap.end_ms):
+            if bar["t"] + length_ms > now_ms():
+                continue  # it is not over, and the stream is there again to bring it whole
             value = msgspec.json.encode(event(channel, symbol, bar))
             self._produce(value, symbol, headers)
             count += 1
@@ -192,9 +207,9 @@ def event(channel: str, symbol: str, bar: dict[str, Any]) -> dict[str, Any]:
 def rest_ticker(market: str, symbol: str) -> str:
     """Return how the REST API calls a symbol of the stream: `X:BTCUSD` for `BTC-USD`."""
     prefix = {"crypto": "X:", "forex": "C:"}.get(market)
-    if prefix is None or symbol.startswith(prefix):
+    if prefix is None:
         return symbol
-    return prefix + symbol.replace("-", "").replace("/", "")
+    return prefix + symbol.removeprefix(prefix).replace("-", "").replace("/", "")
 
 
 def stream_symbol(market: str, ticker: str) -> str:

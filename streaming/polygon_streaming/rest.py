@@ -12,6 +12,7 @@ import structlog
 import urllib3
 
 from polygon_streaming.errors import ConfigError, StreamError
+from polygon_streaming.stamps import now_ms
 
 log = structlog.get_logger()
 
@@ -20,6 +21,7 @@ _TIMEOUT: Final = urllib3.Timeout(connect=10, read=60)
 _RETRIES: Final = urllib3.Retry(
     total=6, backoff_factor=2, backoff_max=60, status_forcelist=(429, 500, 502, 503, 504)
 )
+_DELAY_MS: Final = 15 * 60_000
 _GROUPED: Final = {
     "stocks": "us/market/stocks",
     "crypto": "global/market/crypto",
@@ -42,16 +44,28 @@ class Rest:
     ) -> Iterator[dict[str, Any]]:
         """Return the bars that start in a window, oldest first, as `/v2/aggs` gives them.
 
+        A plan with delayed data has no bars of the last quarter of an hour yet.
+
         Args:
             ticker: in the REST API's notation.
             timespan: `second` or `minute`.
             start_ms: first instant, milliseconds since 1970 UTC; `end_ms` the last.
+
+        Raises:
+            ConfigError: key or plan do not allow it.
+            StreamError: the API does not answer, or it is too early to ask.
         """
         path = f"/v2/aggs/ticker/{quote(ticker, safe=':')}/range/1/{timespan}/{start_ms}/{end_ms}"
         query = {"adjusted": "false", "sort": "asc", "limit": "50000"}
         url: str | None = f"{self._base}{path}?{urlencode(query)}"
         while url:
             answer = self._get(url)
+            late_ms = end_ms + _DELAY_MS - now_ms()
+            if answer.get("status") == "DELAYED" and late_ms > 0:
+                raise StreamError(
+                    "The plan's data are 15 minutes late, and the gap is younger. Heal again in "
+                    f"{-(-late_ms // 60_000)} minutes."
+                )
             yield from answer.get("results") or []
             url = self._same_host(answer.get("next_url"))
 
@@ -79,9 +93,15 @@ class Rest:
         path = urlsplit(url).path
         try:
             answer = self._http.request("GET", url, headers=self._headers, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
+            reason = getattr(error, "reason", None) or error
+            raise StreamError(f"{self._base}{path}: {reason}.") from None
+        try:
             content = json.loads(answer.data)
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise StreamError(f"{self._base}{path}: {type(error).__name__}.") from None
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise StreamError(f"{self._base}{path} answers {answer.status}, and no JSON object.")
         words = content.get("error") or content.get("message") or ""
         if answer.status == 401:
             raise ConfigError(f"The API does not accept the key: {words!r}. Check POLYGON_API_KEY.")

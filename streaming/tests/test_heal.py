@@ -4,19 +4,20 @@ import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from polygon_streaming.clean import clean, read
-from polygon_streaming.errors import ConfigError
+from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.gaps import Gap
 from polygon_streaming.heal import Healer, rest_ticker, stream_symbol
 from polygon_streaming.settings import HealSettings
+from polygon_streaming.stamps import now_ms
 
-START = 1795444200000
+START = 1763994600000  # 2025-11-24 14:30 UTC
 
 
 class _Rest(BaseHTTPRequestHandler):
@@ -24,6 +25,8 @@ class _Rest(BaseHTTPRequestHandler):
 
     asked: list[str]
     keys: list[str]
+    odd: ClassVar[dict[str, Any]] = {}
+    status = "DELAYED"
 
     def do_GET(self) -> None:
         type(self).asked.append(self.path)
@@ -35,13 +38,16 @@ class _Rest(BaseHTTPRequestHandler):
         if parts[3] == "grouped":
             self._reply(200, {"status": "OK", "results": [{"T": "AAPL"}, {"T": "MSFT"}]})
             return
+        if parts[4] in self.odd:
+            self._reply(200, self.odd[parts[4]])
+            return
         start, end = int(parts[8]), int(parts[9])
         step = 1000 if parts[7] == "second" else 60_000
         bars = [
             {"t": t, "o": 10, "h": 12.5, "l": 9, "c": 11, "v": 33.5, "vw": 10.5, "n": 3}
             for t in range(-(-start // step) * step, end + 1, step)
         ]
-        body: dict[str, Any] = {"status": "DELAYED", "results": bars[:2]}
+        body: dict[str, Any] = {"status": self.status, "results": bars[:2]}
         if len(bars) > 2:
             following = "/".join([*parts[:8], str(bars[2]["t"]), str(end)])
             body["next_url"] = f"https://elsewhere.example{following}?cursor=x"
@@ -50,7 +56,7 @@ class _Rest(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
-    def _reply(self, status: int, body: dict[str, Any]) -> None:
+    def _reply(self, status: int, body: Any) -> None:
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
@@ -60,7 +66,7 @@ class _Rest(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def rest() -> Iterator[tuple[str, type[_Rest]]]:
-    handler = type("Handler", (_Rest,), {"asked": [], "keys": []})
+    handler = type("Handler", (_Rest,), {"asked": [], "keys": [], "odd": {}})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", handler
@@ -123,9 +129,10 @@ def test_a_gap_is_filled_with_bars_that_the_filter_reads(
     done = Healer(settings).run()
     assert (done.gaps, done.left_out, done.unreadable) == (1, 0, 0)
     records = _raw(settings)
-    assert done.bars == len(records) == 6
-    assert [event["s"] for event, _, _ in records] == [START + 1000 * n for n in range(6)]
-    event, headers, value = records[0]
+    # From five seconds before the gap: bars are sent a little after their window.
+    assert done.bars == len(records) == 11
+    assert [event["s"] for event, _, _ in records] == [START + 1000 * n for n in range(-5, 6)]
+    event, headers, value = records[5]
     assert event == {
         "ev": "A", "sym": "AAPL", "v": 33.5, "vw": 10.5, "o": 10, "c": 11, "h": 12.5, "l": 9,
         "s": START, "e": START + 1000,
@@ -136,7 +143,7 @@ def test_a_gap_is_filled_with_bars_that_the_filter_reads(
     assert bar is not None
     assert clean(bar, "stocks", START, healed=True).volume == 33.5
     # The next page is asked for at the configured host, and the key is never in an address.
-    assert len(handler.asked) == 3
+    assert len(handler.asked) == 6
     assert set(handler.keys) == {"Bearer good"}
     assert not any("good" in path for path in handler.asked)
 
@@ -162,7 +169,7 @@ def test_wildcards_minutes_and_what_cannot_be_healed(
     assert done.left_out == 1
     symbols = {(event["ev"], event["sym"]) for event, _, _ in _raw(settings)}
     assert symbols == {("AM", "AAPL"), ("AM", "MSFT")}
-    assert "/market/stocks/2026-11-22" in handler.asked[0]
+    assert "/market/stocks/2025-11-23" in handler.asked[0]
     assert "/range/1/minute/" in handler.asked[1]
 
 
@@ -176,12 +183,88 @@ def test_a_wrong_key_is_named_and_the_gap_stays(
     assert Healer(_settings(mock_kafka, url, "key")).run().gaps == 1
 
 
+def test_a_wildcard_of_a_market_without_daily_bars_is_left_out_and_said(
+    mock_kafka: str, rest: tuple[str, type[_Rest]]
+) -> None:
+    settings = _settings(mock_kafka, rest[0], "options")
+    _record(settings, _gap(["A.*"], market="options"))
+    done = Healer(settings).run()
+    assert (done.gaps, done.bars, done.left_out) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("market", "symbol", "event_type"),
+    [("stocks", "AAPL", "A"), ("futures/cme", "ESZ6", "A"), ("crypto", "BTC-USD", "XAS"),
+     ("forex", "EUR/USD", "CAS")],
+)  # fmt: skip
+def test_what_does_not_say_its_type_is_healed_with_second_bars(
+    mock_kafka: str, rest: tuple[str, type[_Rest]], market: str, symbol: str, event_type: str
+) -> None:
+    settings = _settings(mock_kafka, rest[0], f"type-{event_type}-{symbol[:2]}")
+    _record(settings, _gap([f"?.{symbol}"], seconds=1, market=market))
+    Healer(settings).run()
+    found = {(event["ev"], read(value).ev) for event, _, value in _raw(settings)}  # type: ignore[union-attr]
+    assert found == {(event_type, event_type)}
+
+
+def test_bars_that_are_not_over_are_left_to_the_stream(
+    mock_kafka: str, rest: tuple[str, type[_Rest]]
+) -> None:
+    rest[1].status = "OK"
+    settings = _settings(mock_kafka, rest[0], "now")
+    before = now_ms()
+    gap = Gap("stocks", before - 90_000, before + 1, "disconnected: x", ["AM.AAPL"], "f")
+    _record(settings, gap)
+    Healer(settings).run()
+    events = [event for event, _, _ in _raw(settings)]
+    assert events
+    assert all(event["e"] <= now_ms() for event in events)
+
+
+def test_a_delayed_plan_is_asked_again_later(
+    mock_kafka: str, rest: tuple[str, type[_Rest]]
+) -> None:
+    settings = _settings(mock_kafka, rest[0], "delayed")
+    before = now_ms()
+    _record(settings, Gap("stocks", before - 60_000, before, "disconnected: x", ["A.AAPL"], "f"))
+    with pytest.raises(StreamError, match=r"15 minutes late.*Heal again in 1[45] minutes"):
+        Healer(settings).run()
+    rest[1].status = "OK"
+    assert Healer(settings).run().gaps == 1, "the gap has stayed"
+
+
+@pytest.mark.parametrize("body", [[], "no", 7])
+def test_an_answer_that_is_no_object_is_an_error_in_words(
+    mock_kafka: str, rest: tuple[str, type[_Rest]], body: Any
+) -> None:
+    settings = _settings(mock_kafka, rest[0], f"odd-{type(body).__name__}")
+    rest[1].odd["AAPL"] = body
+    _record(settings, _gap(["A.AAPL"]))
+    with pytest.raises(StreamError, match="answers 200, and no JSON object"):
+        Healer(settings).run()
+
+
+def test_the_group_waits_for_a_gap_that_takes_hours(
+    mock_kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("polygon_streaming.broker.consumer", lambda *given: asked.append(given))
+    Healer(_settings(mock_kafka, "http://127.0.0.1:1", "hours"))
+    ((_, _, rules),) = asked
+    # 1,000 symbols of a wildcard at five requests a minute take more than three hours.
+    assert rules["max.poll.interval.ms"] > 200 * 60 * 1000
+
+
 @pytest.mark.parametrize(
     ("market", "stream", "ticker"),
     [("stocks", "BRK.B", "BRK.B"), ("crypto", "BTC-USD", "X:BTCUSD"),
-     ("forex", "EUR/USD", "C:EURUSD"),
+     ("forex", "EUR/USD", "C:EURUSD"), ("futures/cme", "ESZ6", "ESZ6"),
      ("options", "O:SPY251219C00650000", "O:SPY251219C00650000")],
 )  # fmt: skip
 def test_symbols_are_written_differently_in_rest(market: str, stream: str, ticker: str) -> None:
     assert rest_ticker(market, stream) == ticker
     assert stream_symbol(market, ticker) == stream
+
+
+def test_symbols_with_the_prefix_of_rest_are_known_too() -> None:
+    assert rest_ticker("crypto", "X:BTC-USD") == "X:BTCUSD"
