@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from polygon_streaming.errors import ConfigError
 from polygon_streaming.settings import Settings
 
 log = structlog.get_logger()
+_LIBRARY_LOG: Final = logging.getLogger("librdkafka")
 
 # Long enough to sit out the restart of a broker: a transaction that outlives it fences its holder.
 # The price, that readers wait so long for a filter that died in mid-transaction, is due only if no
@@ -101,6 +103,8 @@ def _config(
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": "polygon-stream",
         "error_cb": _on_error,
+        # What it would write to stderr by itself. It comes when the client is polled.
+        "logger": _LIBRARY_LOG,
         "reconnect.backoff.max.ms": 2_000,
         **defaults,
         **_applicable(settings.kafka),

@@ -136,7 +136,7 @@ def _heal(arguments: list[str]) -> int:
     logs.set_up(given.log_format, given.log_level)
     from polygon_streaming.heal import Healer
 
-    done = Healer(given).run()
+    done = Healer(given).run(_stop_on_signal())
     sys.stdout.write(
         f"{done.gaps} gaps healed with {done.bars} bars; {done.left_out} subscriptions left out, "
         f"{done.unreadable} gap records unreadable.\n"

@@ -93,6 +93,8 @@ class Feed:
 
     def problems(self) -> list[str]:
         """Return why the feed is not ready; nothing if it is."""
+        if self._stop.is_set():
+            return ["stopping"]
         if not self.markets:
             return ["starting"]
         found = [f"{m.market}: not subscribed" for m in self.markets.values() if not m.ready]
@@ -164,6 +166,7 @@ class Feed:
 
     async def _shut_down(self) -> None:
         started = time.monotonic()
+        self._stop.set()
         self._tasks["the list"].cancel()
         for market in self.markets.values():
             market.stop()
@@ -186,6 +189,8 @@ class Feed:
                 ends.append(asyncio.to_thread(market.progress.finish, until))
         # At once: each may wait ten seconds for brokers that have gone.
         await asyncio.gather(*ends)
+        if not rest:
+            self.producer.close()  # with something left it would wait for the brokers
         log.info("stopped", undelivered=rest, seconds=round(time.monotonic() - started, 1))
         if rest or self._gaps.waiting:
             for gap in self._gaps.waiting:

@@ -110,6 +110,7 @@ class Filter:
             while not stop.is_set():
                 if self._health is not None:
                     self._health.beat()
+                self._producer.poll(0)  # serves its errors and logs, which else come with commits
                 self._rules.refresh()
                 messages = self._consumer.consume(
                     self._settings.batch_records, self._settings.linger_ms / 1000 or 0.001
@@ -269,6 +270,7 @@ class Filter:
             except KafkaException as error:
                 if not error.args[0].retriable():
                     raise
+                self._producer.poll(0)
                 log.warning("retrying", reason=error.args[0].str())
                 self._give_up_if_stopping()
                 time.sleep(_RETRY_SECONDS)

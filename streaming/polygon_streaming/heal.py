@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from threading import Event
 from typing import Any, Final
 
 import msgspec
@@ -65,13 +66,16 @@ class Healer:
             {"enable.partition.eof": True, "max.poll.interval.ms": _MAX_POLL_MS},
         )
         self._undelivered = 0
+        self._stop = Event()
 
-    def run(self) -> Healed:
+    def run(self, stop: Event | None = None) -> Healed:
         """Heal every gap that this group has not healed, and return what was done.
 
         Raises:
-            StreamError: REST or Kafka refuses, or it is too early; healed gaps stay healed.
+            StreamError: REST or Kafka refuses, it is too early, or `stop` was set; healed gaps stay
+                healed.
         """
+        self._stop = stop or self._stop
         done = Healed()
         self._consumer.subscribe([self._settings.gaps_topic])
         try:
@@ -86,6 +90,8 @@ class Healer:
             raise StreamError(f"Kafka: {error.args[0].str()}.") from error
         finally:
             self._consumer.close()
+            if not len(self._producer):
+                self._producer.close()  # with something left it would wait for the brokers
         return done
 
     def _messages(self) -> Iterator[Message]:
@@ -97,6 +103,7 @@ class Healer:
         at_end: set[int] = set()
         deadline = time.monotonic() + _JOIN_SECONDS
         while True:
+            self._end_if_stopped()
             assigned = {place.partition for place in self._consumer.assignment()}
             if assigned and assigned <= at_end:
                 return
@@ -122,6 +129,7 @@ class Healer:
             return
         bars = 0
         for channel, symbol in self._targets(gap, done):
+            self._end_if_stopped()
             bars += self._heal_symbol(gap, channel, symbol)
         done.gaps += 1
         done.bars += bars
@@ -190,6 +198,12 @@ class Healer:
                 return
             except BufferError:
                 self._producer.poll(0.5)
+
+    def _end_if_stopped(self) -> None:
+        if self._stop.is_set():
+            raise StreamError(
+                "Stopped. The next run heals what is left, and this gap from its start."
+            )
 
     def _on_failure(self, *_: Any) -> None:
         self._undelivered += 1

@@ -24,6 +24,7 @@ def server() -> Iterator[StreamSandbox]:
 
 @pytest.fixture(autouse=True)
 def _quiet_logs() -> None:
+    logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
         cache_logger_on_first_use=False,

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -87,15 +88,17 @@ def test_the_doctor_has_words_for_what_raises_elsewhere(name: str, problem: str)
     assert "Traceback" not in done.stderr
 
 
-def test_ctrl_c_is_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_healing_stops_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    log = tmp_path / "log"
     process = subprocess.Popen(  # noqa: S603
         [COMMAND, "heal", "--api-key", "k", "--bootstrap-servers", "127.0.0.1:1"],
-        stderr=(tmp_path / "log").open("w"),
+        stderr=log.open("w"),
     )
-    time.sleep(3)  # it waits 45 s for its partitions
-    process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    _wait(lambda: "librdkafka" in log.read_text())  # it waits 45 s for its partitions
+    process.send_signal(number)
+    assert process.wait(20) == 1
+    assert log.read_text().splitlines()[-1].startswith("polygon-stream heal: Stopped.")
 
 
 def test_a_stop_that_takes_too_long_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,13 +114,49 @@ def test_a_stop_that_takes_too_long_is_cut_short(monkeypatch: pytest.MonkeyPatch
     assert caught.value.code == 1
 
 
+def test_what_the_kafka_library_logs_is_json_too(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with ClickHouseServer() as server:
+        process = subprocess.Popen(  # noqa: S603
+            [COMMAND, "sink", "--clickhouse", server.address, "--bootstrap-servers", "127.0.0.1:1"],
+            stderr=log.open("w"),
+        )
+        try:
+            _wait(lambda: "librdkafka" in log.read_text())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    (first, *_) = [line for line in lines if line.get("logger") == "librdkafka"]
+    assert first["level"] == "error"
+    assert "127.0.0.1:1" in first["event"]
+    assert lines[-1]["event"] == "stopped"
+
+
+def test_a_feed_without_kafka_ends_with_status_1(server: StreamSandbox, tmp_path: Path) -> None:
+    subscriptions = tmp_path / "subscriptions.csv"
+    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
+    log = tmp_path / "log"
+    process = subprocess.Popen(  # noqa: S603
+        [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", "127.0.0.1:1",
+         "--subscriptions", subscriptions],
+        env={**os.environ, "POLYGON_API_KEY": server.key}, stderr=log.open("w"),
+    )  # fmt: skip
+    assert process.wait(30) == 1
+    *lines, last = log.read_text().splitlines()
+    assert last.startswith("polygon-stream feed: Kafka cannot be asked for the feed's progress")
+    assert "librdkafka" in {json.loads(line).get("logger") for line in lines}
+
+
 def test_sigterm_drains_and_exits_0(mock_kafka: str, server: StreamSandbox, tmp_path: Path) -> None:
     subscriptions = tmp_path / "subscriptions.csv"
     subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
     log = (tmp_path / "log").open("w+")
     process = subprocess.Popen(  # noqa: S603
         [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", mock_kafka,
-         "--subscriptions", subscriptions, "--raw-topic", "raw-sigterm"],
+         "--subscriptions", subscriptions, "--raw-topic", "raw-sigterm",
+         "--log-level", "debug"],  # at which the WebSocket library would log the key
         env={**os.environ, "POLYGON_API_KEY": server.key}, stderr=log,
     )  # fmt: skip
     deadline = time.monotonic() + 30

@@ -57,6 +57,9 @@ class FakeProducer(RecordingProducer):
         self.calls: list[str] = []
         self.failures: dict[str, list[KafkaError]] = {}
 
+    def poll(self, _: float) -> int:
+        return 0
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
