@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -22,6 +22,10 @@ from polygon_streaming.stamps import to_text
 
 log = structlog.get_logger()
 
+# A full queue has room for a few records each time a batch is delivered. Without such a pause each
+# of them would end one gap and the next loss begin another.
+_CALM_MS: Final = 1_000
+
 Headers = list[tuple[str, str | bytes]]
 
 
@@ -30,6 +34,7 @@ class _Hole:
     """Events that could not be produced, until producing works again."""
 
     start_ms: int
+    last_ms: int
     reason: str
     names: set[str] = field(default_factory=set)
 
@@ -107,8 +112,9 @@ class Publisher:
         if found:
             self.last_event_ms = received_ms
             self.produced += events
-            # Over once a whole frame has gone through again.
-            if self._hole is not None and events == found:
+            # Over once whole frames have gone through again for a while.
+            hole = self._hole
+            if hole is not None and received_ms - hole.last_ms >= _CALM_MS and events == found:
                 self._close_hole(received_ms)
         if split.broken:
             self._dead_letter(split, connection, received_ms)
@@ -148,10 +154,11 @@ class Publisher:
     def _lose_name(self, name: str, received_ms: int, reason: str) -> None:
         metrics.lost.labels(reason.partition(":")[0]).inc()
         if self._hole is None:
-            self._hole = _Hole(start_ms=received_ms, reason=reason)
+            self._hole = _Hole(received_ms, received_ms, reason)
             log.error("events are being lost", market=self._market, reason=reason)
         # An undelivered record may have come in before what is known to be lost.
         self._hole.start_ms = min(self._hole.start_ms, received_ms)
+        self._hole.last_ms = max(self._hole.last_ms, received_ms)
         self._hole.names.add(name)
 
     def _refused(self, head: Head, received_ms: int, error: KafkaException) -> None:

@@ -68,18 +68,34 @@ def test_what_finds_no_room_is_one_gap_that_names_the_symbols() -> None:
     _publish(publisher, ['{"ev":"A","sym":"MSFT"}'], NOW + 500)
     assert producer.of("gaps") == []
     producer.room = 100
-    _publish(publisher, EVENTS[:1], NOW + 900)
+    _publish(publisher, EVENTS[:1], NOW + 1_500)
     (record,) = producer.of("gaps")
     assert json.loads(record.value) == {
         "market": "stocks",
         "from": "2026-11-23 14:30:00.123",
-        "to": "2026-11-23 14:30:01.023",
+        "to": "2026-11-23 14:30:01.623",
         "reason": "buffer_full",
         "certain": True,
         "subscriptions": ["A.MSFT", "LULD.BRK.B"],
         "feed": "stocks 1/1",
     }
     assert len(producer.of("raw")) == 2
+
+
+def test_a_queue_at_its_limit_is_one_gap_and_not_one_for_each_record() -> None:
+    producer = RecordingProducer(room=0)
+    publisher = _publisher(producer)
+    for number in range(1_000):
+        producer.room += number % 10 == 0
+        _publish(publisher, EVENTS[:1], NOW + number)
+    assert publisher.produced == 100
+    assert publisher.missing_since == NOW + 1
+    producer.room = float("inf")
+    _publish(publisher, EVENTS[:1], NOW + 1_998)
+    assert producer.of("gaps") == []
+    _publish(publisher, EVENTS[:1], NOW + 1_999)
+    assert len(producer.of("gaps")) == 1
+    assert publisher.missing_since is None
 
 
 def test_a_gap_waits_for_room_and_is_not_dropped() -> None:
