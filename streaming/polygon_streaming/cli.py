@@ -110,7 +110,7 @@ def _filter(arguments: list[str]) -> int:
     stop = _stop_on_signal()
     health = Health(lambda: stage.problems())
     stage = Filter(given, health)
-    Thread(target=_end_if_stuck, args=("filter", health, stop), daemon=True).start()
+    _guard("filter", stop, health)
     with StatusServer(given.http_host, given.http_port, health, "filter"):
         stage.run(stop)
     return 0
@@ -125,7 +125,7 @@ def _sink(arguments: list[str]) -> int:
     stop = _stop_on_signal()
     health = Health(lambda: stage.problems())
     stage = Sink(given, health)
-    Thread(target=_end_if_stuck, args=("sink", health, stop), daemon=True).start()
+    _guard("sink", stop, health)
     with StatusServer(given.http_host, given.http_port, health, "sink"):
         stage.run(stop)
     return 0
@@ -136,7 +136,9 @@ def _heal(arguments: list[str]) -> int:
     logs.set_up(given.log_format, given.log_level)
     from polygon_streaming.heal import Healer
 
-    done = Healer(given).run(_stop_on_signal())
+    stop = _stop_on_signal()
+    _guard("heal", stop)
+    done = Healer(given).run(stop)
     sys.stdout.write(
         f"{done.gaps} gaps healed with {done.bars} bars; {done.left_out} subscriptions left out, "
         f"{done.unreadable} gap records unreadable.\n"
@@ -162,7 +164,11 @@ async def _beat(health: Health) -> None:
         await asyncio.sleep(0.5)
 
 
-def _end_if_stuck(stage: str, health: Health, stop: Event) -> None:
+def _guard(stage: str, stop: Event, health: Health | None = None) -> None:
+    Thread(target=_end_if_stuck, args=(stage, stop, health), name="guard", daemon=True).start()
+
+
+def _end_if_stuck(stage: str, stop: Event, health: Health | None) -> None:
     """End the process if it no longer goes round, or does not stop in time.
 
     What it had not committed is read again. Seen with librdkafka 2.16:
@@ -170,7 +176,7 @@ def _end_if_stuck(stage: str, health: Health, stop: Event) -> None:
     dies at that moment.
     """
     while not stop.wait(1):
-        if health.stuck_seconds() >= _STUCK_SECONDS:
+        if health is not None and health.stuck_seconds() >= _STUCK_SECONDS:
             _end_now(f"{stage}: it has not gone on for {_STUCK_SECONDS:.0f} s. Start it again.")
     time.sleep(_STOP_SECONDS)
     _end_now(

@@ -101,7 +101,10 @@ def test_healing_stops_in_order(tmp_path: Path, number: signal.Signals) -> None:
     assert log.read_text().splitlines()[-1].startswith("polygon-stream heal: Stopped.")
 
 
-def test_a_stop_that_takes_too_long_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("health", [Health(list), None])
+def test_a_stop_that_takes_too_long_is_cut_short(
+    monkeypatch: pytest.MonkeyPatch, health: Health | None
+) -> None:
     def end(status: int) -> None:
         raise SystemExit(status)
 
@@ -110,7 +113,7 @@ def test_a_stop_that_takes_too_long_is_cut_short(monkeypatch: pytest.MonkeyPatch
     stop = Event()
     stop.set()
     with pytest.raises(SystemExit) as caught:
-        cli._end_if_stuck("filter", Health(list), stop)
+        cli._end_if_stuck("filter", stop, health)
     assert caught.value.code == 1
 
 
