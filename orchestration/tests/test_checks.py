@@ -13,7 +13,7 @@ import pytest
 from dagster import AssetKey, AssetSelection
 from location import run, settings
 from polygon_sandbox import Sandbox, World
-from polygon_streaming.sink import table_statement
+from polygon_streaming.clickhouse import table_statement
 
 from polygon_orchestration import checks
 from polygon_orchestration.alerts import message
