@@ -51,8 +51,9 @@ def message(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
                 lines.append(f"check {result.check_name}: {result.description}")
         elif event.is_step_failure:
             error = event.step_failure_data.error
-            error = error.cause or error if error else None  # Dagster's words are about itself
-            lines.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
+            # Dagster's own words are about the step; what went wrong in it is the cause.
+            reason = (error.cause or error).message.strip() if error else "failed"
+            lines.append(f"{event.step_key}: {reason}")
     if not lines and run.status is not dg.DagsterRunStatus.FAILURE:
         return None
     return "\n".join([f"{run.job_name} ({run.run_id[:8]}) {run.status.value}", *lines])

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-import clickhouse_connect
 import dagster as dg
 from airbyte.caches import CacheBase, DuckDBCache, SnowflakeCache
 from dagster_airbyte import AirbyteWorkspace
@@ -17,7 +16,7 @@ from polygon_orchestration.schedules import schedules
 from polygon_orchestration.sessions import NEW_YORK, partitions
 from polygon_orchestration.settings import Settings, load
 from polygon_orchestration.views import views
-from polygon_orchestration.warehouse import DuckDB, Snowflake, Warehouse
+from polygon_orchestration.warehouse import DuckDB, QueryError, Snowflake, Warehouse
 
 
 @dg.definitions
@@ -58,13 +57,16 @@ def _checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
 
 
 def _clickhouse(settings: Settings) -> Any:
-    address = settings.clickhouse or ""
-    if address.startswith("chdb:"):  # the embedded one, as in `polygon-stream sink`
-        return clickhouse_connect.get_client(interface="chdb", path=address.removeprefix("chdb:"))
-    extra: dict[str, Any] = {}
-    if password := settings.clickhouse_password.get_secret_value():
-        extra["password"] = password
-    return clickhouse_connect.get_client(dsn=address, **extra)
+    try:
+        from polygon_streaming import clickhouse
+        from polygon_streaming.errors import StreamError
+    except ImportError:
+        raise QueryError("POLYGON_CLICKHOUSE needs this package's extra [streaming].") from None
+    password = settings.clickhouse_password.get_secret_value()
+    try:
+        return clickhouse.connect(settings.clickhouse or "", password)
+    except StreamError as error:
+        raise QueryError(str(error)) from None
 
 
 def _webhook(settings: Settings) -> str | None:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
 from polygon_orchestration.checks import Check, sql
 from polygon_orchestration.sessions import NEW_YORK, close, opening
-from polygon_orchestration.warehouse import Row, Warehouse
+from polygon_orchestration.warehouse import QueryError, Row, Warehouse
 
 # What a minute that the exchange corrected after the close may move. Unverified on a live feed.
 _PRICE = 0.005
@@ -18,7 +20,7 @@ def reconciliation(warehouse: Warehouse, open_clickhouse: Callable[[], Any], tab
 
     Args:
         warehouse: where the official bars are.
-        open_clickhouse: connects with clickhouse-connect.
+        open_clickhouse: connects with clickhouse-connect; raises a QueryError where it cannot.
         table: of polygon-streaming's sink.
     """
 
@@ -41,6 +43,8 @@ def reconciliation(warehouse: Warehouse, open_clickhouse: Callable[[], Any], tab
         try:
             found = clickhouse.query(sql("streamed_bars"), parameters={**moments, "table": table})
             streamed = list(found.named_results())
+        except ClickHouseError as error:
+            raise QueryError(f"clickhouse: {str(error).partition(chr(10))[0]}") from None
         finally:
             clickhouse.close()
         return [

@@ -14,6 +14,7 @@ from dagster import AssetKey, AssetSelection
 from location import run, settings
 from polygon_sandbox import Sandbox, World
 from polygon_streaming.clickhouse import table_statement
+from pydantic import SecretStr
 
 from polygon_orchestration import checks
 from polygon_orchestration.alerts import message
@@ -130,3 +131,28 @@ def test_streamed_minutes_are_reconciled_with_the_official_bar(
         told = str(message(checked.instance, checked.result.dagster_run))
     assert told.count("at fault") == 1
     assert "2 at fault" in told
+
+
+@pytest.mark.parametrize(
+    "address", ["http://reader:pa55/word@127.0.0.1:1/market", "http://reader@127.0.0.1:1/market"]
+)
+def test_a_clickhouse_that_does_not_answer_is_said_by_name(address: str, chosen: Settings) -> None:
+    secret = SecretStr("other-4711")
+    broken = chosen.model_copy(update={"clickhouse": address, "clickhouse_password": secret})
+    with run(broken, CHECKS) as checked:
+        assert checked.result.success
+        assert checked.failed_checks == {"stream_reconciliation"}
+        told = str(message(checked.instance, checked.result.dagster_run))
+    assert "check stream_reconciliation: not checked: clickhouse: " in told
+    assert "pa55" not in told
+    assert "4711" not in told
+
+
+def test_a_clickhouse_without_the_table_is_said_by_name(chosen: Settings, tmp_path: Path) -> None:
+    empty = chosen.model_copy(update={"clickhouse": f"chdb:{tmp_path / 'clickhouse'}"})
+    with run(empty, CHECKS) as checked:
+        assert checked.result.success
+        assert checked.failed_checks == {"stream_reconciliation"}
+        told = str(message(checked.instance, checked.result.dagster_run))
+    assert "not checked: clickhouse: " in told
+    assert "stock_aggregates" in told
