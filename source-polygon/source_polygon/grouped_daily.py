@@ -18,6 +18,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_polygon.answers import Refusal, message, payload, refusal
 from source_polygon.ask import ask
 from source_polygon.checkpoint import Lane, LaneCursor, LaneSlice, UnreadableState
+from source_polygon.output import without_nulls
 from source_polygon.sessions import BAR_MARKETS, end_of_bar, last_finished, session_of, sessions
 from source_polygon.stamps import from_milliseconds
 
@@ -268,7 +269,7 @@ def bars(body: Mapping[str, Any], market: str, day: date) -> Iterator[dict[str, 
                 "last_updated_utc": stamp,
             }
             if row["vwap"] is None or row["transactions"] is None:
-                row = {name: value for name, value in row.items() if value is not None}
+                row = without_nulls(row)
             yield row
     except (KeyError, TypeError) as error:
         raise AirbyteTracedException(

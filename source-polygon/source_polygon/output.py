@@ -69,7 +69,7 @@ def page_of(message: AirbyteMessage) -> Page | None:
 def _lines(stream: str, rows: list[Row]) -> bytes:
     data = orjson.dumps(rows)
     if b":null" in data:
-        rows = [_without_nulls(row) for row in rows]
+        rows = [without_nulls(row) for row in rows]
         data = orjson.dumps(rows)
     before = b'{"type":"RECORD","record":{"stream":%b,"data":{' % orjson.dumps(stream)
     after = b'"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
@@ -78,7 +78,7 @@ def _lines(stream: str, rows: list[Row]) -> bytes:
     return b"".join(before + orjson.dumps(row)[1:] + b"," + after for row in rows)
 
 
-def _without_nulls(row: Row) -> Row:
+def without_nulls(row: Row) -> Row:
     """Leave out what is null, as the CDK does."""
     if None in row.values():
         return {name: value for name, value in row.items() if value is not None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 import maven
+from kafka_broker import free_ports
 
 HERE = Path(__file__).parent
 JARS = HERE.parents[2] / ".tmp" / "flink-jars"
@@ -32,7 +32,7 @@ class Flink:
         """
         maven.fetch(HERE, JARS, "flink-sql-gateway-*.jar")
         self._directory = directory
-        self._port = _free_port()
+        (self._port,) = free_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._session = ""
         settings = {
@@ -119,9 +119,3 @@ class Flink:
             # Of Java's traces what went wrong, not where.
             message = "\n".join(line for line in lines if not line.startswith("\tat "))
             raise AssertionError(message) from None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

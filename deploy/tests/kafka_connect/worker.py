@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 import maven
+from kafka_broker import free_ports
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "kafka-connect"
@@ -34,7 +34,7 @@ class Worker:
     ) -> None:
         self._directory = directory
         self._variables = variables
-        self._port = _free_port()
+        (self._port,) = free_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
         shipped = (CONFIGS / "worker.properties").read_text()
         changed = {
@@ -101,9 +101,3 @@ class Worker:
     def log(self) -> str:
         """Return what the worker has logged."""
         return (self._directory / "worker.log").read_text(errors="replace")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
