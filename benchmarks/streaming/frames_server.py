@@ -1,8 +1,9 @@
-"""A WebSocket server that sends prepared frames as fast as they are read, then closes.
+"""A WebSocket server that plays bars to one client, greets and authenticates as the vendor does.
 
-    python frames_server.py EVENTS EVENTS_PER_FRAME
+    python frames_server.py EVENTS EVENTS_PER_FRAME [FRAMES_PER_SECOND]
 
-Prints its port on the first line. Greets and authenticates as the vendor does.
+Without a pace, frames go as fast as they are read; with one, by the clock, and a client that was
+slow is caught up with. Prints its port on the first line. A bar's `z` is its running number.
 """
 
 from __future__ import annotations
@@ -11,32 +12,35 @@ import asyncio
 import json
 import random
 import sys
+import time
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
+SYMBOLS = 5_000
+
 
 def second_bar(number: int) -> dict[str, Any]:
-    """Return a bar with the fields and lengths of the vendor's."""
+    """Return a bar with the fields and lengths of the vendor's; `z` comes last."""
     dice = random.Random(number)
     price = round(dice.uniform(5, 400), 4)
-    start = 1_795_444_200_000 + number // 5000 * 1000  # 5,000 symbols a second
+    start = 1_795_444_200_000 + number // SYMBOLS * 1000
     return {
-        "ev": "A", "sym": f"S{number % 5000}", "v": dice.randrange(1, 9999),
+        "ev": "A", "sym": f"S{number % SYMBOLS}", "v": dice.randrange(1, 9999),
         "dv": f"{dice.uniform(1, 9999):.1f}", "av": dice.randrange(10**7), "dav": "4332125.038360",
         "op": price, "vw": price, "o": price, "c": price, "h": price, "l": price, "a": price,
-        "z": dice.randrange(1, 999), "s": start, "e": start + 1000,
+        "s": start, "e": start + 1000, "z": 0,
     }  # fmt: skip
 
 
-async def main(events: int, per_frame: int) -> None:
+async def main(events: int, per_frame: int, pace: float) -> None:
     """Serve one client."""
-    distinct = 200
-    frames = [
-        json.dumps([second_bar(f * per_frame + n) for n in range(per_frame)], separators=(",", ":"))
-        for f in range(distinct)
-    ]
+    bars = [json.dumps(second_bar(n), separators=(",", ":"))[:-2] for n in range(20_000)]
     over = asyncio.Event()
+
+    def frame(first: int) -> str:
+        numbers = range(first, min(first + per_frame, events))
+        return f"[{','.join([f'{bars[n % len(bars)]}{n}}}' for n in numbers])}]"
 
     async def talk(socket: ServerConnection) -> None:
         await socket.send('[{"ev":"status","status":"connected","message":"Connected"}]')
@@ -44,8 +48,11 @@ async def main(events: int, per_frame: int) -> None:
         await socket.send('[{"ev":"status","status":"auth_success","message":"authenticated"}]')
         await socket.recv()
         await socket.send('[{"ev":"status","status":"success","message":"subscribed to: A.*"}]')
-        for number in range(events // per_frame):
-            await socket.send(frames[number % distinct])
+        began = time.monotonic()
+        for number in range(-(-events // per_frame)):
+            if pace:
+                await asyncio.sleep(began + number / pace - time.monotonic())
+            await socket.send(frame(number * per_frame))
         await socket.wait_closed()
         over.set()
 
@@ -55,4 +62,5 @@ async def main(events: int, per_frame: int) -> None:
         await over.wait()
 
 
-asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
+events, per_frame, *pace = sys.argv[1:]
+asyncio.run(main(int(events), int(per_frame), float(pace[0]) if pace else 0.0))

@@ -2,7 +2,6 @@
 
     python benchmarks/streaming/run.py                      # feeds and filters
     python benchmarks/streaming/run.py --quix-python PATH   # with QuixStreams from its own venv
-    python benchmarks/streaming/run.py --chain 60           # the whole chain at 10,000 events/s
 
 The broker is Apache Kafka on the same machine (`integration_tests/kafka`); its CPU and the server's
 are not counted. QuixStreams needs an older confluent-kafka than ours, hence a venv of its own:
@@ -14,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -28,7 +26,6 @@ sys.path.insert(0, str(HERE.parents[1] / "integration_tests" / "kafka"))
 
 from confluent_kafka import Consumer, Producer  # noqa: E402
 from kafka_broker import Broker, fetch_jars  # noqa: E402
-from polygon_sandbox import StreamSandbox  # noqa: E402
 
 
 def main() -> None:
@@ -40,14 +37,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the best counts")
     parser.add_argument("--per-frame", type=int, default=100, help="events a frame")
     parser.add_argument("--quix-python", help="python of a venv with quixstreams")
-    parser.add_argument("--chain", type=float, help="seconds of the whole chain instead")
-    parser.add_argument("--rate", type=int, default=10_000, help="events/s of the chain")
     given = parser.parse_args()
     fetch_jars()
     with Broker(Path(tempfile.mkdtemp(prefix="benchmark-"))) as broker:
-        if given.chain:
-            chain(broker, given.chain, given.rate)
-            return
         feeds(broker, given.events, given.per_frame, given.rounds)
         filters(broker, given.events, given.rounds, given.quix_python)
 
@@ -99,60 +91,6 @@ def filters(broker: Broker, events: int, rounds: int, quix_python: str | None) -
         "filter": "polygon-stream filter, exactly once",
     }
     _table(f"Kafka to Kafka, {events:,} events", names, costs, "filter")
-
-
-def chain(broker: Broker, seconds: float, rate: int) -> None:
-    """Run sandbox -> feed -> filter at a rate; print latency, CPU and the count of losses."""
-    topics = {
-        "--raw-topic": "raw", "--filtered-topic": "filtered", "--dead-letter-topic": "dead",
-        "--gaps-topic": "gaps",
-    }  # fmt: skip
-    broker.create(*topics.values())
-    flags = [part for pair in topics.items() for part in pair]
-    flags += ["--bootstrap-servers", broker.address, "--log-format", "json"]
-    directory = Path(tempfile.mkdtemp(prefix="chain-"))
-    (directory / "subscriptions.csv").write_text("market,channel,symbol\nstocks,A,*\n")
-    symbols = [f"S{n}" for n in range(min(rate, 10_000))]
-    total = int(rate * seconds)
-    consumer = Consumer(
-        {"bootstrap.servers": broker.address, "group.id": "meter", "auto.offset.reset": "earliest",
-         "isolation.level": "read_committed", "fetch.wait.max.ms": 5}
-    )  # fmt: skip
-    consumer.subscribe(["filtered"])
-    delays: list[float] = []
-    with StreamSandbox(symbols, rate, events_per_frame=max(1, rate // 100), limit=total) as server:
-        command = Path(sys.executable).with_name("polygon-stream")
-        environment = {**os.environ, "POLYGON_API_KEY": server.key}
-        stages: dict[str, list[Any]] = {
-            "filter": [command, "filter", *flags],
-            "feed": [command, "feed", *flags, "--feed", server.host, "--no-tls",
-                     "--subscriptions", directory / "subscriptions.csv"],
-        }  # fmt: skip
-        running: dict[str, subprocess.Popen[bytes]] = {}
-        for name, line in stages.items():
-            with (directory / name).open("wb") as log:
-                running[name] = subprocess.Popen(  # noqa: S603
-                    line, env=environment, stdout=log, stderr=log
-                )
-            time.sleep(3)  # so that what is measured is the steady state
-        spent = {name: _cpu_of(process.pid) for name, process in running.items()}
-        began = time.monotonic()
-        while len(delays) < total and time.monotonic() < began + seconds + 30:
-            messages = consumer.consume(10_000, 0.05)
-            now = time.time() * 1000
-            delays += [now - m.timestamp()[1] for m in messages if m.error() is None]
-        for name, process in running.items():
-            _cpu_of(process.pid) - spent[name]
-            process.terminate()
-            if process.wait(30):
-                print((directory / name).read_text()[-2000:])  # noqa: T201
-        consumer.close()
-    delays.sort()
-    print(  # noqa: T201
-        f"{rate:,} events/s for {seconds:.0f} s: {len(delays):,} of {total:,} arrived; socket to "
-        f"committed read: p50 {delays[len(delays) // 2]:.0f} ms, "
-        f"p99 {delays[int(len(delays) * 0.99)]:.0f} ms, max {delays[-1]:.0f} ms"
-    )
 
 
 def _run(python: str, script: str, *arguments: object) -> float:
@@ -207,11 +145,6 @@ def _bar(number: int) -> tuple[str, bytes]:
         "z": number % 999, "s": start, "e": start + 1000,
     }  # fmt: skip
     return symbol, json.dumps(value, separators=(",", ":")).encode()
-
-
-def _cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,10 @@ def fetch_jars() -> None:
 class Broker:
     """One node that is controller and broker; its data lies in `directory`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str) -> None:
+        """Prepare a node; `options` are the JVM's, instead of those that start it fast."""
         self._directory = directory
+        self._options = options or ("-Xmx512m", "-XX:TieredStopAtLevel=1")
         self._port, controller = free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
@@ -67,6 +69,11 @@ auto.create.topics.enable=true
     def address(self) -> str:
         """What clients take for bootstrap.servers."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """The node's process; 0 while it is down."""
+        return self._process.pid if self._process else 0
 
     def __enter__(self) -> Broker:
         self._java("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c").wait(60)
@@ -127,7 +134,7 @@ auto.create.topics.enable=true
         consumer.close()
 
     def _java(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*", main]
+        command = ["java", *self._options, "-cp", f"{JARS}/*", main]
         with (self._directory / "log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603
                 [*command, *arguments, str(self._properties)], stdout=log, stderr=log
