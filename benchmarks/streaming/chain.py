@@ -5,8 +5,8 @@
     python benchmarks/streaming/chain.py --rate 100000 --filters 3 --per-frame 1000
     python benchmarks/streaming/chain.py --per-frame 10000            # a second's bars at once
 
-Every bar has a running number, and the reader ticks each off: it prints how many are missing or came
-twice, the latency from the socket to the committed record, and the CPU of each process.
+Every bar has a running number, and the reader ticks each off: printed are how many are missing or
+came twice, the latency from the socket to the committed record, and the CPU of each process.
 """
 
 from __future__ import annotations
@@ -166,10 +166,12 @@ def _print(tally: Tally, total: int, rate: int, cpu: dict[str, float]) -> None:
         return sorted(values)[int(len(values) * part)]
 
     every = tally.delays
+    parts = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+    print(f"{rate:,} events/s: {tally.arrived:,} of {total:,} arrived, {tally.twice} twice")  # noqa: T201
     print(  # noqa: T201
-        f"{rate:,} events/s: {tally.arrived:,} of {total:,} arrived, {tally.twice} twice\n"
-        f"socket to committed record, ms: p50 {share(every, 0.5):.0f}, p90 {share(every, 0.9):.0f}, "
-        f"p99 {share(every, 0.99):.0f}, p99.9 {share(every, 0.999):.0f}, max {max(every):.0f}"
+        "socket to committed record, ms:",
+        ", ".join(f"{name} {share(every, part):.0f}" for name, part in parts.items()),
+        f"max {max(every):.0f}",
     )
     slow = sorted(tally.seconds.items(), key=lambda item: -max(item[1]))[:5]
     first = min(tally.seconds)

@@ -9,8 +9,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_END, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from kafka_broker import Broker
+from polygon_streaming.gaps import decode
 from stages import (
     Stage,
     end_of,
@@ -179,3 +181,37 @@ def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], 
     assert headers[0]["__connect.errors.topic"] == raw.encode()
     assert headers[0]["__connect.errors.partition"] == b"2"
     assert b"missing required field" in (headers[1]["__connect.errors.exception.message"] or b"")
+
+
+def test_what_was_deleted_before_it_was_read_is_a_gap(topics: dict[str, str], log: Path) -> None:
+    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
+    flags = _filter_flags(topics)
+    produce_numbers(address, raw, range(1, 2_001), 100_000)
+    first = Stage(log, "filter", **flags)
+    wait_until(lambda: _caught_up(topics), 60, "the first filter has read everything")
+    assert first.stop() == 0
+    read_until = time.time() * 1000
+
+    produce_numbers(address, raw, range(2_001, 4_001), 100_000)
+    deleted = _delete_records(address, raw)
+    assert deleted >= 4_000
+    produce_numbers(address, raw, range(4_001, 5_001), 100_000)
+    second = Stage(log, "filter", **flags)
+    wait_until(lambda: _caught_up(topics), 60, "the second filter has read everything")
+    assert second.stop() == 0
+
+    counts = volumes(address, topics["filtered_topic"])
+    assert counts == Counter([*range(1, 2_001), *range(4_001, 5_001)])
+    gaps = [decode(m.value() or b"") for m in read_topic(address, topics["gaps_topic"])]
+    gaps = [gap for gap in gaps if gap.reason == "retention"]
+    assert len(gaps) == 4  # one a partition
+    assert all(gap.start_ms <= read_until <= gap.end_ms for gap in gaps)
+    assert log.read_text().count("records deleted before they were read") == 4
+
+
+def _delete_records(address: str, topic: str) -> int:
+    """Delete all records of a topic, as its retention would; return how many offsets that were."""
+    admin = AdminClient({"bootstrap.servers": address})
+    partitions = admin.list_topics(topic, timeout=30).topics[topic].partitions
+    ends = [TopicPartition(topic, number, OFFSET_END) for number in partitions]
+    return sum(future.result().low_watermark for future in admin.delete_records(ends).values())

@@ -17,7 +17,6 @@ from typing import Any, Final, TypeVar
 import msgspec
 import structlog
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -29,7 +28,9 @@ from confluent_kafka import (
 from polygon_streaming import broker, metrics
 from polygon_streaming.clean import Bar, Unreadable, clean, read
 from polygon_streaming.errors import StreamError
+from polygon_streaming.gaps import Gap
 from polygon_streaming.jumps import VolumeWatch
+from polygon_streaming.places import Places
 from polygon_streaming.rules import RulesFile
 from polygon_streaming.settings import FilterSettings
 from polygon_streaming.status import Health
@@ -50,7 +51,6 @@ _FENCED: Final = (
 # repeated but not resumed, so it gets more time.
 _OFFSETS_SECONDS: Final = 30.0
 _ANSWER_SECONDS: Final = 3.0
-_COMMITTED_SECONDS: Final = 30.0  # this call cannot be resumed
 _DRAIN_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 0.1
 _SESSION_MS: Final = 45_000
@@ -90,8 +90,11 @@ class Filter:
             {
                 "group.instance.id": settings.transactional_id,
                 "session.timeout.ms": _SESSION_MS,
+                # Where the offset is missing or out of range, `Places` goes to the beginning.
+                "auto.offset.reset": "error",
             },
         )
+        self._places = Places(self._consumer)
         self._assigned = False
         self._unreadable_in_a_row = 0
         self._lag_due = 0.0
@@ -145,11 +148,15 @@ class Filter:
         began = time.monotonic()
         kept = dropped = unreadable = 0
         unreadable_in_a_row = self._unreadable_in_a_row
+        received = self._places.received_ms
         self._producer.begin_transaction()
         try:
+            for gap in self._places.gaps_before(messages):
+                self._record(gap)
             for message in messages:
+                received_ms = received[message.partition()] = message.timestamp()[1]
                 try:
-                    outcome = self._refine(message)
+                    outcome = self._refine(message, received_ms)
                 except Unreadable as reason:
                     unreadable += 1
                     unreadable_in_a_row += 1
@@ -165,7 +172,7 @@ class Filter:
                     self._settings.filtered_topic,
                     outcome,
                     message.key(),
-                    timestamp=message.timestamp()[1],
+                    timestamp=received_ms,
                 )
             self._check_limit(unreadable_in_a_row)
             self._commit()
@@ -174,6 +181,7 @@ class Filter:
                 raise
             self._abort(error.args[0])
             return
+        self._places.committed()
         self._unreadable_in_a_row = unreadable_in_a_row
         metrics.transactions.labels("committed").inc()
         metrics.transaction_seconds.observe(time.monotonic() - began)
@@ -182,7 +190,7 @@ class Filter:
         metrics.filtered.labels("dropped").inc(dropped)
         metrics.filtered.labels("dead_lettered").inc(unreadable)
 
-    def _refine(self, message: Message) -> bytes | None:
+    def _refine(self, message: Message, received_ms: int) -> bytes | None:
         """Return the clean record of a message as it leaves; None if it does not pass.
 
         Raises:
@@ -195,7 +203,7 @@ class Filter:
         market = _text(headers.get("market"))
         if bar.ev == "A" and market == "stocks":
             self._watch_volume(bar)
-        record = clean(bar, market, message.timestamp()[1], "healed" in headers)
+        record = clean(bar, market, received_ms, "healed" in headers)
         judge = self._rules.judge
         if not judge.passes(record, int(bar.s)):
             return None
@@ -206,8 +214,11 @@ class Filter:
     def _watch_volume(self, bar: Bar) -> None:
         gap = self._jumps.see(bar)
         if gap is not None:
-            metrics.gaps.labels(gap.market, gap.reason).inc()
-            self._produce(self._settings.gaps_topic, gap.encode(), gap.market)
+            self._record(gap)
+
+    def _record(self, gap: Gap) -> None:
+        metrics.gaps.labels(gap.market, gap.reason).inc()
+        self._produce(self._settings.gaps_topic, gap.encode(), gap.market)
 
     def _dead_letter(self, message: Message, reason: str) -> None:
         """Pass a message on untouched, with headers in the style of Kafka Connect (KIP-298)."""
@@ -232,8 +243,7 @@ class Filter:
                 self._producer.poll(0.05)
 
     def _commit(self) -> None:
-        positions = self._consumer.position(self._consumer.assignment())
-        offsets = [position for position in positions if position.offset >= 0]
+        offsets = self._places.offsets()
         group = self._consumer.consumer_group_metadata()
         self._until_done(
             lambda: self._producer.send_offsets_to_transaction(offsets, group, _OFFSETS_SECONDS)
@@ -245,18 +255,7 @@ class Filter:
         log.warning("transaction aborted", reason=cause.str())
         self._until_done(lambda: self._producer.abort_transaction(_ANSWER_SECONDS))
         self._jumps.reset()
-        self._rewind()
-
-    def _rewind(self) -> None:
-        """Go back to the group's committed offsets: what was read since then counts for nothing."""
-        assignment = self._consumer.assignment()
-        if not assignment:
-            return
-        for place in self._until_done(
-            lambda: self._consumer.committed(assignment, _COMMITTED_SECONDS)
-        ):
-            offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
-            self._consumer.seek(TopicPartition(place.topic, place.partition, offset))
+        self._until_done(self._places.rewind)
 
     def _until_done(self, action: Callable[[], T]) -> T:
         """Call an action again while the client says it may be resumed.
@@ -289,6 +288,9 @@ class Filter:
         error = message.error()
         if error is None:
             return True
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._until_done(lambda: self._places.start_over(message))
+            return False
         if broker.is_fatal(error):
             raise KafkaException(error)
         log.warning("consumer", reason=error.str())
@@ -305,6 +307,7 @@ class Filter:
 
     def _on_change(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._jumps.reset()
+        self._places.forget(place.partition for place in partitions)
         self._lag_due = 0.0
         # Another member now reports the partitions that went.
         metrics.lag.clear()

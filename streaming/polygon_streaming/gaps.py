@@ -27,13 +27,14 @@ class GapRecord(msgspec.Struct, rename={"start": "from", "end": "to"}):
     """A gap as it stands on the topic; `schemas/gap.json` describes it.
 
     Attributes:
-        market: market of the subscriptions.
+        market: market of the subscriptions; empty if the records that are missing could be of any.
         start: last instant, UTC, up to which events are known to be there (`from`).
         end: first instant, UTC, from which they are there again (`to`).
-        reason: `disconnected: ...`, `restart`, `buffer_full`, `not_delivered`, `volume_jump`.
+        reason: `disconnected: ...`, `restart`, `buffer_full`, `not_delivered`, `volume_jump`,
+            `retention`.
         certain: false if something is likely missing rather than known to be.
-        subscriptions: what was not heard: `A.AAPL`, `AM.*`.
-        feed: which feed found it: `stocks 1/1`.
+        subscriptions: what was not heard: `A.AAPL`, `AM.*`; empty if that is not known.
+        feed: which feed found it: `stocks 1/1`; empty if the filter did.
     """
 
     market: str

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from threading import Event
 from typing import Any, Final
@@ -26,7 +26,9 @@ from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps import Gap, decode
 from polygon_streaming.rest import Rest
 from polygon_streaming.settings import HealSettings
+from polygon_streaming.sources import open_source
 from polygon_streaming.stamps import now_ms, to_text
+from polygon_streaming.watch import SubscriptionList
 
 log = structlog.get_logger()
 
@@ -74,6 +76,7 @@ class Healer:
         Raises:
             StreamError: REST or Kafka refuses, it is too early, or `stop` was set; healed gaps stay
                 healed.
+            ConfigError: a gap does not name what is missing, and there is no list to go by.
         """
         self._stop = stop or self._stop
         done = Healed()
@@ -128,13 +131,30 @@ class Healer:
             log.error("gap skipped", offset=message.offset(), reason=str(error))
             return
         bars = 0
-        for channel, symbol in self._targets(gap, done):
-            self._end_if_stopped()
-            bars += self._heal_symbol(gap, channel, symbol)
+        for part in self._named(gap):
+            for channel, symbol in self._targets(part, done):
+                self._end_if_stopped()
+                bars += self._heal_symbol(part, channel, symbol)
         done.gaps += 1
         done.bars += bars
         start, end = to_text(gap.start_ms), to_text(gap.end_ms)
         log.info("healed", market=gap.market, start=start, end=end, reason=gap.reason, bars=bars)
+
+    def _named(self, gap: Gap) -> list[Gap]:
+        """Return a gap that says what is missing; for one that does not, everything of the list.
+
+        Raises:
+            ConfigError: the list is needed, and cannot be read.
+        """
+        if gap.subscriptions:
+            return [gap]
+        settings = self._settings
+        listed = SubscriptionList(open_source(settings.subscriptions, settings.s3_endpoint_url))
+        listed.load()
+        return [
+            replace(gap, market=market, subscriptions=sorted(listed.names(market)))
+            for market in listed.markets()
+        ]
 
     def _targets(self, gap: Gap, done: Healed) -> Iterator[tuple[str, str]]:
         """Return channel and symbol of each series of bars that the gap cut."""

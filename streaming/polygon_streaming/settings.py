@@ -203,6 +203,11 @@ class HealSettings(Keyed):
     model_config = SettingsConfigDict(cli_prog_name="polygon-stream heal")
 
     rest_url: str = Field("https://api.massive.com", description="Address of the REST API")
+    subscriptions: str = Field(
+        "subscriptions.csv",
+        description="The feed's list, for gaps that name nothing",
+    )
+    s3_endpoint_url: str | None = Field(None, description="Another S3 than Amazon's")
     group: str = Field("polygon-stream-heal", description="Remembers which gaps are healed")
     requests_per_minute: float = Field(300, gt=0, description="Pace; the free plan allows 5")
     max_symbols: int = Field(

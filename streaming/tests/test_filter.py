@@ -6,13 +6,15 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from prometheus_client import REGISTRY
 from recording import RecordingProducer
 
 from polygon_streaming import metrics
 from polygon_streaming.errors import StreamError
 from polygon_streaming.filter import Filter
+from polygon_streaming.gaps import decode
+from polygon_streaming.places import Places
 from polygon_streaming.settings import FilterSettings
 
 START = 1795444200000
@@ -23,9 +25,11 @@ class FakeMessage:
     raw: bytes
     place: int
     sent: dict[str, bytes] = field(default_factory=lambda: {"market": b"stocks"})
+    failure: KafkaError | None = None
+    received_ms: int = START + 100
 
-    def error(self) -> None:
-        return None
+    def error(self) -> KafkaError | None:
+        return self.failure
 
     def value(self) -> bytes:
         return self.raw
@@ -43,7 +47,7 @@ class FakeMessage:
         return self.place
 
     def timestamp(self) -> tuple[int, int]:
-        return (1, START + 100)
+        return (1, self.received_ms)
 
     def headers(self) -> list[tuple[str, bytes]]:
         return list(self.sent.items())
@@ -56,6 +60,7 @@ class FakeProducer(RecordingProducer):
         super().__init__()
         self.calls: list[str] = []
         self.failures: dict[str, list[KafkaError]] = {}
+        self.offsets: list[TopicPartition] = []
 
     def poll(self, _: float) -> int:
         return 0
@@ -64,8 +69,10 @@ class FakeProducer(RecordingProducer):
         if name.startswith("__"):
             raise AttributeError(name)
 
-        def call(*_: Any) -> None:
+        def call(*given: Any) -> None:
             self.calls.append(name)
+            if name == "send_offsets_to_transaction":
+                self.offsets = given[0]
             if self.failures.get(name):
                 raise KafkaException(self.failures[name].pop(0))
 
@@ -79,6 +86,7 @@ class FakeConsumer:
         self.batches = batches
         self.stop = stop
         self.sought: list[int] = []
+        self.stored = TopicPartition("polygon_stream_aggregates", 1, 3)
 
     def consume(self, *_: Any) -> list[FakeMessage]:
         if not self.batches:
@@ -93,7 +101,7 @@ class FakeConsumer:
         return [TopicPartition("polygon_stream_aggregates", 1, 7)]
 
     def committed(self, *_: Any) -> list[TopicPartition]:
-        return [TopicPartition("polygon_stream_aggregates", 1, 3)]
+        return [self.stored]
 
     def seek(self, place: TopicPartition) -> None:
         self.sought.append(place.offset)
@@ -122,6 +130,7 @@ def _stage(batches: list[list[FakeMessage]], **changes: Any) -> tuple[Filter, An
     producer, consumer = FakeProducer(), FakeConsumer(batches, stop)
     stage._producer = cast("Any", producer)
     stage._consumer = cast("Any", consumer)
+    stage._places = Places(cast("Any", consumer))
     return stage, producer, consumer, stop
 
 
@@ -156,6 +165,53 @@ def test_an_abortable_error_aborts_and_goes_back(call: str) -> None:
     assert producer.calls.count("abort_transaction") == 1
     assert consumer.sought == [3]
     assert producer.calls[-1] == "commit_transaction"
+
+
+def _out_of_range() -> FakeMessage:
+    return FakeMessage(b"", 3, failure=KafkaError(KafkaError._AUTO_OFFSET_RESET))
+
+
+def _gaps(producer: FakeProducer) -> list[tuple[int, int, str, bool]]:
+    gaps = [decode(record.value) for record in producer.of("polygon_stream_gaps")]
+    return [(gap.start_ms, gap.end_ms, gap.reason, gap.certain) for gap in gaps]
+
+
+def test_the_first_filter_of_a_group_starts_at_the_beginning() -> None:
+    stage, producer, consumer, stop = _stage([[_out_of_range()], _messages(_bar(1))])
+    consumer.stored = TopicPartition("polygon_stream_aggregates", 1, -1001)
+    stage.run(stop)
+    assert consumer.sought == [OFFSET_BEGINNING]
+    assert len(producer.of("custom_filtered_stock_data_topic")) == 1
+    assert _gaps(producer) == []
+
+
+def test_what_kafka_deleted_unread_is_a_gap_from_the_last_record_read() -> None:
+    stage, producer, _, stop = _stage([_messages(_bar(1))])
+    stage.run(stop)
+    (stored,) = producer.offsets
+    assert (stored.partition, stored.offset) == (1, 7)
+
+    later = _messages(_bar(2), _bar(3))
+    for message in later:
+        message.received_ms = START + 3_600_000
+    stage, producer, consumer, stop = _stage([[_out_of_range()], later, later])
+    consumer.stored = stored
+    stage.run(stop)
+    assert consumer.sought == [OFFSET_BEGINNING]
+    # A delayed feed's bars are 15 minutes older than their receipt.
+    assert _gaps(producer) == [(START + 100 - 900_000, START + 3_600_000, "retention", True)]
+    assert len(producer.of("custom_filtered_stock_data_topic")) == 4
+
+
+def test_the_gap_is_recorded_again_if_its_transaction_is_aborted() -> None:
+    stage, producer, _, stop = _stage(
+        [[_out_of_range()], _messages(_bar(2)), [_out_of_range()], _messages(_bar(2))]
+    )
+    producer.failures["commit_transaction"] = [KafkaError(1, txn_requires_abort=True)]
+    stage.run(stop)
+    assert producer.calls.count("abort_transaction") == 1
+    # Two here, since the stand-in does not take back what was aborted. Nobody knows the start.
+    assert _gaps(producer) == 2 * [(START + 100 - 900_000, START + 100, "retention", True)]
 
 
 def test_a_retriable_error_is_tried_again_without_an_abort() -> None:

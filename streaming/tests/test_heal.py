@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -204,6 +205,22 @@ def test_what_does_not_say_its_type_is_healed_with_second_bars(
     assert {(bar.ev, bar.sym or bar.pair) for bar in bars if bar is not None} == {
         ("A", "AAPL"), ("A", "ESZ6"), ("XAS", "BTC-USD"), ("CAS", "EUR/USD"),
     }  # fmt: skip
+
+
+def test_a_gap_that_names_nothing_is_healed_with_the_whole_list(
+    mock_kafka: str, rest: tuple[str, type[_Rest]], tmp_path: Path
+) -> None:
+    listed = tmp_path / "subscriptions.csv"
+    settings = _settings(mock_kafka, rest[0], "list").model_copy(
+        update={"subscriptions": str(listed)}
+    )
+    _record(settings, Gap("", START, START + 1000, "retention", (), ""))
+    with pytest.raises(ConfigError, match="subscriptions: "):
+        Healer(settings).run()
+    listed.write_text("market,channel,symbol\nstocks,A,AAPL\ncrypto,XAS,BTC-USD\n")
+    assert Healer(settings).run().gaps == 1
+    healed = {(event["ev"], headers["market"]) for event, headers, _ in _raw(settings)}
+    assert healed == {("A", b"stocks"), ("XAS", b"crypto")}
 
 
 def test_bars_that_are_not_over_are_left_to_the_stream(

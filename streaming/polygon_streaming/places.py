@@ -1,0 +1,135 @@
+"""Where the filter goes on in each partition, and what Kafka had deleted before it got there.
+
+With every offset the filter commits until when that partition's records had been received. A filter
+that comes back after the topic's retention has passed its offset knows from it what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+
+from polygon_streaming.gaps import Gap
+from polygon_streaming.stamps import to_text
+
+log = structlog.get_logger()
+
+_ANSWER_SECONDS: Final = 30.0  # this call cannot be resumed
+# The bars of a delayed feed are older than their receipt, by 15 minutes; healing what is there
+# already does no harm.
+_OLDER_MS: Final = 900_000
+
+
+class Reached(msgspec.Struct):
+    """The metadata of a committed offset: when the record before it was received."""
+
+    received_ms: int
+
+
+class Places:
+    """The places of one filter in the raw topic.
+
+    Attributes:
+        received_ms: by partition, when the last record was received that was read from it.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._deleted: dict[int, int] = {}
+        self._ending: list[int] = []
+        self.received_ms: dict[int, int] = {}
+
+    def offsets(self) -> list[TopicPartition]:
+        """Return what to commit for all that was read."""
+        return [
+            self._place(position)
+            for position in self._consumer.position(self._consumer.assignment())
+            if position.offset >= 0
+        ]
+
+    def rewind(self) -> None:
+        """Go back to the committed offsets: what was read since then counts for nothing.
+
+        Raises:
+            KafkaException: the brokers do not answer; to be called again.
+        """
+        assignment = self._consumer.assignment()
+        if not assignment:
+            return
+        for place in self._consumer.committed(assignment, _ANSWER_SECONDS):
+            offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
+            self._consumer.seek(TopicPartition(place.topic, place.partition, offset))
+
+    def start_over(self, error: Message) -> None:
+        """Go to a partition's beginning, since its committed offset is missing or out of range.
+
+        Args:
+            error: what `consume` gave instead of a record.
+
+        Raises:
+            KafkaException: the brokers do not answer; to be called again.
+        """
+        topic, partition = error.topic() or "", error.partition() or 0
+        if partition not in {place.partition for place in self._consumer.assignment()}:
+            return
+        asked = [TopicPartition(topic, partition)]
+        (place,) = self._consumer.committed(asked, _ANSWER_SECONDS)
+        if place.offset >= 0:
+            until = _reached(place.metadata)
+            self._deleted[partition] = until
+            log.error(
+                "records deleted before they were read",
+                topic=topic,
+                partition=partition,
+                offset=place.offset,
+                received_after=to_text(until) if until else "unknown",
+                fix="a longer retention.ms on the topic; the gap can be healed",
+            )
+        self._consumer.seek(TopicPartition(topic, partition, OFFSET_BEGINNING))
+
+    def gaps_before(self, messages: Iterable[Message]) -> list[Gap]:
+        """Return the gaps that end with the first of these records of a partition."""
+        first: dict[int, int] = {}
+        if self._deleted:
+            for message in messages:
+                first.setdefault(message.partition() or 0, message.timestamp()[1])
+        self._ending = [partition for partition in first if partition in self._deleted]
+        return [self._gap(self._deleted[p], first[p]) for p in self._ending]
+
+    def committed(self) -> None:
+        """Take note that the gaps that `gaps_before` returned last are committed."""
+        self.forget(self._ending)
+        self._ending = []
+
+    def forget(self, partitions: Iterable[int]) -> None:
+        """Forget what was deleted of partitions: another filter finds it out for itself."""
+        for partition in partitions:
+            self._deleted.pop(partition, None)
+
+    def _gap(self, until_ms: int, from_ms: int) -> Gap:
+        return Gap(
+            market="",
+            start_ms=(until_ms or from_ms) - _OLDER_MS,
+            end_ms=from_ms,
+            reason="retention",
+            subscriptions=(),
+            feed="",
+        )
+
+    def _place(self, position: TopicPartition) -> TopicPartition:
+        received_ms = self.received_ms.get(position.partition)
+        if received_ms is None:
+            return position
+        metadata = msgspec.json.encode(Reached(received_ms)).decode()
+        return TopicPartition(position.topic, position.partition, position.offset, metadata)
+
+
+def _reached(metadata: str | None) -> int:
+    try:
+        return msgspec.json.decode(metadata or "", type=Reached).received_ms
+    except msgspec.MsgspecError:
+        return 0
