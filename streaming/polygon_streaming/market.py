@@ -209,7 +209,9 @@ class MarketFeed:
             reached = await asyncio.to_thread(self.progress.load)
         except KafkaException as error:
             raise StreamError(f"Kafka cannot be asked for the feed's progress: {error}") from None
-        if reached is not None:
+        if reached is None:
+            log.info("first start", market=self.market, shard=self._settings.shard, gap="none known")
+        else:
             self._missing_since = reached, "restart"
         self._predecessor_known = True
 
