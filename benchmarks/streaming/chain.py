@@ -167,6 +167,8 @@ def _print(tally: Tally, total: int, rate: int, cpu: dict[str, float]) -> None:
 
     every = tally.delays
     parts = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+    if not every:
+        raise SystemExit("Nothing arrived.")
     print(f"{rate:,} events/s: {tally.arrived:,} of {total:,} arrived, {tally.twice} twice")  # noqa: T201
     print(  # noqa: T201
         "socket to committed record, ms:",

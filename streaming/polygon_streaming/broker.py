@@ -36,10 +36,10 @@ _CONSUMER_RULES: Final[Mapping[str, Any]] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "isolation.level": "read_committed",
+    "partition.assignment.strategy": "cooperative-sticky",
 }
 _CONSUMER_DEFAULTS: Final[Mapping[str, Any]] = {
     "auto.offset.reset": "earliest",
-    "partition.assignment.strategy": "cooperative-sticky",
     "fetch.wait.max.ms": 20,
     "session.timeout.ms": 10_000,
 }

@@ -90,7 +90,8 @@ class Filter:
             {
                 "group.instance.id": settings.transactional_id,
                 "session.timeout.ms": _SESSION_MS,
-                # Where the offset is missing or out of range, `Places` goes to the beginning.
+                # `Places` says where to begin. If the topic's retention overtakes a running filter,
+                # it ends; the next one finds out what is missing.
                 "auto.offset.reset": "error",
             },
         )
@@ -137,7 +138,7 @@ class Filter:
         # The callbacks run inside `consume`, so no transaction is open across a rebalance.
         self._consumer.subscribe(
             [self._settings.raw_topic],
-            on_assign=self._on_change,
+            on_assign=self._on_assign,
             on_revoke=self._on_change,
             on_lost=self._on_change,
         )
@@ -288,10 +289,7 @@ class Filter:
         error = message.error()
         if error is None:
             return True
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._until_done(lambda: self._places.start_over(message))
-            return False
-        if broker.is_fatal(error):
+        if broker.is_fatal(error) or error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise KafkaException(error)
         log.warning("consumer", reason=error.str())
         return False
@@ -304,6 +302,10 @@ class Filter:
                 f"{in_a_row} unreadable records in a row: the format may have changed. Look at "
                 f"{self._settings.raw_topic}; --dead-letter-limit 0 lets the filter go on."
             )
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._on_change(consumer, partitions)
+        consumer.incremental_assign(self._places.resume(partitions))
 
     def _on_change(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._jumps.reset()
@@ -331,6 +333,12 @@ class Filter:
                 f"{self._settings.transactional_id!r}, or a transaction outlived its "
                 f"{broker.TRANSACTION_TIMEOUT_MS // 1000} s. Give each running filter its own "
                 "--transactional-id; in the other case a restart is all it takes."
+            )
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            return (
+                f"{self._settings.raw_topic} no longer has the records to be read next: its retention "
+                "has overtaken the filter. Start it again: it goes on with what is left, and records "
+                "what is missing as a gap."
             )
         return f"Kafka: {error.str()} ({error.name()})."
 

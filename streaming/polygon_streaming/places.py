@@ -18,7 +18,7 @@ from polygon_streaming.stamps import to_text
 
 log = structlog.get_logger()
 
-_ANSWER_SECONDS: Final = 30.0  # this call cannot be resumed
+_ANSWER_SECONDS: Final = 30.0
 # The bars of a delayed feed are older than their receipt, by 15 minutes; healing what is there
 # already does no harm.
 _OLDER_MS: Final = 900_000
@@ -64,32 +64,14 @@ class Places:
             offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
             self._consumer.seek(TopicPartition(place.topic, place.partition, offset))
 
-    def start_over(self, error: Message) -> None:
-        """Go to a partition's beginning, since its committed offset is missing or out of range.
-
-        Args:
-            error: what `consume` gave instead of a record.
+    def resume(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Return where to go on in partitions that were assigned.
 
         Raises:
             KafkaException: the brokers do not answer; to be called again.
         """
-        topic, partition = error.topic() or "", error.partition() or 0
-        if partition not in {place.partition for place in self._consumer.assignment()}:
-            return
-        asked = [TopicPartition(topic, partition)]
-        (place,) = self._consumer.committed(asked, _ANSWER_SECONDS)
-        if place.offset >= 0:
-            until = _reached(place.metadata)
-            self._deleted[partition] = until
-            log.error(
-                "records deleted before they were read",
-                topic=topic,
-                partition=partition,
-                offset=place.offset,
-                received_after=to_text(until) if until else "unknown",
-                fix="a longer retention.ms on the topic; the gap can be healed",
-            )
-        self._consumer.seek(TopicPartition(topic, partition, OFFSET_BEGINNING))
+        places = self._consumer.committed(partitions, _ANSWER_SECONDS)
+        return [TopicPartition(p.topic, p.partition, self._first_to_read(p)) for p in places]
 
     def gaps_before(self, messages: Iterable[Message]) -> list[Gap]:
         """Return the gaps that end with the first of these records of a partition."""
@@ -109,6 +91,25 @@ class Places:
         """Forget what was deleted of partitions: another filter finds it out for itself."""
         for partition in partitions:
             self._deleted.pop(partition, None)
+
+    def _first_to_read(self, place: TopicPartition) -> int:
+        if place.offset < 0:
+            return OFFSET_BEGINNING
+        low, high = self._consumer.get_watermark_offsets(place, _ANSWER_SECONDS)
+        if low <= place.offset <= high:
+            return place.offset
+        until = _reached(place.metadata)
+        self._deleted[place.partition] = until
+        log.error(
+            "records deleted before they were read",
+            topic=place.topic,
+            partition=place.partition,
+            offset=place.offset,
+            first_left=low,
+            received_after=to_text(until) if until else "unknown",
+            fix="keep the topic's records for longer; the gap can be healed",
+        )
+        return OFFSET_BEGINNING
 
     def _gap(self, until_ms: int, from_ms: int) -> Gap:
         return Gap(

@@ -25,11 +25,10 @@ class FakeMessage:
     raw: bytes
     place: int
     sent: dict[str, bytes] = field(default_factory=lambda: {"market": b"stocks"})
-    failure: KafkaError | None = None
     received_ms: int = START + 100
 
-    def error(self) -> KafkaError | None:
-        return self.failure
+    def error(self) -> None:
+        return None
 
     def value(self) -> bytes:
         return self.raw
@@ -86,9 +85,24 @@ class FakeConsumer:
         self.batches = batches
         self.stop = stop
         self.sought: list[int] = []
+        self.begun: list[int] = []
         self.stored = TopicPartition("polygon_stream_aggregates", 1, 3)
+        self.watermarks = (0, 7)
+        self.lost_after = 0
+        self._calls = 0
+
+    def subscribe(self, _: Any, **callbacks: Any) -> None:
+        self._callbacks = callbacks
+
+    def incremental_assign(self, places: list[TopicPartition]) -> None:
+        self.begun += [place.offset for place in places]
 
     def consume(self, *_: Any) -> list[FakeMessage]:
+        if self._calls == 0:
+            self._callbacks["on_assign"](self, self.assignment())
+        elif self._calls == self.lost_after:
+            self._callbacks["on_lost"](self, self.assignment())
+        self._calls += 1
         if not self.batches:
             self.stop.set()
             return []
@@ -107,7 +121,7 @@ class FakeConsumer:
         self.sought.append(place.offset)
 
     def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
-        return (0, 7)
+        return self.watermarks
 
     def __getattr__(self, _: str) -> Any:
         return lambda *_, **__: None
@@ -167,21 +181,17 @@ def test_an_abortable_error_aborts_and_goes_back(call: str) -> None:
     assert producer.calls[-1] == "commit_transaction"
 
 
-def _out_of_range() -> FakeMessage:
-    return FakeMessage(b"", 3, failure=KafkaError(KafkaError._AUTO_OFFSET_RESET))
-
-
 def _gaps(producer: FakeProducer) -> list[tuple[int, int, str, bool]]:
     gaps = [decode(record.value) for record in producer.of("polygon_stream_gaps")]
     return [(gap.start_ms, gap.end_ms, gap.reason, gap.certain) for gap in gaps]
 
 
-def test_the_first_filter_of_a_group_starts_at_the_beginning() -> None:
-    stage, producer, consumer, stop = _stage([[_out_of_range()], _messages(_bar(1))])
-    consumer.stored = TopicPartition("polygon_stream_aggregates", 1, -1001)
+@pytest.mark.parametrize(("stored", "begun"), [(-1001, OFFSET_BEGINNING), (3, 3), (7, 7)])
+def test_a_filter_goes_on_where_its_group_is(stored: int, begun: int) -> None:
+    stage, producer, consumer, stop = _stage([_messages(_bar(1))])
+    consumer.stored = TopicPartition("polygon_stream_aggregates", 1, stored)
     stage.run(stop)
-    assert consumer.sought == [OFFSET_BEGINNING]
-    assert len(producer.of("custom_filtered_stock_data_topic")) == 1
+    assert consumer.begun == [begun]
     assert _gaps(producer) == []
 
 
@@ -194,24 +204,32 @@ def test_what_kafka_deleted_unread_is_a_gap_from_the_last_record_read() -> None:
     later = _messages(_bar(2), _bar(3))
     for message in later:
         message.received_ms = START + 3_600_000
-    stage, producer, consumer, stop = _stage([[_out_of_range()], later, later])
-    consumer.stored = stored
+    stage, producer, consumer, stop = _stage([later, later])
+    consumer.stored, consumer.watermarks = stored, (10, 12)
     stage.run(stop)
-    assert consumer.sought == [OFFSET_BEGINNING]
+    assert consumer.begun == [OFFSET_BEGINNING]
     # A delayed feed's bars are 15 minutes older than their receipt.
     assert _gaps(producer) == [(START + 100 - 900_000, START + 3_600_000, "retention", True)]
     assert len(producer.of("custom_filtered_stock_data_topic")) == 4
 
 
 def test_the_gap_is_recorded_again_if_its_transaction_is_aborted() -> None:
-    stage, producer, _, stop = _stage(
-        [[_out_of_range()], _messages(_bar(2)), [_out_of_range()], _messages(_bar(2))]
-    )
+    stage, producer, consumer, stop = _stage([_messages(_bar(2)), _messages(_bar(2))])
+    consumer.watermarks = (4, 12)
     producer.failures["commit_transaction"] = [KafkaError(1, txn_requires_abort=True)]
     stage.run(stop)
     assert producer.calls.count("abort_transaction") == 1
-    # Two here, since the stand-in does not take back what was aborted. Nobody knows the start.
+    # Two here, since the stand-in does not take back what was aborted. The offset does not say when
+    # its record was received.
     assert _gaps(producer) == 2 * [(START + 100 - 900_000, START + 100, "retention", True)]
+
+
+def test_another_filter_that_takes_the_partition_over_records_the_gap() -> None:
+    stage, producer, consumer, stop = _stage([[], _messages(_bar(2))])
+    consumer.watermarks = (4, 12)
+    consumer.lost_after = 1
+    stage.run(stop)
+    assert _gaps(producer) == []
 
 
 def test_a_retriable_error_is_tried_again_without_an_abort() -> None:
