@@ -336,9 +336,9 @@ class Filter:
             )
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             return (
-                f"{self._settings.raw_topic} no longer has the records to be read next: its retention "
-                "has overtaken the filter. Start it again: it goes on with what is left, and records "
-                "what is missing as a gap."
+                f"The retention of {self._settings.raw_topic} has overtaken the filter: the records "
+                "to be read next are gone. Start it again: it goes on with what is left, and "
+                "records what is missing as a gap."
             )
         return f"Kafka: {error.str()} ({error.name()})."
 
