@@ -53,9 +53,9 @@ class Tally:
         self.seconds: dict[int, array[float]] = {}
         self._number = msgspec.json.Decoder(_Numbered).decode
 
-    def add(self, value: bytes, received_ms: int, now_ms: float) -> None:
+    def add(self, value: bytes | None, received_ms: int, now_ms: float) -> None:
         """Tick a record off."""
-        number = int(self._number(value).average_trade_size)
+        number = int(self._number(value or b"").average_trade_size)
         if self._seen[number]:
             self.twice += 1
             return

@@ -336,9 +336,9 @@ class Filter:
             )
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             return (
-                f"The retention of {self._settings.raw_topic} has overtaken the filter: the records "
-                "to be read next are gone. Start it again: it goes on with what is left, and "
-                "records what is missing as a gap."
+                f"The retention of {self._settings.raw_topic} has overtaken the filter: what was "
+                "to read next is gone. Start it again: it goes on with what is left, and records "
+                "what is missing as a gap."
             )
         return f"Kafka: {error.str()} ({error.name()})."
 
