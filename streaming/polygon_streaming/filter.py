@@ -10,9 +10,9 @@ Consumers of the filtered topic must read `read_committed`. Java's default is no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import Event
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -30,14 +30,13 @@ from polygon_streaming.clean import Bar, Unreadable, clean, read
 from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps import Gap
 from polygon_streaming.jumps import VolumeWatch
+from polygon_streaming.patience import Patience
 from polygon_streaming.places import Places
 from polygon_streaming.rules import RulesFile
 from polygon_streaming.settings import FilterSettings
 from polygon_streaming.status import Health
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 _FENCED: Final = (
     KafkaError._FENCED,
@@ -51,8 +50,6 @@ _FENCED: Final = (
 # repeated but not resumed, so it gets more time.
 _OFFSETS_SECONDS: Final = 30.0
 _ANSWER_SECONDS: Final = 3.0
-_DRAIN_SECONDS: Final = 10.0
-_RETRY_SECONDS: Final = 0.1
 _SESSION_MS: Final = 45_000
 _LAG_SECONDS: Final = 5.0
 
@@ -99,8 +96,7 @@ class Filter:
         self._assigned = False
         self._unreadable_in_a_row = 0
         self._lag_due = 0.0
-        self._stop = Event()
-        self._stopping_since: float | None = None
+        self._patience = Patience(Event(), self._producer)
 
     def run(self, stop: Event) -> None:
         """Filter until `stop` is set.
@@ -108,7 +104,7 @@ class Filter:
         Raises:
             StreamError: fenced, or Kafka refuses; the next start goes on where this one ended.
         """
-        self._stop = stop
+        self._patience = Patience(stop, self._producer)
         try:
             self._start()
             while not stop.is_set():
@@ -134,7 +130,7 @@ class Filter:
         return [] if self._assigned else ["kafka: no partition is assigned"]
 
     def _start(self) -> None:
-        self._until_done(lambda: self._producer.init_transactions(_ANSWER_SECONDS))
+        self._patience.until_done(lambda: self._producer.init_transactions(_ANSWER_SECONDS))
         # The callbacks run inside `consume`, so no transaction is open across a rebalance.
         self._consumer.subscribe(
             [self._settings.raw_topic],
@@ -246,44 +242,17 @@ class Filter:
     def _commit(self) -> None:
         offsets = self._places.offsets()
         group = self._consumer.consumer_group_metadata()
-        self._until_done(
+        self._patience.until_done(
             lambda: self._producer.send_offsets_to_transaction(offsets, group, _OFFSETS_SECONDS)
         )
-        self._until_done(lambda: self._producer.commit_transaction(_ANSWER_SECONDS))
+        self._patience.until_done(lambda: self._producer.commit_transaction(_ANSWER_SECONDS))
 
     def _abort(self, cause: KafkaError) -> None:
         metrics.transactions.labels("aborted").inc()
         log.warning("transaction aborted", reason=cause.str())
-        self._until_done(lambda: self._producer.abort_transaction(_ANSWER_SECONDS))
+        self._patience.until_done(lambda: self._producer.abort_transaction(_ANSWER_SECONDS))
         self._jumps.reset()
-        self._until_done(self._places.rewind)
-
-    def _until_done(self, action: Callable[[], T]) -> T:
-        """Call an action again while the client says it may be resumed.
-
-        Raises:
-            StreamError: the filter is to stop, and the brokers do not answer.
-        """
-        while True:
-            try:
-                return action()
-            except KafkaException as error:
-                if not error.args[0].retriable():
-                    raise
-                self._producer.poll(0)
-                log.warning("retrying", reason=error.args[0].str())
-                self._give_up_if_stopping()
-                time.sleep(_RETRY_SECONDS)
-
-    def _give_up_if_stopping(self) -> None:
-        if not self._stop.is_set():
-            return
-        self._stopping_since = self._stopping_since or time.monotonic()
-        if time.monotonic() - self._stopping_since > _DRAIN_SECONDS:
-            raise StreamError(
-                "Stopped in mid-transaction, since the brokers do not answer. Nothing is lost: the "
-                "next start reads its records again."
-            )
+        self._patience.until_done(self._places.rewind)
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
@@ -297,7 +266,7 @@ class Filter:
     def _check_limit(self, in_a_row: int) -> None:
         limit = self._settings.dead_letter_limit
         if limit and in_a_row >= limit:
-            self._until_done(lambda: self._producer.abort_transaction(_ANSWER_SECONDS))
+            self._patience.until_done(lambda: self._producer.abort_transaction(_ANSWER_SECONDS))
             raise StreamError(
                 f"{in_a_row} unreadable records in a row: the format may have changed. Look at "
                 f"{self._settings.raw_topic}; --dead-letter-limit 0 lets the filter go on."
@@ -305,7 +274,9 @@ class Filter:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._on_change(consumer, partitions)
-        consumer.incremental_assign(self._places.resume(partitions))
+        consumer.incremental_assign(
+            self._patience.until_done(lambda: self._places.resume(partitions))
+        )
 
     def _on_change(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._jumps.reset()

@@ -11,14 +11,20 @@ from typing import Final
 
 import msgspec
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from polygon_streaming.gaps import Gap
 from polygon_streaming.stamps import to_text
 
 log = structlog.get_logger()
 
-_ANSWER_SECONDS: Final = 30.0
+_ANSWER_SECONDS: Final = 5.0
 # The bars of a delayed feed are older than their receipt, by 15 minutes; healing what is there
 # already does no harm.
 _OLDER_MS: Final = 900_000
@@ -41,7 +47,7 @@ class Places:
         self._consumer = consumer
         self._deleted: dict[int, int] = {}
         self._ending: list[int] = []
-        self.received_ms: dict[int, int] = {}
+        self.received_ms: dict[int | None, int] = {}
 
     def offsets(self) -> list[TopicPartition]:
         """Return what to commit for all that was read."""
@@ -60,7 +66,7 @@ class Places:
         assignment = self._consumer.assignment()
         if not assignment:
             return
-        for place in self._consumer.committed(assignment, _ANSWER_SECONDS):
+        for place in self._committed(assignment):
             offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
             self._consumer.seek(TopicPartition(place.topic, place.partition, offset))
 
@@ -70,7 +76,7 @@ class Places:
         Raises:
             KafkaException: the brokers do not answer; to be called again.
         """
-        places = self._consumer.committed(partitions, _ANSWER_SECONDS)
+        places = self._committed(partitions)
         return [TopicPartition(p.topic, p.partition, self._first_to_read(p)) for p in places]
 
     def gaps_before(self, messages: Iterable[Message]) -> list[Gap]:
@@ -91,6 +97,13 @@ class Places:
         """Forget what was deleted of partitions: another filter finds it out for itself."""
         for partition in partitions:
             self._deleted.pop(partition, None)
+
+    def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        places: list[TopicPartition] = self._consumer.committed(partitions, _ANSWER_SECONDS)
+        for place in places:
+            if place.error is not None:  # its offset then looks as if there were none
+                raise KafkaException(place.error)
+        return places
 
     def _first_to_read(self, place: TopicPartition) -> int:
         if place.offset < 0:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from threading import Event
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -89,6 +90,7 @@ class FakeConsumer:
         self.stored = TopicPartition("polygon_stream_aggregates", 1, 3)
         self.watermarks = (0, 7)
         self.lost_after = 0
+        self.refusals: list[KafkaException | KafkaError] = []
         self._calls = 0
 
     def subscribe(self, _: Any, **callbacks: Any) -> None:
@@ -114,8 +116,21 @@ class FakeConsumer:
     def position(self, _: Any) -> list[TopicPartition]:
         return [TopicPartition("polygon_stream_aggregates", 1, 7)]
 
-    def committed(self, *_: Any) -> list[TopicPartition]:
-        return [self.stored]
+    def committed(self, *_: Any) -> list[SimpleNamespace]:
+        """Fail as a whole, or for the partition alone, or tell the offset."""
+        refusal = self.refusals.pop(0) if self.refusals else None
+        if isinstance(refusal, KafkaException):
+            raise refusal
+        offset, metadata = (-1001, "") if refusal else (self.stored.offset, self.stored.metadata)
+        return [
+            SimpleNamespace(
+                topic="polygon_stream_aggregates",
+                partition=1,
+                offset=offset,
+                metadata=metadata,
+                error=refusal,
+            )
+        ]
 
     def seek(self, place: TopicPartition) -> None:
         self.sought.append(place.offset)
@@ -195,6 +210,25 @@ def test_a_filter_goes_on_where_its_group_is(stored: int, begun: int) -> None:
     assert _gaps(producer) == []
 
 
+def test_brokers_that_do_not_tell_the_offset_are_asked_again() -> None:
+    stage, _, consumer, stop = _stage([_messages(_bar(1))])
+    consumer.refusals = [
+        KafkaException(KafkaError(KafkaError._TRANSPORT)),
+        KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT),
+    ]
+    stage.run(stop)
+    assert consumer.begun == [3]
+
+
+def test_an_offset_that_may_not_be_read_is_not_taken_for_none() -> None:
+    stage, producer, consumer, stop = _stage([_messages(_bar(1))])
+    consumer.refusals = [KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)]
+    with pytest.raises(StreamError, match="GROUP_AUTHORIZATION_FAILED"):
+        stage.run(stop)
+    assert consumer.begun == []
+    assert producer.records == []
+
+
 def test_what_kafka_deleted_unread_is_a_gap_from_the_last_record_read() -> None:
     stage, producer, _, stop = _stage([_messages(_bar(1))])
     stage.run(stop)
@@ -270,7 +304,7 @@ def test_too_many_unreadable_records_in_a_row_stop_the_filter_uncommitted() -> N
 def test_a_stopping_filter_does_not_wait_for_brokers_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("polygon_streaming.filter._DRAIN_SECONDS", 0.15)
+    monkeypatch.setattr("polygon_streaming.patience._DRAIN_SECONDS", 0.15)
     stage, producer, _, stop = _stage([_messages(_bar(1))])
     producer.failures["commit_transaction"] = [
         KafkaError(KafkaError._TIMED_OUT, retriable=True) for _ in range(100)
@@ -282,7 +316,7 @@ def test_a_stopping_filter_does_not_wait_for_brokers_for_ever(
         process(messages)
 
     monkeypatch.setattr(stage, "_process", stopped_meanwhile)
-    with pytest.raises(StreamError, match="Stopped in mid-transaction"):
+    with pytest.raises(StreamError, match="the brokers do not answer"):
         stage.run(stop)
 
 

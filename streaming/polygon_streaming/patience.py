@@ -1,0 +1,77 @@
+"""Calls to the brokers, made again while what stops them passes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Final, TypeVar
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from polygon_streaming.errors import StreamError
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_RETRY_SECONDS: Final = 0.1
+_DRAIN_SECONDS: Final = 10.0
+# Brokers that restart or hand over. Only transactional calls say of themselves that they may be
+# made again.
+_PASSING: Final = (
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError._WAIT_COORD,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+)
+
+
+class Patience:
+    """Waits for the brokers for ever, but not for long once the command is to stop."""
+
+    def __init__(self, stop: Event, producer: Producer) -> None:
+        self._stop = stop
+        self._producer = producer
+        self._stopping_since: float | None = None
+
+    def until_done(self, action: Callable[[], T]) -> T:
+        """Return what an action returns, once it does.
+
+        Raises:
+            KafkaException: it fails in a way that does not pass.
+            StreamError: the command is to stop, and the brokers do not answer.
+        """
+        while True:
+            try:
+                return action()
+            except KafkaException as error:
+                if not _is_passing(error.args[0]):
+                    raise
+                self._producer.poll(0)
+                log.warning("retrying", reason=error.args[0].str())
+                self._give_up_if_stopping()
+                time.sleep(_RETRY_SECONDS)
+
+    def _give_up_if_stopping(self) -> None:
+        if not self._stop.is_set():
+            return
+        self._stopping_since = self._stopping_since or time.monotonic()
+        if time.monotonic() - self._stopping_since > _DRAIN_SECONDS:
+            raise StreamError(
+                "Stopped while the brokers do not answer. Nothing is lost: the next start reads "
+                "again what was not committed."
+            )
+
+
+def _is_passing(error: KafkaError) -> bool:
+    if error.fatal() or error.txn_requires_abort():
+        return False
+    return bool(error.retriable()) or error.code() in _PASSING
