@@ -156,6 +156,36 @@ def test_a_restart_of_the_broker_loses_and_repeats_nothing(
     assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
 
 
+def test_no_filter_is_stuck_after_its_coordinator_has_restarted(
+    broker: Broker, topics: dict[str, str], log: Path
+) -> None:
+    """A broker that restarts while a filter is young is where librdkafka loses its way."""
+    total, rounds = 60_000, 4
+    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
+    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), 1_000))
+    feeding.start()
+    for number in range(rounds):
+        stage = Stage(log, "filter", **_filter_flags(topics))
+        time.sleep(1 + 0.2 * number)
+        broker.kill()
+        time.sleep(4)
+        broker.start()
+        before = end_of(address, topics["filtered_topic"])
+        wait_until(
+            lambda: end_of(address, topics["filtered_topic"]) > before,  # noqa: B023
+            40,
+            "the filter goes on",
+        )
+        assert stage.running, stage.log()
+        stage.kill()
+    feeding.join()
+    last = Stage(log, "filter", **_filter_flags(topics))
+    wait_until(lambda: _caught_up(topics), 90, "the filter has read everything")
+    assert last.stop() == 0
+
+    assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
+
+
 def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], log: Path) -> None:
     address, raw = topics["bootstrap_servers"], topics["raw_topic"]
     producer = Producer({"bootstrap.servers": address})

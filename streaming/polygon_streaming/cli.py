@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from polygon_streaming import logs, settings
 from polygon_streaming.errors import StreamError
 from polygon_streaming.status import Health
 
-_STUCK_SECONDS: Final = 75.0
+# Beyond what any call to brokers or ClickHouse may take.
+_STUCK_SECONDS: Final = 45.0
 # Container platforms kill after 20 to 30 s; a stop in order takes a second or two.
 _STOP_SECONDS: Final = 18.0
 
@@ -171,9 +173,8 @@ def _guard(stage: str, stop: Event, health: Health | None = None) -> None:
 def _end_if_stuck(stage: str, stop: Event, health: Health | None) -> None:
     """End the process if it no longer goes round, or does not stop in time.
 
-    What it had not committed is read again. Seen with librdkafka 2.16:
-    `send_offsets_to_transaction` does not return, whatever its timeout, if the coordinator's broker
-    dies at that moment.
+    What it had not committed is read again. `send_offsets_to_transaction` of librdkafka does not
+    keep its timeout (its issue 5456), and nothing but the end of the process ends the call.
     """
     while not stop.wait(1):
         if health is not None and health.stuck_seconds() >= _STUCK_SECONDS:
@@ -192,9 +193,23 @@ def _end_now(words: str) -> None:
 
 
 def _stop_on_signal() -> Event:
+    """Return an event that SIGINT and SIGTERM set, whatever the main thread is waiting for.
+
+    Python runs handlers in the main thread, between two of its own instructions: not while that
+    thread is in a call of librdkafka. The byte of the wake-up descriptor is written at once.
+    """
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.detach())
+
+    def wait() -> None:
+        reader.recv(1)
+        stop.set()
+
+    Thread(target=wait, name="signals", daemon=True).start()
     return stop
 
 

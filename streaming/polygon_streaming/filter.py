@@ -45,6 +45,15 @@ _FENCED: Final = (
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.FENCED_INSTANCE_ID,
 )
+# While the group's coordinator restarts, librdkafka since 2.10 can wait in
+# `send_offsets_to_transaction` for a connection that it has given up (its issue 5511). It looks for
+# the coordinator anew when any other connection changes its state and what it remembers is too old:
+# idle connections that are closed see to the former, a short memory to the latter.
+_AWAKE: Final = {
+    "connections.max.idle.ms": 10_000,
+    "metadata.max.age.ms": 6_000,
+    "topic.metadata.refresh.interval.ms": 2_000,
+}
 # How long one call waits for the brokers. Those that can be resumed are made again until they are
 # done, so for them it only says how soon a signal is noticed in between. Sending offsets can be
 # repeated but not resumed, so it gets more time.
@@ -75,6 +84,7 @@ class Filter:
                 "transaction.timeout.ms": broker.TRANSACTION_TIMEOUT_MS,
                 # A transaction ends by a commit, which does not wait for lingering records.
                 "linger.ms": 0 if settings.linger_ms < 5 else 5,
+                **_AWAKE,
             },
         )
         # A static member that comes back takes up its partitions at once; the group would otherwise
@@ -96,7 +106,7 @@ class Filter:
         self._assigned = False
         self._unreadable_in_a_row = 0
         self._lag_due = 0.0
-        self._patience = Patience(Event(), self._producer)
+        self._patience = Patience(Event(), self._producer, self._beat)
 
     def run(self, stop: Event) -> None:
         """Filter until `stop` is set.
@@ -104,12 +114,11 @@ class Filter:
         Raises:
             StreamError: fenced, or Kafka refuses; the next start goes on where this one ended.
         """
-        self._patience = Patience(stop, self._producer)
+        self._patience = Patience(stop, self._producer, self._beat)
         try:
             self._start()
             while not stop.is_set():
-                if self._health is not None:
-                    self._health.beat()
+                self._beat()
                 self._producer.poll(0)  # serves its errors and logs, which else come with commits
                 self._rules.refresh()
                 messages = self._consumer.consume(
@@ -124,6 +133,10 @@ class Filter:
         finally:
             self._consumer.close()
         log.info("stopped")
+
+    def _beat(self) -> None:
+        if self._health is not None:
+            self._health.beat()
 
     def problems(self) -> list[str]:
         """Return why the filter is not ready; nothing if it is."""

@@ -37,9 +37,17 @@ _PASSING: Final = (
 class Patience:
     """Waits for the brokers for ever, but not for long once the command is to stop."""
 
-    def __init__(self, stop: Event, producer: Producer) -> None:
+    def __init__(self, stop: Event, producer: Producer, alive: Callable[[], None]) -> None:
+        """Prepare to wait.
+
+        Args:
+            stop: set once the command is to stop.
+            producer: is polled meanwhile, so that its errors and logs come out.
+            alive: called between two tries.
+        """
         self._stop = stop
         self._producer = producer
+        self._alive = alive
         self._stopping_since: float | None = None
 
     def until_done(self, action: Callable[[], T]) -> T:
@@ -55,6 +63,7 @@ class Patience:
             except KafkaException as error:
                 if not _is_passing(error.args[0]):
                     raise
+                self._alive()
                 self._producer.poll(0)
                 log.warning("retrying", reason=error.args[0].str())
                 self._give_up_if_stopping()

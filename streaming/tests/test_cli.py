@@ -117,6 +117,34 @@ def test_a_stop_that_takes_too_long_is_cut_short(
     assert caught.value.code == 1
 
 
+_IN_A_CALL_THAT_DOES_NOT_RETURN = """
+import ctypes, sys
+from polygon_streaming import cli
+cli._STOP_SECONDS = 0.1
+cli._guard("filter", cli._stop_on_signal())
+libc, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+libc.pthread_mutex_init(lock, None)
+libc.pthread_mutex_lock(lock)
+print("stuck", flush=True)
+libc.pthread_mutex_lock(lock)
+"""
+
+
+def test_sigterm_is_heard_in_a_call_that_does_not_return() -> None:
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", _IN_A_CALL_THAT_DOES_NOT_RETURN],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stuck\n"
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert said.startswith("polygon-stream filter: a call has not returned")
+
+
 def test_what_the_kafka_library_logs_is_json_too(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with ClickHouseServer() as server:
