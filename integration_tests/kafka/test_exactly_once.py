@@ -157,31 +157,28 @@ def test_a_restart_of_the_broker_loses_and_repeats_nothing(
 
 
 def test_no_filter_is_stuck_after_its_coordinator_has_restarted(
-    broker: Broker, topics: dict[str, str], log: Path
+    broker: Broker, topics: dict[str, str], log: Path, tmp_path: Path
 ) -> None:
-    """A broker that restarts while a filter is young is where librdkafka loses its way."""
-    total, rounds = 60_000, 4
+    """In one of four such restarts librdkafka's own settings left the younger filter stuck."""
+    total, rounds = 60_000, 5
     address, raw = topics["bootstrap_servers"], topics["raw_topic"]
     feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), 1_000))
     feeding.start()
+    dice = random.Random(5)  # noqa: S311 - the same moments in each run
+    older = Stage(log, "filter", **_filter_flags(topics, 1))
+    wait_until(lambda: end_of(address, topics["filtered_topic"]) > 0, 30, "the first is at work")
     for number in range(rounds):
-        stage = Stage(log, "filter", **_filter_flags(topics))
-        time.sleep(1 + 0.2 * number)
+        young = Stage(tmp_path / f"{number}", "filter", **_filter_flags(topics, 2))
+        time.sleep(dice.uniform(0.6, 1.6))
         broker.kill()
-        time.sleep(4)
+        time.sleep(dice.uniform(2, 9))
         broker.start()
-        before = end_of(address, topics["filtered_topic"])
-        wait_until(
-            lambda: end_of(address, topics["filtered_topic"]) > before,  # noqa: B023
-            40,
-            "the filter goes on",
-        )
-        assert stage.running, stage.log()
-        stage.kill()
+        assert young.running, young.log()
+        assert young.stop() == 0, young.log()
     feeding.join()
-    last = Stage(log, "filter", **_filter_flags(topics))
-    wait_until(lambda: _caught_up(topics), 90, "the filter has read everything")
-    assert last.stop() == 0
+    assert older.running, older.log()
+    wait_until(lambda: _caught_up(topics), 90, "the first has read everything")
+    assert older.stop() == 0
 
     assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
 
