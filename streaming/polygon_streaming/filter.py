@@ -320,9 +320,10 @@ class Filter:
             )
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             return (
-                f"The retention of {self._settings.raw_topic} has overtaken the filter: what was "
-                "to read next is gone. Start it again: it goes on with what is left, and records "
-                "what is missing as a gap."
+                f"The next offset of group {self._settings.group!r} is not in "
+                f"{self._settings.raw_topic}. If its retention has overtaken the filter, start it "
+                "again: it goes on with what is left, and records what is missing as a gap. If the "
+                "topic was created anew, reset the group: kafka-consumer-groups --reset-offsets."
             )
         return f"Kafka: {error.str()} ({error.name()})."
 

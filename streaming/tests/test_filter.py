@@ -27,9 +27,10 @@ class FakeMessage:
     place: int
     sent: dict[str, bytes] = field(default_factory=lambda: {"market": b"stocks"})
     received_ms: int = START + 100
+    failure: KafkaError | None = None
 
-    def error(self) -> None:
-        return None
+    def error(self) -> KafkaError | None:
+        return self.failure
 
     def value(self) -> bytes:
         return self.raw
@@ -201,7 +202,7 @@ def _gaps(producer: FakeProducer) -> list[tuple[int, int, str, bool]]:
     return [(gap.start_ms, gap.end_ms, gap.reason, gap.certain) for gap in gaps]
 
 
-@pytest.mark.parametrize(("stored", "begun"), [(-1001, OFFSET_BEGINNING), (3, 3), (7, 7)])
+@pytest.mark.parametrize(("stored", "begun"), [(-1001, OFFSET_BEGINNING), (3, 3), (9, 9)])
 def test_a_filter_goes_on_where_its_group_is(stored: int, begun: int) -> None:
     stage, producer, consumer, stop = _stage([_messages(_bar(1))])
     consumer.stored = TopicPartition("polygon_stream_aggregates", 1, stored)
@@ -226,6 +227,15 @@ def test_an_offset_that_may_not_be_read_is_not_taken_for_none() -> None:
     with pytest.raises(StreamError, match="GROUP_AUTHORIZATION_FAILED"):
         stage.run(stop)
     assert consumer.begun == []
+    assert producer.records == []
+
+
+def test_an_offset_beyond_the_end_ends_the_filter_with_the_fix() -> None:
+    (message,) = _messages(b"")
+    message.failure = KafkaError(KafkaError._AUTO_OFFSET_RESET)
+    stage, producer, _, stop = _stage([[message]])
+    with pytest.raises(StreamError, match=r"'polygon-stream-filter' is not in .*--reset-offsets"):
+        stage.run(stop)
     assert producer.records == []
 
 
