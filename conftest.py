@@ -5,6 +5,7 @@ writes, and the root is the one place whose conftest.py pytest loads for both th
 """
 
 import json
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -36,3 +37,9 @@ def acceptance_sandbox() -> Iterator[Sandbox]:
 def _acceptance_sandbox(request: pytest.FixtureRequest) -> None:
     if request.path.name == "test_airbyte_standards.py":
         request.getfixturevalue("acceptance_sandbox")
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_the_cdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the CDK's logger say what it says, though PyAirbyte takes over the one of its name."""
+    monkeypatch.setattr(logging.getLogger("airbyte"), "propagate", True)

@@ -219,6 +219,23 @@ def test_sigterm_ends_the_read_at_once_with_whole_lines(
     assert any("Stopped by SIGTERM" in line for line in lines)
 
 
+def test_sigterm_ends_a_read_whose_parent_ignores_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    slow = write_config(tmp_path, sandbox, start_date=str(DAYS[-60]))
+    sandbox.faults.add(Fault.delay(0.3, path="grouped", times=None))
+    command = [*COMMAND, "read", "--config", slow, "--catalog"]
+    command.append(CATALOGS / "incremental_catalog.json")
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    process.stdout.read()
+    assert process.wait(timeout=10) == -signal.SIGTERM
+
+
 def test_sigterm_ends_a_read_whose_output_nobody_takes(sandbox: Sandbox, tmp_path: Path) -> None:
     long = write_config(tmp_path, sandbox, start_date=str(DAYS[-60]))
     process = subprocess.Popen(  # noqa: S603 - our own command

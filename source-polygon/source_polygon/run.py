@@ -132,6 +132,8 @@ def main() -> None:
     parsed = Entrypoint.parse_args(args)
     gc.freeze()  # what is imported stays
     gc.set_threshold(_GC_THRESHOLD)
+    # Who starts us may ignore it, and hand that down: Dagster does so in the background of a shell.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # Before any other thread starts, since threads inherit what is blocked.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     Thread(target=_end_on_sigterm, daemon=True).start()
