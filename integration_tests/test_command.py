@@ -222,11 +222,11 @@ def test_sigterm_ends_the_read_at_once_with_whole_lines(
 def test_sigterm_ends_a_read_whose_parent_ignores_it(sandbox: Sandbox, tmp_path: Path) -> None:
     slow = write_config(tmp_path, sandbox, start_date=str(DAYS[-60]))
     sandbox.faults.add(Fault.delay(0.3, path="grouped", times=None))
+    catalog = CATALOGS / "incremental_catalog.json"
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         process = subprocess.Popen(  # noqa: S603
-            [*COMMAND, "read", "--config", slow, "--catalog", CATALOGS / "incremental_catalog.json"],
-            stdout=subprocess.PIPE,
+            [*COMMAND, "read", "--config", slow, "--catalog", catalog], stdout=subprocess.PIPE
         )
     finally:
         signal.signal(signal.SIGTERM, before)
