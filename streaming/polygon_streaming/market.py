@@ -210,9 +210,7 @@ class MarketFeed:
         except KafkaException as error:
             raise StreamError(f"Kafka cannot be asked for the feed's progress: {error}") from None
         if reached is None:
-            log.info(
-                "first start", market=self.market, shard=self._settings.shard, gap="none known"
-            )
+            log.info("first start", market=self.market, shard=self._settings.shard)
         else:
             self._missing_since = reached, "restart"
         self._predecessor_known = True

@@ -1,7 +1,8 @@
 """Where the filter goes on in each partition, and what Kafka had deleted before it got there.
 
-With every offset the filter commits until when that partition's records had been received. A filter
-that comes back after the topic's retention has passed its offset knows from it what is missing.
+With every offset the filter commits, as its metadata, when the record before it was received, in
+milliseconds since 1970 UTC. A filter that comes back after the topic's retention has passed its
+offset knows from it what is missing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
 import structlog
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -28,12 +28,6 @@ _ANSWER_SECONDS: Final = 5.0
 # The bars of a delayed feed are older than their receipt, by 15 minutes; healing what is there
 # already does no harm.
 _OLDER_MS: Final = 900_000
-
-
-class Reached(msgspec.Struct):
-    """The metadata of a committed offset: when the record before it was received."""
-
-    received_ms: int
 
 
 class Places:
@@ -113,7 +107,8 @@ class Places:
         low, _ = self._consumer.get_watermark_offsets(place, _ANSWER_SECONDS)
         if low <= place.offset:
             return place.offset
-        until = _reached(place.metadata)
+        metadata = place.metadata or ""
+        until = int(metadata) if metadata.isdecimal() else 0
         self._deleted[place.partition] = until
         log.error(
             "records deleted before they were read",
@@ -140,12 +135,4 @@ class Places:
         received_ms = self.received_ms.get(position.partition)
         if received_ms is None:
             return position
-        metadata = msgspec.json.encode(Reached(received_ms)).decode()
-        return TopicPartition(position.topic, position.partition, position.offset, metadata)
-
-
-def _reached(metadata: str | None) -> int:
-    try:
-        return msgspec.json.decode(metadata or "", type=Reached).received_ms
-    except msgspec.MsgspecError:
-        return 0
+        return TopicPartition(position.topic, position.partition, position.offset, str(received_ms))
