@@ -124,4 +124,4 @@ def _build(kind: Any, config: dict[str, Any]) -> Any:
 
 
 def _on_error(error: KafkaError) -> None:
-    log.warning("kafka", code=error.name(), reason=error.str())
+    log.warning("kafka", code=error.name(), reason=error.str(), state=f"kafka {error.name()}")

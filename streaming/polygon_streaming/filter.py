@@ -273,7 +273,7 @@ class Filter:
             return True
         if broker.is_fatal(error) or error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise KafkaException(error)
-        log.warning("consumer", reason=error.str())
+        log.warning("consumer", reason=error.str(), state=f"consumer {error.name()}")
         return False
 
     def _check_limit(self, in_a_row: int) -> None:

@@ -65,7 +65,7 @@ class Patience:
                     raise
                 self._alive()
                 self._producer.poll(0)
-                log.warning("retrying", reason=error.args[0].str())
+                log.warning("retrying", reason=error.args[0].str(), state="retrying")
                 self._give_up_if_stopping()
                 time.sleep(_RETRY_SECONDS)
 

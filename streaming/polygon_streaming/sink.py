@@ -99,7 +99,7 @@ class Sink:
                 elif broker.is_fatal(error):
                     raise KafkaException(error)
                 else:
-                    log.warning("consumer", reason=error.str())
+                    log.warning("consumer", reason=error.str(), state=f"consumer {error.name()}")
             self._ready = bool(self._consumer.assignment())
             if stop.is_set():
                 break
