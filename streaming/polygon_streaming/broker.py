@@ -82,6 +82,19 @@ def admin(settings: Settings) -> AdminClient:
     return built
 
 
+def asker(settings: Settings) -> Consumer:
+    """Return a client that asks about topics without creating any, joins no group, logs nothing.
+
+    Raises:
+        ConfigError: a property is wrong.
+    """
+    config = _config(settings, {}, {})
+    del config["logger"]
+    quiet = {"group.id": "polygon-stream", "error_cb": lambda _: None, "log_level": 0}
+    built: Consumer = _build(Consumer, {**config, **quiet, "allow.auto.create.topics": False})
+    return built
+
+
 def is_fatal(error: KafkaError) -> bool:
     """Tell whether a client that reports this error is of no further use."""
     return bool(error.fatal()) or error.code() in (
