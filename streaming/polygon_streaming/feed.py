@@ -60,6 +60,7 @@ class Feed:
             },
             self._on_failure,
         )
+        metrics.queue_limit.set(settings.buffer_records)
         self._gaps = GapLog(self.producer, settings.gaps_topic, delay(settings.feed))
         self.markets: dict[str, MarketFeed] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}

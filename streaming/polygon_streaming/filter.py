@@ -25,7 +25,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from polygon_streaming import broker, metrics
+from polygon_streaming import broker, lag, metrics, reasons
 from polygon_streaming.clean import Bar, Unreadable, clean, read
 from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps import Gap
@@ -227,7 +227,8 @@ class Filter:
             self._record(gap)
 
     def _record(self, gap: Gap) -> None:
-        metrics.gaps.labels(gap.market, gap.reason).inc()
+        reason = reasons.label(gap.reason, reasons.FILTER_GAPS)
+        metrics.filter_gaps.labels(gap.market, reason).inc()
         self._produce(self._settings.gaps_topic, gap.encode(), gap.market)
 
     def _dead_letter(self, message: Message, reason: str) -> None:
@@ -303,12 +304,7 @@ class Filter:
         if time.monotonic() < self._lag_due:
             return
         self._lag_due = time.monotonic() + _LAG_SECONDS
-        assignment = self._consumer.assignment()
-        self._assigned = bool(assignment)
-        for place in self._consumer.position(assignment):
-            _, high = self._consumer.get_watermark_offsets(place, cached=True)
-            if place.offset >= 0 and high >= 0:
-                metrics.lag.labels(str(place.partition)).set(max(0, high - place.offset))
+        self._assigned = lag.note(self._consumer, metrics.lag)
 
     def _explain(self, error: KafkaError) -> str:
         if error.code() in _FENCED:

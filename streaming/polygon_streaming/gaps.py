@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from confluent_kafka import KafkaException, Producer
 
-from polygon_streaming import metrics
+from polygon_streaming import metrics, reasons
 from polygon_streaming.stamps import from_text, to_text
 
 log = structlog.get_logger()
@@ -30,8 +30,7 @@ class GapRecord(msgspec.Struct, rename={"start": "from", "end": "to"}):
         market: market of the subscriptions; empty if the records that are missing could be of any.
         start: last instant, UTC, up to which events are known to be there (`from`).
         end: first instant, UTC, from which they are there again (`to`).
-        reason: `disconnected: ...`, `restart`, `buffer_full`, `not_delivered`, `volume_jump`,
-            `retention`.
+        reason: one of `reasons`, some with more behind a colon: `disconnected: closed 1006`.
         certain: false if something is likely missing rather than known to be.
         subscriptions: what was not heard: `A.AAPL`, `AM.*`; empty if that is not known.
         feed: which feed found it: `stocks 1/1`; empty if the filter did.
@@ -130,7 +129,7 @@ class GapLog:
             reason=gap.reason,
             subscriptions=len(gap.subscriptions),
         )
-        metrics.gaps.labels(gap.market, gap.reason.partition(":")[0]).inc()
+        metrics.gaps.labels(gap.market, reasons.label(gap.reason, reasons.FEED_GAPS)).inc()
         names = gap.subscriptions
         for start in range(0, max(1, len(names)), _NAMES_PER_RECORD):
             some = names[start : start + _NAMES_PER_RECORD]

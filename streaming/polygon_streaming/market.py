@@ -51,6 +51,7 @@ class MarketFeed:
         self.market = market
         self.ready = False
         self.publisher = publisher
+        metrics.begin(market)
         self.progress = progress
         self._settings = settings
         self._subscriptions = subscriptions
@@ -137,6 +138,8 @@ class MarketFeed:
         metrics.subscriptions.labels(self.market, "desired").set(len(names))
         confirmed = connection.confirmed if connection is not None else 0
         metrics.subscriptions.labels(self.market, "confirmed").set(confirmed)
+        unconfirmed = max(0, len(names) - confirmed)
+        metrics.subscriptions.labels(self.market, "unconfirmed").set(unconfirmed)
 
     def accounted_until(self, now_ms: int) -> int | None:
         """Return up to when everything is produced or recorded as a gap; None if unknown.

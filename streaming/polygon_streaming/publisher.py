@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from polygon_streaming import metrics
+from polygon_streaming import metrics, reasons
 from polygon_streaming.frames import Head, Split, Splitter, symbol
 from polygon_streaming.gaps import Gap, GapLog
 from polygon_streaming.stamps import to_text
@@ -152,7 +152,7 @@ class Publisher:
         self._lose_name(f"{head.ev}.{symbol(head)}", received_ms, reason)
 
     def _lose_name(self, name: str, received_ms: int, reason: str) -> None:
-        metrics.lost.labels(reason.partition(":")[0]).inc()
+        metrics.lost.labels(reasons.label(reason, reasons.LOST)).inc()
         if self._hole is None:
             self._hole = _Hole(received_ms, received_ms, reason)
             log.error("events are being lost", market=self._market, reason=reason)

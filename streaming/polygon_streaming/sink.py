@@ -13,9 +13,9 @@ from typing import Final
 
 import structlog
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from polygon_streaming import broker, clickhouse, metrics
+from polygon_streaming import broker, clickhouse, lag, metrics
 from polygon_streaming.errors import StreamError
 from polygon_streaming.settings import SinkSettings
 from polygon_streaming.status import Health
@@ -23,6 +23,7 @@ from polygon_streaming.status import Health
 log = structlog.get_logger()
 
 _POLL_SECONDS: Final = 0.2
+_LAG_SECONDS: Final = 5.0
 _TRIES: Final = 6
 _LONGEST_WAIT_SECONDS: Final = 15.0
 # The group has given the partitions to others: they read again what was not committed.
@@ -59,6 +60,7 @@ class Sink:
                 raise clickhouse.refusal(error) from None
         self._consumer: Consumer = broker.consumer(settings, settings.group)
         self._ready = False
+        self._lag_due = 0.0
 
     def run(self, stop: Event) -> None:
         """Insert until `stop` is set, then insert what has been read.
@@ -66,7 +68,11 @@ class Sink:
         Raises:
             StreamError: ClickHouse or Kafka refuses. Nothing is lost: the next start repeats it.
         """
-        self._consumer.subscribe([self._settings.filtered_topic])
+        self._consumer.subscribe(
+            [self._settings.filtered_topic],
+            on_revoke=self._on_revoke,
+            on_lost=self._on_revoke,
+        )
         log.info("sinking", source=self._settings.filtered_topic, table=self._settings.table)
         try:
             while not stop.is_set():
@@ -100,10 +106,21 @@ class Sink:
                     raise KafkaException(error)
                 else:
                     log.warning("consumer", reason=error.str(), state=f"consumer {error.name()}")
-            self._ready = bool(self._consumer.assignment())
+            self._note_lag()
             if stop.is_set():
                 break
         return batch
+
+    def _note_lag(self) -> None:
+        if time.monotonic() >= self._lag_due:
+            self._ready = lag.note(self._consumer, metrics.sink_lag)
+            # Until there are partitions it looks again each time.
+            self._lag_due = time.monotonic() + (_LAG_SECONDS if self._ready else 0.0)
+
+    def _on_revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self._lag_due = 0.0
+        # Another member now reports the partitions that went.
+        metrics.sink_lag.clear()
 
     def _insert(self, batch: Sequence[Message], stop: Event) -> None:
         rows = b"\n".join(value for value in (m.value() for m in batch) if value)

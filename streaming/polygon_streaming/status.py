@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
 from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import Any, Final
@@ -49,8 +48,7 @@ class StatusServer:
         self._place = host, port
         self._health = health
         self._server: WSGIServer | None = None
-        self._metrics = make_wsgi_app()
-        metrics.build_info.labels(version("polygon-streaming"), stage).set(1)
+        self._metrics = make_wsgi_app(metrics.exported(stage))
 
     def __enter__(self) -> StatusServer:
         host, port = self._place

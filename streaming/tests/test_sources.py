@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from prometheus_client import REGISTRY
 
+from polygon_streaming import metrics
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.sources import S3Source, Unavailable, open_source
 from polygon_streaming.watch import SubscriptionList
@@ -64,19 +64,19 @@ def test_the_last_good_list_stays_through_deletion_and_errors(s3: tuple[Any, str
     client.put_object(Bucket="lists", Key="subs.csv", Body=ONE)
     listed = SubscriptionList(open_source("s3://lists/subs.csv", url))
     listed.load()
-    failures = REGISTRY.get_sample_value("polygon_subscriptions_reload_failures_total") or 0
+    failures = metrics.FEED.get_sample_value("polygon_subscriptions_reload_failures_total") or 0
     client.delete_object(Bucket="lists", Key="subs.csv")
     assert not listed.refresh()
     client.put_object(Bucket="lists", Key="subs.csv", Body=ONE + "nowhere,A,X\n")
     assert not listed.refresh()
     assert listed.names("stocks") == {"A.AAPL"}
-    assert REGISTRY.get_sample_value("polygon_subscriptions_reload_successful") == 0
-    after = REGISTRY.get_sample_value("polygon_subscriptions_reload_failures_total")
+    assert metrics.FEED.get_sample_value("polygon_subscriptions_reload_successful") == 0
+    after = metrics.FEED.get_sample_value("polygon_subscriptions_reload_failures_total")
     assert after == failures + 2
     client.put_object(Bucket="lists", Key="subs.csv", Body=TWO)
     assert listed.refresh()
     assert listed.names("stocks") == {"A.MSFT"}
-    assert REGISTRY.get_sample_value("polygon_subscriptions_reload_successful") == 1
+    assert metrics.FEED.get_sample_value("polygon_subscriptions_reload_successful") == 1
 
 
 def test_a_bad_list_stays_bad_while_it_does_not_change(tmp_path: Path) -> None:
@@ -87,12 +87,12 @@ def test_a_bad_list_stays_bad_while_it_does_not_change(tmp_path: Path) -> None:
     path.write_text(ONE + "nowhere,A,X\n")
     for _ in range(2):
         assert not listed.refresh()
-        assert REGISTRY.get_sample_value("polygon_subscriptions_reload_successful") == 0
+        assert metrics.FEED.get_sample_value("polygon_subscriptions_reload_successful") == 0
     path.unlink()
     assert not listed.refresh()
     path.write_text(ONE)
     assert not listed.refresh()
-    assert REGISTRY.get_sample_value("polygon_subscriptions_reload_successful") == 1
+    assert metrics.FEED.get_sample_value("polygon_subscriptions_reload_successful") == 1
 
 
 def test_a_list_that_is_no_csv_is_refused_and_the_last_good_one_stays(tmp_path: Path) -> None:

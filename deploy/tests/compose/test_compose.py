@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
-from polygon_streaming import metrics
 from polygon_streaming.rules import parse
 from polygon_streaming.subscriptions import parse as parse_subscriptions
-from prometheus_client import Counter, Gauge, Histogram
+
+from deploy.tests.exported import exported
 
 DEPLOY = Path(__file__).parents[2]
 COMPOSE = DEPLOY / "compose"
@@ -79,11 +79,7 @@ def test_files_that_are_mounted_exist_and_are_good(services: dict[str, Any]) -> 
 
 
 def test_dashboards_and_alerts_use_metrics_that_exist() -> None:
-    known = {"process_start_time_seconds"}
-    for metric in vars(metrics).values():
-        if isinstance(metric, (Counter, Gauge, Histogram)):
-            name = metric._name
-            known |= {name, f"{name}_total", f"{name}_bucket", f"{name}_sum", f"{name}_count"}
+    known = exported("feed") | exported("filter") | exported("sink")
     texts = [path.read_text() for path in (COMPOSE / "grafana" / "dashboards").glob("*.json")]
     texts.append((COMPOSE / "alerts.yml").read_text())
     used = {name for text in texts for name in re.findall(r"\bpolygon_[a-z_]+", text)}
