@@ -1,53 +1,220 @@
-"""Writes cloud.yaml: source-polygon.yaml with cloud-overlay.yaml laid over it.
+"""Writes the manifests of both editions from what is said once: `make manifests`.
 
-    python manifests/build.py
+    spec.yaml  frame/<edition>.yaml  kinds/<kind>.<edition>.yaml  streams/<stream>.yaml
+        -> source-polygon.yaml  cloud.yaml  docs/streams.md
 
-An overlay replaces what it names and takes away what it names as null, as a JSON merge patch does
-(RFC 7386); streams are matched by name. A test fails when cloud.yaml is not up to date.
+A stream names its kind; the kind's template says, for each edition, how such a stream is read. In
+frame and templates `$name` stands for a field of the stream, or for the default of a field of the
+spec, so that no default is written twice. A test fails where the written files are not up to date.
+
+A stream's file says: `about` in a sentence, `kind`, `path`, `primary_key`, `cursor_field` where it is
+incremental, what else its kind asks for, the vendor's `plan` that it needs, the `requests` that it
+costs, and the `schema` of its records.
 """
 
+import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
-HERE = Path(__file__).parent
-CLOUD = HERE / "cloud.yaml"
+HERE: Final = Path(__file__).parent
+PACKAGED: Final = HERE.parent / "source-polygon" / "source_polygon" / "manifest.yaml"
+"""Where the package carries its manifest: a copy, since not every archive keeps links."""
 
-_HEAD = """\
-# The connector, Airbyte Cloud edition: pure YAML, for the Connector Builder.
-# Written by `make manifests` from source-polygon.yaml and cloud-overlay.yaml. Change those.
+EDITIONS: Final = {"docker": HERE / "source-polygon.yaml", "cloud": HERE / "cloud.yaml"}
+
+TABLE: Final = HERE.parent / "docs" / "streams.md"
+
+_HEAD: Final = {
+    "docker": "# The connector, Docker edition: YAML with components in Python.\n",
+    "cloud": "# The connector, Airbyte Cloud edition: pure YAML, for the Connector Builder.\n",
+}
+_WRITTEN: Final = (
+    "# Written by `make manifests` from the folders beside manifests/build.py. Change those.\n"
+)
+
+_TABLE_HEAD: Final = """\
+# Streams
+
+Written by `make manifests` from `manifests/streams`. How each is read and what it guarantees is in
+[connector.md](connector.md#streams).
 """
 
+# The order in which the catalog lists them; within a kind by name.
+_KINDS: Final = ("sessions", "tickers", "dated", "list", "bare_list")
 
-def cloud() -> str:
-    """Return the text of cloud.yaml."""
-    base = yaml.safe_load((HERE / "source-polygon.yaml").read_text())
-    overlay = yaml.safe_load((HERE / "cloud-overlay.yaml").read_text())
-    streams = overlay.pop("streams")
-    manifest = _merged(base, overlay)
-    manifest["streams"] = [_merged(stream, streams[stream["name"]]) for stream in base["streams"]]
-    return _HEAD + yaml.dump(manifest, Dumper=_Plain, sort_keys=False, width=110)
+_PLACEHOLDER: Final = re.compile(r"\$(?:(\w+)|{(\w+)})")
 
 
-def _merged(base: Any, overlay: Any) -> Any:
-    if not isinstance(overlay, dict):
-        return overlay
-    kept = dict(base) if isinstance(base, dict) else {}
-    for key, value in overlay.items():
-        if value is None:
-            kept.pop(key, None)
-        else:
-            kept[key] = _merged(kept.get(key), value)
-    return kept
+def manifest(edition: str, root: Path = HERE) -> str:
+    """Return the text of an edition's manifest, made from the files under `root`.
+
+    Raises:
+        ValueError: a stream is of an unknown kind, or lacks a field that its kind needs.
+    """
+    spec = _of_edition(_load(root / "spec.yaml"), edition)
+    defaults = {
+        name: field["default"]
+        for name, field in spec["connection_specification"]["properties"].items()
+        if "default" in field
+    }
+    streams = _streams(root)
+    made = _filled(_load(root / "frame" / f"{edition}.yaml"), defaults, f"frame/{edition}.yaml")
+    made["streams"] = [
+        _filled(
+            _load(root / "kinds" / f"{streams[name]['kind']}.{edition}.yaml"),
+            {**defaults, **streams[name], "name": name},
+            f"streams/{name}.yaml",
+        )
+        for name in streams
+    ]
+    made["schemas"] = {name: stream["schema"] for name, stream in streams.items()}
+    made["spec"] = spec
+    head = _HEAD[edition] + _WRITTEN
+    return head + yaml.dump(made, Dumper=_Plain, sort_keys=False, width=110)
+
+
+def table(root: Path = HERE) -> str:
+    """Return the text of docs/streams.md."""
+    streams = _streams(root)
+    rows = [
+        [
+            f"[`{name}`](#{name})",
+            stream["kind"],
+            ", ".join(f"`{field}`" for field in stream["primary_key"]),
+            f"`{stream['cursor_field']}`" if "cursor_field" in stream else "",
+            stream["plan"],
+            stream["requests"],
+            " and ".join(_editions(stream["kind"], root)),
+        ]
+        for name, stream in streams.items()
+    ]
+    head = ["stream", "kind", "primary key", "cursor", "plan", "requests", "editions"]
+    lines = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+    return "\n".join([_TABLE_HEAD, *lines, "", *map(_fields, streams, streams.values())])
+
+
+def _fields(name: str, stream: Mapping[str, Any]) -> str:
+    rows = [
+        f"| `{field}` | {_type(schema)} | {schema['description']} |"
+        for field, schema in stream["schema"]["properties"].items()
+    ]
+    head = f"## {name}\n\n{stream['about']}\n\n| field | type | meaning |\n|---|---|---|\n"
+    return head + "\n".join(rows) + "\n"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    named = [schema.get("format", each) for each in types if each != "null"]
+    return " or ".join(named) + (", may be missing" if "null" in types else "")
+
+
+def _editions(kind: str, root: Path) -> list[str]:
+    return [each for each in EDITIONS if (root / "kinds" / f"{kind}.{each}.yaml").exists()]
+
+
+def _streams(root: Path) -> dict[str, Any]:
+    streams = {path.stem: _load(path) for path in (root / "streams").glob("*.yaml")}
+    return {
+        name: streams[name]
+        for name in sorted(streams, key=lambda name: (_rank(name, streams[name]), name))
+    }
+
+
+def _load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def _rank(name: str, stream: Mapping[str, Any]) -> int:
+    if stream.get("kind") not in _KINDS:
+        raise ValueError(
+            f"streams/{name}.yaml: {stream.get('kind')!r} is not a kind. Take one of "
+            f"{', '.join(_KINDS)}."
+        )
+    return _KINDS.index(stream["kind"])
+
+
+def _of_edition(node: Any, edition: str) -> Any:
+    """Return a part of the spec with what the edition says, and without what the other does."""
+    if isinstance(node, list):
+        return [_of_edition(each, edition) for each in node]
+    if not isinstance(node, dict):
+        return node
+    common = {key: _of_edition(each, edition) for key, each in node.items() if key not in EDITIONS}
+    own = node.get(edition, {})
+    if both := sorted(common.keys() & own.keys()):
+        raise ValueError(f"spec.yaml: {both} is said for both editions and for {edition}.")
+    # The title and the place in the form come first, what an edition adds before the rest.
+    return {**common, **own}
+
+
+def _filled(node: Any, fields: Mapping[str, Any], where: str) -> Any:
+    """Return a template with its placeholders replaced, in keys of mappings too."""
+    if isinstance(node, dict):
+        return {
+            key if key.startswith("$ref") else _filled(key, fields, where): _filled(
+                each, fields, where
+            )
+            for key, each in node.items()
+        }
+    if isinstance(node, list):
+        return [_filled(each, fields, where) for each in node]
+    if not isinstance(node, str):
+        return node
+
+    def value(found: re.Match[str]) -> Any:
+        name = found[1] or found[2]
+        if name not in fields:
+            raise ValueError(f"{where}: {name} is missing.")
+        return fields[name]
+
+    whole = _PLACEHOLDER.fullmatch(node)
+    if whole:
+        return value(whole)
+    return _PLACEHOLDER.sub(lambda found: _text(value(found)), node)
+
+
+def _text(value: Any) -> str:
+    """Return a value inside a text, which may be an expression: in the form that Jinja reads."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 class _Plain(yaml.SafeDumper):
-    """Writes a thing that occurs twice out twice: anchors would depend on chance."""
+    """Writes what people can read: long texts folded, short lists on a line, items indented.
+
+    A thing that occurs twice is written out twice: anchors would depend on chance.
+    """
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = ">" if len(text) > 80 and "\n" not in text else '"' if "'" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _write_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:
+    short = all(isinstance(item, str | int | None) for item in items) and len(str(items)) < 90
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=short)
+
+
+_Plain.add_representer(str, _write_text)
+_Plain.add_representer(list, _write_list)
+
+
+def files() -> dict[Path, str]:
+    """Return all that is written, by path."""
+    made = {path: manifest(edition) for edition, path in EDITIONS.items()}
+    return {**made, PACKAGED: made[EDITIONS["docker"]], TABLE: table()}
+
 
 if __name__ == "__main__":
-    CLOUD.write_text(cloud())
+    for path, text in files().items():
+        path.write_text(text)
