@@ -25,7 +25,6 @@ RUN python3 -m venv --without-pip /opt/source-polygon \
         --requirement requirements/build.txt
 
 COPY LICENSE README.md pyproject.toml ./
-COPY manifests manifests
 COPY source-polygon source-polygon
 # The command's first run leaves the bytecode of what a run imports. Nobody can write it later, and
 # starting takes twice as long without; the bytecode of everything would be six times as large.

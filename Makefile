@@ -47,7 +47,7 @@ check: $(INSTALLED) ## Lint, formatting and types
 	@$(BIN)/mypy && $(BIN)/mypy conftest.py
 	@$(BIN)/mypy streaming/tests/conftest.py && $(BIN)/mypy integration_tests/kafka/conftest.py
 
-manifests: $(INSTALLED) ## Write manifests/cloud.yaml anew
+manifests: $(INSTALLED) ## Write both manifests and docs/streams.md anew from manifests/
 	@$(BIN)/python manifests/build.py
 
 bench-source: $(INSTALLED) ## Time the connector against other ways (15 minutes; installs them)

@@ -7,8 +7,8 @@ A stream names its kind; the kind's template says, for each edition, how such a 
 frame and templates `$name` stands for a field of the stream, or for the default of a field of the
 spec, so that no default is written twice. A test fails where the written files are not up to date.
 
-A stream's file says: `about` in a sentence, `kind`, `path`, `primary_key`, `cursor_field` where it is
-incremental, what else its kind asks for, the vendor's `plan` that it needs, the `requests` that it
+A stream's file says: `about` in a sentence, `kind`, `path`, `primary_key`, `cursor_field` where it
+is incremental, what else its kind asks for, the vendor's `plan` that it needs, what `requests` it
 costs, and the `schema` of its records.
 """
 
@@ -44,7 +44,7 @@ Written by `make manifests` from `manifests/streams`. How each is read and what 
 """
 
 # The order in which the catalog lists them; within a kind by name.
-_KINDS: Final = ("sessions", "tickers", "dated", "list", "bare_list")
+_KINDS: Final = ("grouped_daily", "tickers", "dated", "list", "bare_list")
 
 _PLACEHOLDER: Final = re.compile(r"\$(?:(\w+)|{(\w+)})")
 

@@ -9,9 +9,9 @@ from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.answers import Refusal, message, refusal
-from source_polygon.ask import ask
 from source_polygon.sessions import BAR_MARKETS, last_finished, sessions
+from source_polygon.vendor.answers import Refusal, message, refusal
+from source_polygon.vendor.ask import ask
 
 
 def failures(config: Mapping[str, Any], bars: Requester, tickers: Requester) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any, Final
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
-from source_polygon.authenticator import origin
 from source_polygon.sessions import new_york_today
+from source_polygon.vendor.auth import origin
 
 # Before the vendor's first dividend and split; its bars start later.
 _FIRST_DATE: Final = date(1970, 1, 1)

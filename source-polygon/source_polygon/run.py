@@ -19,7 +19,7 @@ from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureTy
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.output import Page, in_pages, page_of
+from source_polygon.engine.output import Page, in_pages, page_of
 from source_polygon.source import SourcePolygon
 
 LOGGER = logging.getLogger("airbyte")

@@ -27,10 +27,10 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
 from source_polygon import check
-from source_polygon.checkpoint import LaneCursor
 from source_polygon.config import problems, unknown_fields, with_defaults
-from source_polygon.output import Output, one_by_one, page_of
-from source_polygon.tally import REQUESTS
+from source_polygon.engine.checkpoints import LaneCursor
+from source_polygon.engine.output import Output, one_by_one, page_of
+from source_polygon.vendor.tally import REQUESTS
 
 MANIFEST = Path(__file__).with_name("manifest.yaml")
 

@@ -21,8 +21,8 @@ from source_polygon import SourcePolygon
 KEYS = {
     "grouped_daily": ("market", "date", "ticker", "adjusted"),
     "tickers": ("market", "ticker", "listing_end"),
-    "splits": ("id",),
     "dividends": ("id",),
+    "splits": ("id",),
     "exchanges": ("asset_class", "locale", "id"),
     "ticker_types": ("asset_class", "locale", "code"),
     "market_holidays": ("date", "exchange"),

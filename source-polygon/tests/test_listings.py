@@ -1,7 +1,7 @@
 """The key of a ticker row, as a pure function of what was seen before."""
 
 import pytest
-from source_polygon.listings import Listings, Row, newest_of_each
+from source_polygon.streams.listings import Listings, Row, newest_of_each
 
 FIRST = "2026-11-20T06:00:00.000000000Z"
 LATER = "2026-11-21T06:00:00Z"

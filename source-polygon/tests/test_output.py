@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.models.airbyte_protocol_serializers import ConfiguredAirbyteCatalogSerializer
-from source_polygon.output import in_pages, page_of
+from source_polygon.engine.output import in_pages, page_of
 from source_polygon.run import Entrypoint
 from source_polygon.source import SourcePolygon
 from syncing import KEYS, Row, Syncs, catalog

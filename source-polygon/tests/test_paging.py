@@ -8,7 +8,7 @@ import requests_mock as rm
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from source_polygon import SourcePolygon
-from source_polygon.paging import _target, pages
+from source_polygon.vendor.paging import _target, pages
 from syncing import Syncs
 
 BASE = "https://api.polygon.io"

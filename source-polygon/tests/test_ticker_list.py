@@ -7,8 +7,8 @@ from typing import Any, Literal, cast
 import pytest
 import requests
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
-from source_polygon.listings import Row
-from source_polygon.ticker_list import TickerList, active_among
+from source_polygon.streams.listings import Row
+from source_polygon.streams.ticker_list import TickerList, active_among
 
 BASE = "https://api.polygon.io"
 PAGE = 1000

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from polygon_sandbox import Plan, Sandbox, World
 from source_polygon import SourcePolygon
-from source_polygon.checkpoint import Lane
+from source_polygon.engine.checkpoints import Lane
 from source_polygon.stamps import sortable
-from source_polygon.tickers import TickersCursor, TickersRetriever
+from source_polygon.streams.tickers import TickersCursor, TickersRetriever
 from syncing import Row, Syncs
 
 Clock = Callable[[str], None]

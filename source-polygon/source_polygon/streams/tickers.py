@@ -17,12 +17,12 @@ from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Record, StreamSlice
 
-from source_polygon.checkpoint import Lane, LaneCursor, LaneSlice
 from source_polygon.clock import utc_now
-from source_polygon.listings import Listings, Row, changed, newest_of_each, stamp
-from source_polygon.progress import Progress
+from source_polygon.engine.checkpoints import Lane, LaneCursor, LaneSlice
 from source_polygon.stamps import sortable
-from source_polygon.ticker_list import TickerList, active_among
+from source_polygon.streams.listings import Listings, Row, changed, newest_of_each, stamp
+from source_polygon.streams.progress import Progress
+from source_polygon.streams.ticker_list import TickerList, active_among
 
 
 @dataclass

@@ -10,9 +10,9 @@ from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Record, StreamSlice
 
-from source_polygon.checkpoint import Lane, LaneCursor, LaneSlice, UnreadableState
-from source_polygon.paging import pages
+from source_polygon.engine.checkpoints import Lane, LaneCursor, LaneSlice, UnreadableState
 from source_polygon.sessions import new_york_today
+from source_polygon.vendor.paging import pages
 
 LOGGER = logging.getLogger("airbyte")
 

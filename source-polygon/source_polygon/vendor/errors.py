@@ -14,8 +14,8 @@ from airbyte_cdk.sources.streams.http.error_handlers.response_models import (
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.answers import Broken, Refusal, message, payload, refusal
-from source_polygon.authenticator import origin
+from source_polygon.vendor.answers import Broken, Refusal, message, payload, refusal
+from source_polygon.vendor.auth import origin
 
 # The vendor is not known to send Retry-After; its limit is over a sliding or a fixed minute
 # (unverified), and a whole minute of silence satisfies both.

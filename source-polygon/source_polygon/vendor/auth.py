@@ -10,7 +10,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.auth.declarative_authenticator import DeclarativeAuthenticator
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.tally import REQUESTS
+from source_polygon.vendor.tally import REQUESTS
 
 
 @dataclass

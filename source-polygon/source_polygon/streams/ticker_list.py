@@ -6,9 +6,9 @@ from typing import Final
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
 
 from source_polygon.clock import utc_now
-from source_polygon.listings import Row, stamp
-from source_polygon.paging import pages
 from source_polygon.stamps import sortable
+from source_polygon.streams.listings import Row, stamp
+from source_polygon.vendor.paging import pages
 
 _NEWEST_FIRST: Final = {"sort": "last_updated_utc", "order": "desc"}
 _OLDEST_FIRST: Final = {"sort": "last_updated_utc", "order": "asc"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import compress, decompress, error
 
-from source_polygon.checkpoint import UnreadableState
+from source_polygon.engine.checkpoints import UnreadableState
 from source_polygon.stamps import sortable
 
 

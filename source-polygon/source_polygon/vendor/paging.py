@@ -8,9 +8,9 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.answers import payload
-from source_polygon.ask import ask
-from source_polygon.authenticator import origin
+from source_polygon.vendor.answers import payload
+from source_polygon.vendor.ask import ask
+from source_polygon.vendor.auth import origin
 
 PAGE_SIZE: Final = 1000
 """The vendor's maximum; its default of 10 or 100 would cost up to a hundred times the requests."""

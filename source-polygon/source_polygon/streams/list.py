@@ -7,7 +7,7 @@ from typing import Any
 import requests
 from airbyte_cdk.sources.declarative.extractors.record_extractor import RecordExtractor
 
-from source_polygon.answers import payload
+from source_polygon.vendor.answers import payload
 
 
 @dataclass

@@ -22,7 +22,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 from airbyte_cdk.sources.types import Record, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.output import Output, Row, one_by_one
+from source_polygon.engine.output import Output, Row, one_by_one
 
 LOGGER = logging.getLogger("airbyte")
 

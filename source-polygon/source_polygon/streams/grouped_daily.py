@@ -15,12 +15,12 @@ from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Record, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.answers import Refusal, message, payload, refusal
-from source_polygon.ask import ask
-from source_polygon.checkpoint import Lane, LaneCursor, LaneSlice, UnreadableState
-from source_polygon.output import without_nulls
+from source_polygon.engine.checkpoints import Lane, LaneCursor, LaneSlice, UnreadableState
+from source_polygon.engine.output import without_nulls
 from source_polygon.sessions import BAR_MARKETS, end_of_bar, last_finished, session_of, sessions
 from source_polygon.stamps import from_milliseconds
+from source_polygon.vendor.answers import Refusal, message, payload, refusal
+from source_polygon.vendor.ask import ask
 
 LOGGER = logging.getLogger("airbyte")
 

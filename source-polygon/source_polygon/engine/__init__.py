@@ -1,0 +1,1 @@
+"""How streams run inside the CDK: lanes, checkpoints, and how records leave."""

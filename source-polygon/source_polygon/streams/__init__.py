@@ -1,0 +1,1 @@
+"""One module a kind of stream, and what only one kind needs."""

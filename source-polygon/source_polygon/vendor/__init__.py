@@ -1,0 +1,1 @@
+"""What the vendor is asked and what it answers."""
