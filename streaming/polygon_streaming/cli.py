@@ -15,6 +15,7 @@ from typing import Final
 
 from polygon_streaming import logs, settings
 from polygon_streaming.errors import StreamError
+from polygon_streaming.spelling import did_you_mean
 from polygon_streaming.status import Health
 
 # Beyond what any call to brokers or ClickHouse may take.
@@ -63,7 +64,8 @@ def main() -> None:
     command = _COMMANDS.get(name)
     if command is None:
         sys.stderr.write(
-            f"polygon-stream: {name!r} is no command. Give one of {', '.join(_COMMANDS)}.\n"
+            f"polygon-stream: {name!r} is not a command. Give one of {', '.join(_COMMANDS)}."
+            f"{did_you_mean(name, _COMMANDS)}\n"
         )
         sys.exit(2)
     try:
@@ -157,6 +159,7 @@ def _doctor(arguments: list[str]) -> int:
     for name, good, found in examine(given):
         well &= good
         sys.stdout.write(f"{'ok   ' if good else 'WRONG'}  {name:<14} {found}\n")
+        sys.stdout.flush()
     return 0 if well else 1
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 import clickhouse_connect
@@ -28,12 +30,15 @@ def connect(address: str, password: str) -> Any:
     """Return a ClickHouse client for an http(s) address, or for `chdb:DIRECTORY`.
 
     Raises:
-        ConfigError: the address is none, or user, password or database are refused.
+        ConfigError: the address or the directory is of no use, or user, password or database are
+            refused.
         StreamError: ClickHouse cannot be reached now.
     """
     embedded = address.startswith("chdb:") and not address.startswith("chdb://")
     if not embedded and not address.startswith(("http://", "https://")):
         raise ConfigError(f"clickhouse: the address has an unknown form. {_FORMS}")
+    if embedded:
+        _make(address[5:])
     try:
         if embedded:
             return clickhouse_connect.get_client(interface="chdb", path=address[5:])
@@ -50,7 +55,31 @@ def connect(address: str, password: str) -> Any:
     except ImportError as error:
         raise ConfigError(f"clickhouse: {error}. {_FORMS}") from None
     except ClickHouseError as error:
+        if embedded and "Cannot lock file" in str(error):
+            raise StreamError(
+                f"clickhouse: {address[5:]} is open in another process. Stop that one first."
+            ) from None
         raise refusal(error) from None
+
+
+def _make(directory: str) -> None:
+    """Create the directory of the embedded ClickHouse, which has few words for why it cannot.
+
+    Raises:
+        ConfigError: it cannot be created or written to.
+    """
+    path = Path(directory)
+    if not directory:
+        raise ConfigError(f"clickhouse: chdb: names no directory. {_FORMS}")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"clickhouse: {directory} cannot be a directory for the embedded ClickHouse: "
+            f"{error.strerror}. {_FORMS}"
+        ) from None
 
 
 def refusal(error: ClickHouseError) -> StreamError:
@@ -73,7 +102,9 @@ def in_short(error: BaseException) -> str:
     """Return the first line of an error, without the address that was asked."""
     cause: Any = error.__cause__ if isinstance(error, OperationalError) else None
     text = str(getattr(cause, "reason", cause) or error)
-    line = text.strip().split("\n", 1)[0].split(" (for url ", 1)[0]
+    line = text.strip().split("\n", 1)[0]
+    for end in (" (for url ", ", Stack trace", " Stack trace:"):
+        line = line.split(end, 1)[0]
     return line[:500]
 
 

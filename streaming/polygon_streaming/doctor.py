@@ -1,13 +1,23 @@
-"""The doctor: each part that a command needs, tried once, with what is wrong and the fix."""
+"""The doctor: each part that the commands need, tried once, with what is wrong and the fix.
+
+The parts are tried at the same time, each in a thread of its own and for so many seconds, so that
+one which does not answer does not hide the others. What is found is told as it is found.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Final
 
+import urllib3
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 
 from polygon_streaming import broker, clickhouse
+from polygon_streaming.clean import Record
 from polygon_streaming.errors import StreamError
 from polygon_streaming.rest import Rest
 from polygon_streaming.rules import RulesFile
@@ -16,22 +26,55 @@ from polygon_streaming.sources import open_source
 from polygon_streaming.watch import SubscriptionList
 
 Check = Callable[[DoctorSettings], str]
+Finding = tuple[str, bool, str]
+
+_LONGEST_SECONDS: Final = 15.0
+_KAFKA_SECONDS: Final = 10.0
+_NO_RETRIES: Final = urllib3.Retry(total=0)
+_TIMEOUT: Final = urllib3.Timeout(connect=5, read=8)
 
 
-def examine(settings: DoctorSettings) -> Iterator[tuple[str, bool, str]]:
-    """Return the name of each check, whether it is well, and what was found."""
+def examine(
+    settings: DoctorSettings, longest_seconds: float = _LONGEST_SECONDS
+) -> Iterator[Finding]:
+    """Return the name of each check, whether it is well, and what was found, as they end."""
+    findings: SimpleQueue[Finding] = SimpleQueue()
     for name, check in _CHECKS.items():
+        # A look-up of a host's name cannot be interrupted: the thread is left behind.
+        Thread(target=_try, args=(name, check, settings, findings), daemon=True).start()
+    deadline = time.monotonic() + longest_seconds
+    waiting = list(_CHECKS)
+    while waiting:
         try:
-            yield name, True, check(settings)
-        except StreamError as error:
-            yield name, False, str(error)
+            finding = findings.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            break
+        waiting.remove(finding[0])
+        yield finding
+    for name in waiting:
+        where = _PLACES[name](settings)
+        yield (
+            name,
+            False,
+            f"{where} has not answered within {longest_seconds:.0f} s. Check the name, the "
+            "network and the firewall.",
+        )
+
+
+def _try(name: str, check: Check, settings: DoctorSettings, findings: SimpleQueue[Finding]) -> None:
+    try:
+        findings.put((name, True, check(settings)))
+    except StreamError as error:
+        findings.put((name, False, str(error)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are told
+        findings.put((name, False, f"{type(error).__name__}: {error}"))
 
 
 def _key(settings: DoctorSettings) -> str:
     key = settings.api_key.get_secret_value()
     if not key:
         raise StreamError("There is no key. Set POLYGON_API_KEY.")
-    Rest(settings.rest_url, key, 1_000).check_key()
+    Rest(settings.rest_url, key, 1_000, retries=_NO_RETRIES, timeout=_TIMEOUT).check_key()
     return f"{settings.rest_url} accepts the key"
 
 
@@ -44,31 +87,40 @@ def _subscriptions(settings: DoctorSettings) -> str:
 
 def _rules(settings: DoctorSettings) -> str:
     RulesFile(settings.rules, 60)
-    return f"{settings.rules or 'none: every bar passes'}"
+    return f"{settings.rules or 'no file is named: every bar passes'}"
 
 
 def _kafka(settings: DoctorSettings) -> str:
     admin = broker.admin(settings)
     try:
-        found = admin.list_topics(timeout=10)
+        found = admin.list_topics(timeout=_KAFKA_SECONDS)
     except KafkaException as error:
         raise StreamError(
             f"{settings.bootstrap_servers} cannot be asked: {error.args[0].str()}. Check "
             "--bootstrap-servers, and security.protocol and sasl.* in --kafka."
         ) from None
-    wanted = [
-        settings.raw_topic,
-        settings.filtered_topic,
-        settings.dead_letter_topic,
-        settings.gaps_topic,
-    ]
-    missing = [topic for topic in wanted if topic not in found.topics]
+    uses = {
+        settings.raw_topic: "feed and heal write, filter reads",
+        settings.filtered_topic: "filter writes, sink reads",
+        settings.dead_letter_topic: "feed and filter write",
+        settings.gaps_topic: "feed and filter write, heal reads",
+    }
+    missing = [f"{topic} ({use})" for topic, use in uses.items() if topic not in found.topics]
     if missing:
         raise StreamError(
-            f"{len(found.brokers)} brokers; missing topics: {', '.join(missing)}. Create them, "
+            f"{len(found.brokers)} brokers; missing topics: {'; '.join(missing)}. Create them, "
             "unless the brokers create topics on first use."
         )
-    counts = [f"{topic} has {len(found.topics[topic].partitions)}" for topic in wanted[:2]]
+    broken = [f"{topic}: {e.str()}" for topic in uses if (e := found.topics[topic].error)]
+    broken += [
+        f"{topic} has no leader for partition {place.id}"
+        for topic in uses
+        for place in found.topics[topic].partitions.values()
+        if place.leader < 0
+    ]
+    if broken:
+        raise StreamError(f"{len(found.brokers)} brokers; {'; '.join(broken)}.")
+    counts = [f"{topic} has {len(found.topics[topic].partitions)}" for topic in uses]
     return f"{len(found.brokers)} brokers; partitions: {', '.join(counts)}"
 
 
@@ -79,19 +131,38 @@ def _clickhouse(settings: DoctorSettings) -> str:
     client = clickhouse.connect(settings.clickhouse, password)
     try:
         version = client.command("SELECT version()")
-        exists = client.command(f"EXISTS TABLE {settings.table}")
+        if not int(client.command(f"EXISTS TABLE {settings.table}")):
+            return f"version {version}; table {settings.table} is missing; the sink creates it"
+        missing = _missing_columns(client, settings.table)
     except ClickHouseError as error:
         raise clickhouse.refusal(error) from None
     finally:
         client.close()
-    there = "is there" if int(exists) else "is missing; the sink creates it"
-    return f"version {version}; table {settings.table} {there}"
+    if missing:
+        # The sink would leave them out without a word.
+        raise StreamError(
+            f"version {version}; table {settings.table} has no {', '.join(missing)}. Add the "
+            "columns, or name another --table."
+        )
+    return f"version {version}; table {settings.table} is there"
 
 
-_CHECKS: dict[str, Check] = {
+def _missing_columns(client: Any, table: str) -> list[str]:
+    there = {row[0] for row in client.query(f"DESCRIBE TABLE {table}").result_rows}
+    return [name for name in Record.__struct_fields__ if name not in there]
+
+
+_CHECKS: Final[dict[str, Check]] = {
     "key": _key,
     "subscriptions": _subscriptions,
     "rules": _rules,
     "kafka": _kafka,
     "clickhouse": _clickhouse,
+}
+_PLACES: Final[dict[str, Callable[[DoctorSettings], str]]] = {
+    "key": lambda settings: settings.rest_url,
+    "subscriptions": lambda settings: settings.subscriptions,
+    "rules": lambda settings: str(settings.rules),
+    "kafka": lambda settings: settings.bootstrap_servers,
+    "clickhouse": lambda settings: settings.clickhouse.rpartition("@")[2],
 }

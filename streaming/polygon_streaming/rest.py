@@ -32,12 +32,20 @@ _GROUPED: Final = {
 class Rest:
     """A paced client; the key goes in a header, never in an address."""
 
-    def __init__(self, base_url: str, api_key: str, requests_per_minute: float) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        requests_per_minute: float,
+        *,
+        retries: urllib3.Retry = _RETRIES,
+        timeout: urllib3.Timeout = _TIMEOUT,
+    ) -> None:
         self._base = base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._pause = 60 / requests_per_minute
         self._next = 0.0
-        self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES)
+        self._http = urllib3.PoolManager(timeout=timeout, retries=retries)
 
     def bars(
         self, ticker: str, timespan: str, start_ms: int, end_ms: int

@@ -20,14 +20,15 @@ from __future__ import annotations
 import re
 import time
 import zlib
+from datetime import date, datetime
 from fnmatch import translate
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import structlog
-import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -36,10 +37,11 @@ from pydantic import (
     model_validator,
 )
 
-from polygon_streaming import metrics
+from polygon_streaming import mapping, metrics
 from polygon_streaming.channels import AGGREGATE_SECONDS, MARKETS
 from polygon_streaming.clean import KEY_FIELDS, Record
 from polygon_streaming.errors import ConfigError
+from polygon_streaming.spelling import did_you_mean
 from polygon_streaming.trading import in_session
 
 log = structlog.get_logger()
@@ -53,7 +55,24 @@ _KNOWN: Final = {
     "fields": _OPTIONAL_FIELDS,
 }
 
-Limit = float | None
+
+def _number(value: Any) -> Any:
+    """Refuse `yes`, which would pass for 1."""
+    if isinstance(value, bool):
+        raise ValueError("it is not a number")
+    return value
+
+
+_READ_AS: Final[dict[type, str]] = {
+    bool: "true or false",
+    type(None): "nothing",
+    int: "a number",
+    float: "a number",
+    date: "a date",
+    datetime: "a time",
+}
+
+Limit = Annotated[float | None, BeforeValidator(_number), Field(ge=0)]
 
 
 class Rules(BaseModel):
@@ -67,11 +86,11 @@ class Rules(BaseModel):
     exclude: tuple[str, ...] = ()
     drop_otc: bool = False
     regular_hours_only: bool = False
-    min_price: Limit = Field(None, ge=0)
-    max_price: Limit = Field(None, ge=0)
-    min_volume: Limit = Field(None, ge=0)
-    min_notional: Limit = Field(None, ge=0)
-    sample: float = Field(1.0, gt=0, le=1)
+    min_price: Limit = None
+    max_price: Limit = None
+    min_volume: Limit = None
+    min_notional: Limit = None
+    sample: Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)] = 1.0
     fields: tuple[str, ...] | None = None
 
     @field_validator("markets", "channels", "fields")
@@ -98,16 +117,20 @@ def parse(text: str) -> Rules:
     """Return the rules in a YAML text.
 
     Raises:
-        ConfigError: it is no YAML mapping, or a rule is unknown or wrong.
+        ConfigError: it is not a YAML mapping, or is empty, or a rule is unknown or wrong.
     """
     try:
-        content = yaml.safe_load(text)
-        return Rules.model_validate({} if content is None else content)
+        content = mapping.read(text)
+    except mapping.NotAMapping as error:
+        raise ConfigError(f"The rules are not YAML of rules: {error}.") from None
+    if content is None:
+        # A file that is being written, or was cut, is empty too: it must not open the filter.
+        raise ConfigError("The rules are empty. To let every bar pass write {}, or name no file.")
+    try:
+        return Rules.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"The rules are refused. {_sentences(error)}") from None
-    # ValueError is what a date that there is not is to PyYAML.
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"The rules are no YAML: {' '.join(str(error).split())}.") from None
+        sentences = " ".join(_sentence(problem, text) for problem in error.errors())
+        raise ConfigError(f"The rules are refused. {sentences}") from None
 
 
 class Judge:
@@ -175,8 +198,8 @@ class RulesFile:
         self._path = path
         self._interval = interval_seconds
         self._due = time.monotonic() + interval_seconds
-        self._text = self._read() if path else ""
-        self.judge = Judge(parse(self._text))
+        self._text = self._read()
+        self.judge = Judge(parse(self._text) if path else Rules())
         metrics.rules_successful.set(1)
 
     def refresh(self) -> None:
@@ -208,8 +231,17 @@ def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
 
 
-def _sentences(error: ValidationError) -> str:
-    return " ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'rules'}: {problem['msg']}."
-        for problem in error.errors()
-    )
+def _sentence(problem: Any, text: str) -> str:
+    place = problem["loc"]
+    name = ".".join(str(part) for part in place) or "rules"
+    if problem["type"] == "extra_forbidden":
+        return f"{name} is not a rule.{did_you_mean(name, Rules.model_fields)}"
+    word = mapping.written(text, place)
+    if problem["type"] in ("tuple_type", "frozen_set_type"):
+        return f"{name}: give a list, such as [{word or 'AAPL'}]."
+    if problem["type"] == "string_type":
+        if word is not None:
+            read_as = _READ_AS.get(type(problem["input"]), "another kind of value")
+            return f"{name}: YAML reads {word} as {read_as}. Write it in quotes: '{word}'."
+        return f"{name}: give a text."
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}."

@@ -1,6 +1,7 @@
 """Settings of each command: flags, then environment (`POLYGON_STREAM_*`), then a YAML file.
 
-The file is named by POLYGON_STREAM_CONFIG and holds the same names as the flags, with underscores.
+The file is named by POLYGON_STREAM_CONFIG and serves all commands; `configuration` reads it
+and the environment, `flags` the command line.
 """
 
 from __future__ import annotations
@@ -8,52 +9,33 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
-import yaml
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    CliApp,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    YamlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from polygon_streaming import configuration, flags
 from polygon_streaming.channels import BRANDS, FEEDS
 from polygon_streaming.errors import ConfigError
 
-PREFIX: Final = "POLYGON_STREAM_"
-CONFIG_VARIABLE: Final = "POLYGON_STREAM_CONFIG"
-
 _TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 S = TypeVar("S", bound="Settings")
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What every command takes."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        extra="ignore",
-        frozen=True,
-        validate_by_name=True,
-        validate_by_alias=True,
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
-        cli_hide_none_type=True,
-        cli_avoid_json=True,
-        cli_exit_on_error=True,
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
-    bootstrap_servers: str = Field("localhost:9092", description="Kafka brokers, host:port,...")
+    command: ClassVar[str] = ""
+    examples: ClassVar[str] = ""
+
+    bootstrap_servers: str = Field("localhost:9092", description="Kafka brokers, separated by ,")
     kafka: dict[str, str] = Field(
         default_factory=dict,
-        description="Any librdkafka property, e.g. --kafka security.protocol=SASL_SSL; may be "
-        "repeated. In the environment a JSON object",
+        description="Any librdkafka property, such as security.protocol=SASL_SSL; may be "
+        "repeated. In the environment a JSON object, in the file lines of a group",
     )
     raw_topic: str = Field("polygon_stream_aggregates", description="Events as received")
     filtered_topic: str = Field("custom_filtered_stock_data_topic", description="Clean records")
@@ -62,33 +44,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="auto is text on a terminal, JSON elsewhere"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the YAML file behind flags and environment."""
-        path = os.environ.get(CONFIG_VARIABLE)
-        if path is None:
-            return init_settings, env_settings
-        if not Path(path).is_file():
-            raise ConfigError(
-                f"{CONFIG_VARIABLE}: there is no file {path!r}. Name one or unset it."
-            )
-        try:
-            file = YamlConfigSettingsSource(settings_cls, Path(path))
-        except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(
-                f"{CONFIG_VARIABLE}: {path} is no YAML of settings: {reason}."
-            ) from None
-        return init_settings, env_settings, file
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much is logged"
+    )
 
 
 class Served(Settings):
@@ -103,7 +61,6 @@ class Keyed(Settings):
 
     api_key: SecretStr = Field(
         description="The vendor's key; better in POLYGON_API_KEY than on the command line",
-        validation_alias=AliasChoices("api_key", "POLYGON_STREAM_API_KEY", "POLYGON_API_KEY"),
     )
 
     @field_validator("api_key")
@@ -117,7 +74,11 @@ class Keyed(Settings):
 class FeedSettings(Served, Keyed):
     """Read the WebSocket and produce each event to Kafka, until SIGTERM or Ctrl-C."""
 
-    model_config = SettingsConfigDict(cli_prog_name="polygon-stream feed")
+    command: ClassVar[str] = "feed"
+    examples: ClassVar[str] = """\
+  POLYGON_API_KEY=... polygon-stream feed --subscriptions s3://my-bucket/subscriptions.csv
+  POLYGON_API_KEY=... polygon-stream feed --feed delayed --http-port 9101
+"""
 
     subscriptions: str = Field(
         "subscriptions.csv", description="CSV of market,channel,symbol: a path or s3://bucket/key"
@@ -162,7 +123,11 @@ class FeedSettings(Served, Keyed):
 class FilterSettings(Served):
     """Turn raw events into clean records that pass the rules, exactly once, until SIGTERM."""
 
-    model_config = SettingsConfigDict(cli_prog_name="polygon-stream filter")
+    command: ClassVar[str] = "filter"
+    examples: ClassVar[str] = """\
+  polygon-stream filter --rules rules.yaml --http-port 9102
+  polygon-stream filter --transactional-id polygon-stream-filter-2    # a second one beside it
+"""
 
     rules: Path | None = Field(None, description="YAML file of rules; without it all bars pass")
     reload_seconds: Seconds = Field(5, description="How often the rules file is looked at")
@@ -183,13 +148,19 @@ class FilterSettings(Served):
 class SinkSettings(Served):
     """Insert the filtered topic into ClickHouse in batches, at least once, until SIGTERM."""
 
-    model_config = SettingsConfigDict(cli_prog_name="polygon-stream sink")
+    command: ClassVar[str] = "sink"
+    examples: ClassVar[str] = """\
+  polygon-stream sink --clickhouse http://writer@clickhouse:8123/default
+  polygon-stream sink --clickhouse chdb:table.chdb    # ClickHouse embedded, no server
+"""
 
     clickhouse: str = Field(
         "http://localhost:8123/default",
         description="http(s)://user@host:port/database, or chdb:DIRECTORY for the embedded one",
     )
-    clickhouse_password: SecretStr = SecretStr("")
+    clickhouse_password: SecretStr = Field(
+        SecretStr(""), description="Better in POLYGON_STREAM_CLICKHOUSE_PASSWORD"
+    )
     table: str = Field("stock_aggregates", pattern=_TABLE, description="Name of the table")
     create_table: bool = Field(True, description="Create the table if it is missing")
     group: str = Field("polygon-stream-sink", description="Consumer group")
@@ -200,7 +171,11 @@ class SinkSettings(Served):
 class HealSettings(Keyed):
     """Fill recorded gaps from the REST aggregates into the raw topic, then exit."""
 
-    model_config = SettingsConfigDict(cli_prog_name="polygon-stream heal")
+    command: ClassVar[str] = "heal"
+    examples: ClassVar[str] = """\
+  POLYGON_API_KEY=... polygon-stream heal
+  POLYGON_API_KEY=... polygon-stream heal --requests-per-minute 5    # the free plan
+"""
 
     rest_url: str = Field("https://api.massive.com", description="Address of the REST API")
     subscriptions: str = Field(
@@ -218,42 +193,65 @@ class HealSettings(Keyed):
 class DoctorSettings(Settings):
     """Check key, subscriptions, Kafka and ClickHouse; say what is wrong. Exit 1 if anything is."""
 
-    model_config = SettingsConfigDict(cli_prog_name="polygon-stream doctor")
+    command: ClassVar[str] = "doctor"
+    examples: ClassVar[str] = """\
+  POLYGON_API_KEY=... polygon-stream doctor --rules rules.yaml
+  polygon-stream doctor --clickhouse http://writer@clickhouse:8123/default
+"""
 
     api_key: SecretStr = Field(
         SecretStr(""),
         description="The vendor's key; better in POLYGON_API_KEY than on the command line",
-        validation_alias=AliasChoices("api_key", "POLYGON_STREAM_API_KEY", "POLYGON_API_KEY"),
     )
     rest_url: str = Field("https://api.massive.com", description="Address of the REST API")
     subscriptions: str = Field("subscriptions.csv", description="A path or s3://bucket/key")
     s3_endpoint_url: str | None = Field(None, description="Another S3 than Amazon's")
     rules: Path | None = Field(None, description="YAML file of rules")
     clickhouse: str = Field("", description="As for the sink; empty leaves it out")
-    clickhouse_password: SecretStr = SecretStr("")
-    table: str = Field("stock_aggregates", pattern=_TABLE)
+    clickhouse_password: SecretStr = Field(
+        SecretStr(""), description="Better in POLYGON_STREAM_CLICKHOUSE_PASSWORD"
+    )
+    table: str = Field("stock_aggregates", pattern=_TABLE, description="Name of the table")
+
+
+COMMANDS: Final = (FeedSettings, FilterSettings, SinkSettings, HealSettings, DoctorSettings)
+NAMES: Final = tuple(dict.fromkeys(name for kind in COMMANDS for name in kind.model_fields))
+"""The settings of all commands. Environment and file serve all of them, so each knows them all."""
 
 
 def load(kind: type[S], arguments: Sequence[str]) -> S:
     """Return the settings of a command.
 
     Raises:
-        ConfigError: any of them is missing or wrong; the text names each with its fix.
-        SystemExit: after `--help`, or for an unknown flag.
+        ConfigError: any of them is missing, unknown or wrong; the text names each with its fix.
+        SystemExit: after `--help`.
     """
+    on_line = flags.read(kind, arguments)
+    environment = configuration.environment(os.environ, NAMES)
+    path = configuration.file_of(os.environ)
+    file = configuration.file(path, NAMES) if path else {}
+    values = {**file, **environment, **on_line}
+    if "kafka" in values:
+        layers = [layer.get("kafka", {}) for layer in (file, environment, on_line)]
+        values["kafka"] = {name: text for layer in layers for name, text in layer.items()}
+    own = {name: value for name, value in values.items() if name in kind.model_fields}
     try:
-        return CliApp.run(kind, cli_args=list(arguments), cli_cmd_method_name="none")
-    except SettingsError as error:
-        raise ConfigError(f"{error}. A value with a comma goes into the environment.") from None
+        return kind.model_validate(own)
     except ValidationError as error:
-        raise ConfigError(" ".join(_sentence(problem) for problem in error.errors())) from None
+        problems = [_sentence(problem) for problem in error.errors()]
+        in_file = [name for name in _names(error) if name not in {**environment, **on_line}]
+        if set(in_file) & set(file):
+            problems.append(f"The file is {path}.")
+        raise ConfigError(" ".join(problems)) from None
+
+
+def _names(error: ValidationError) -> list[str]:
+    return [str(problem["loc"][0]) for problem in error.errors() if problem["loc"]]
 
 
 def _sentence(problem: Any) -> str:
-    name = str(problem["loc"][0]) if problem["loc"] else "settings"
-    if problem["type"] == "missing":
-        name = "api_key" if name.endswith("API_KEY") else name
-    variable = "POLYGON_API_KEY" if name == "api_key" else f"{PREFIX}{name.upper()}"
+    name = str(problem["loc"][0])
+    variable = "POLYGON_API_KEY" if name == "api_key" else f"{configuration.PREFIX}{name.upper()}"
     fault = "is missing" if problem["type"] == "missing" else problem["msg"]
     fault = fault.removeprefix("Value error, ")
     return f"{name}: {fault}. Give --{name.replace('_', '-')} or {variable}."

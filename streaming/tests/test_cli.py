@@ -43,13 +43,23 @@ def test_help_names_every_command_and_each_explains_itself() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["fed"], "'fed' is no command. Give one of feed, filter, sink, heal, doctor."),
+        (
+            ["fed"],
+            "'fed' is not a command. Give one of feed, filter, sink, heal, doctor. Did you mean",
+        ),
         (["feed"], "api_key: is missing. Give --api-key or POLYGON_API_KEY."),
         (["feed", "--api-key", "k", "--subscriptions", "none.csv"], "none.csv cannot be read"),
         (["filter", "--rules", "none.yaml"], "none.yaml cannot be read"),
         (["filter", "--kafka", "nonsense=1"], 'No such configuration property: "nonsense"'),
         (["doctor", "--table", "no table"], "table: String should match pattern"),
         (["sink", "--clickhouse", "localhost:8123"], "clickhouse: the address has an unknown form"),
+        (
+            ["sink", "--clickhouse", "chdb:/proc/none"],
+            "/proc/none cannot be a directory for the emb",
+        ),
+        (["sink", "--clickhouse", "chdb:/dev/null"], "/dev/null cannot be a directory for the emb"),
+        (["sink", "--clickhouse", "chdb:"], "chdb: names no directory"),
+        (["filter", "--rulz", "x"], "--rulz is not a flag of filter. Did you mean '--rules'?"),
     ],
 )
 def test_wrong_usage_is_a_sentence_and_status_2(arguments: list[str], words: str) -> None:
@@ -57,6 +67,7 @@ def test_wrong_usage_is_a_sentence_and_status_2(arguments: list[str], words: str
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Stack trace" not in done.stderr
 
 
 @pytest.mark.parametrize("text", ["markets: [stocks", "- stocks"])
@@ -65,7 +76,7 @@ def test_a_settings_file_that_is_none_is_named(tmp_path: Path, text: str) -> Non
     path.write_text(text)
     done = _run("filter", POLYGON_STREAM_CONFIG=str(path))
     assert done.returncode == 2
-    assert f"POLYGON_STREAM_CONFIG: {path} is no YAML of settings" in done.stderr
+    assert f"POLYGON_STREAM_CONFIG: {path} is not YAML of settings" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -24,7 +24,7 @@ def _bar(**changes: Any) -> Record:
 @pytest.mark.parametrize(
     ("rules", "change", "passes"),
     [
-        ("", {}, True),
+        ("{}", {}, True),
         ("include: [AAPL, 'B*']", {}, True),
         ("include: [AAPL, 'B*']", {"symbol": "BRK.B"}, True),
         ("include: [AAPL]", {"symbol": "aapl"}, False),
@@ -69,13 +69,18 @@ def test_a_sample_is_always_of_the_same_symbols() -> None:
     ("text", "words"),
     [
         ("include: AAPL", "include: "),
-        ("min_prise: 1", "min_prise: Extra inputs"),
-        ("channels: [T]", "channels: Value error, 'T' is unknown; give some of A, AM"),
+        ("min_prise: 1", r"min_prise is not a rule. Did you mean 'min_price'\?"),
+        ("min_price: yes", "min_price: it is not a number"),
+        ("sample: on", "sample: it is not a number"),
+        ("include: [A]\ninclude: [B]", "line 2: 'include' is there twice"),
+        ("include: ON", r"include: give a list, such as \[ON\]"),
+        ("include: [[A]]", "include.0: give a text"),
+        ("channels: [T]", "channels: 'T' is unknown; give some of A, AM"),
         ("sample: 0", "sample: Input should be greater than 0"),
         ("min_price: 2\nmax_price: 1", "min_price is above max_price"),
-        ("fields: [opening]", "fields: Value error, 'opening' is unknown"),
+        ("fields: [opening]", "fields: 'opening' is unknown"),
         ("- a list", "rules: "),
-        ("{", "no YAML"),
+        ("{", "not YAML"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_rule(text: str, words: str) -> None:
@@ -106,5 +111,37 @@ def test_a_missing_file_is_an_error_at_the_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["include: [", "include: [2026-13-01]"])
 def test_what_is_no_yaml_is_refused_in_words(text: str) -> None:
-    with pytest.raises(ConfigError, match="The rules are no YAML"):
+    with pytest.raises(ConfigError, match="The rules are not YAML"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("word", "read_as"),
+    [
+        ("ON", "true or false"), ("NO", "true or false"), ("TRUE", "true or false"),
+        ("NULL", "nothing"), ("~", "nothing"), ("0x1F", "a number"), ("1.5", "a number"),
+        ("1:30", "a number"), ("2026-11-23", "a date"),
+    ],
+)  # fmt: skip
+def test_a_symbol_that_yaml_takes_for_something_else_is_to_be_quoted(
+    word: str, read_as: str
+) -> None:
+    for rule in ("include", "exclude", "markets"):
+        with pytest.raises(ConfigError) as caught:
+            parse(f"{rule}: [AAPL, {word}]")
+        assert f"YAML reads {word} as {read_as}. Write it in quotes: '{word}'." in str(caught.value)
+    assert parse(f"include: [AAPL, '{word}']").include == ("AAPL", word)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# include: [AAPL]\n", "---\n"])
+def test_an_empty_file_does_not_open_the_filter(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"The rules are empty. To let every bar pass write {}"):
+        RulesFile(path, 1)
+    path.write_text("exclude: [AAPL]")
+    rules = RulesFile(path, interval_seconds=0)
+    path.write_text(text)  # as an editor leaves it for a moment
+    rules.refresh()
+    assert not rules.judge.passes(_bar(), OPEN_MS)
+    assert RulesFile(None, 1).judge.passes(_bar(), OPEN_MS)

@@ -78,3 +78,9 @@ def test_shards_divide_the_list() -> None:
 def test_a_change_removes_before_it_adds_and_keeps_other_channels() -> None:
     done = change({"A.*", "AM.*", "T.X"}, {"A.AAPL", "AM.*"})
     assert (done.remove, done.add) == (["A.*", "T.X"], ["A.AAPL"])
+
+
+def test_symbols_that_other_formats_take_for_something_else_are_symbols() -> None:
+    words = ("ON", "NO", "TRUE", "NULL", "NAN", "1E5", "007")
+    listed = parse("market,channel,symbol\n" + "".join(f"stocks,A,{word}\n" for word in words))
+    assert listed == {Subscription("stocks", "A", word) for word in words}
