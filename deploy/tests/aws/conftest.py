@@ -8,7 +8,7 @@ from cfnlint.decode import decode
 
 from deploy.tests.aws.account import AWS, Account
 
-NAMES = ("foundation", "cluster", "feed", "filter")
+NAMES = ("foundation", "cluster", "feed", "filter", "sink", "heal", "dashboard")
 
 
 @pytest.fixture(scope="session")
@@ -38,4 +38,7 @@ def deployed() -> Iterator[Account]:
         account.deploy("cluster", VpcId=vpc, AlarmEmail="operator@example.com")
         account.deploy("feed", **service)
         account.deploy("filter", **service, Rules="exclude: [ZVZZT]")
+        account.deploy("sink", **service, ClickHouse="https://sink@ch.example.com:8443/market")
+        account.deploy("heal", **service)
+        account.deploy("dashboard")
         yield account
