@@ -14,7 +14,7 @@ ROW = re.compile(
 
 def test_each_amount_is_its_quantity_times_its_price() -> None:
     rows = ROW.findall(OPERATIONS)
-    assert len(rows) == 19
+    assert len(rows) == 21
     for part, quantity, _, price, amount in rows:
         assert float(quantity) * float(price) == pytest.approx(float(amount), abs=0.005), part
 
@@ -42,6 +42,17 @@ def test_the_table_counts_what_the_templates_make(templates: dict[str, Any]) -> 
     assert units["alarms"] == made.count("AWS::CloudWatch::Alarm")
     assert units["secrets"] == made.count("AWS::SecretsManager::Secret")
     assert units["key"] == made.count("AWS::KMS::Key")
-    tasks = [templates[name]["Parameters"] for name in ("feed", "filter")]
+    assert units["dashboard"] == made.count("AWS::CloudWatch::Dashboard")
+    tasks = [templates[name]["Parameters"] for name in ("feed", "filter", "sink")]
     assert units["vCPU-h"] == sum(int(task["Cpu"]["Default"]) for task in tasks) / 1024 * 730
     assert units["GB-h"] == sum(int(task["Memory"]["Default"]) for task in tasks) / 1024 * 730
+
+
+def test_healing_costs_a_minute_an_hour(templates: dict[str, Any]) -> None:
+    heal = templates["heal"]["Parameters"]
+    units = {row[2]: float(row[1]) for row in ROW.findall(OPERATIONS)}
+    assert heal["Schedule"]["Default"] == "rate(1 hour)"
+    hours = 730 / 60
+    for unit, size in (("vCPU-h", "Cpu"), ("GB-h", "Memory")):
+        each = int(heal[size]["Default"]) / 1024
+        assert units[f"{unit} of healing"] == pytest.approx(hours * each, abs=0.005)

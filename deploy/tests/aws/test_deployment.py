@@ -24,7 +24,7 @@ def test_all_stacks_are_complete(deployed: Account) -> None:
     stacks = deployed.client("cloudformation").describe_stacks()["Stacks"]
     assert {stack["StackName"]: stack["StackStatus"] for stack in stacks} == {
         f"polygon-stream-{name}": "CREATE_COMPLETE"
-        for name in ("foundation", "cluster", "feed", "filter")
+        for name in ("foundation", "cluster", "feed", "filter", "sink", "heal", "dashboard")
     }
 
 
@@ -62,15 +62,17 @@ def test_each_service_runs_its_task_in_the_one_cluster(deployed: Account) -> Non
     services = ecs.list_services(cluster=cluster)["serviceArns"]
     found = ecs.describe_services(cluster=cluster, services=services)["services"]
     by_task = {service["taskDefinition"].split("/")[1]: service for service in found}
-    assert set(by_task) == {"polygon-stream-feed-feed:1", "polygon-stream-filter-filter:1"}
+    assert set(by_task) == {
+        f"polygon-stream-{name}-{name}:1" for name in ("feed", "filter", "sink")
+    }
     assert by_task["polygon-stream-feed-feed:1"]["desiredCount"] == 1
 
 
 def test_the_image_is_the_repositorys(deployed: Account) -> None:
     (repository,) = deployed.client("ecr").describe_repositories()["repositories"]
     assert repository["imageTagMutability"] == "IMMUTABLE"
-    for service in ("feed", "filter"):
+    for service in ("feed", "filter", "sink", "heal"):
         containers = deployed.task(service)["containerDefinitions"]
         images = {container["name"]: container["image"] for container in containers}
-        del images["metrics"]
+        images.pop("metrics", None)
         assert set(images.values()) == {f"{repository['repositoryUri']}:0.1.0"}

@@ -7,12 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polygon_streaming.channels import FEEDS
+from polygon_streaming.settings import (
+    FeedSettings,
+    FilterSettings,
+    HealSettings,
+    Settings,
+    SinkSettings,
+    load,
+)
 
 from deploy.tests.exported import exported
 
 AWS = Path(__file__).parents[2] / "aws"
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
-SERVICES = ("feed", "filter")
+SERVICES = ("feed", "filter", "sink")
+TASKS = (*SERVICES, "heal")
+WRITE_METRICS = {"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"}
 
 
 def of_type(template: Any, kind: str) -> dict[str, Any]:
@@ -47,7 +58,7 @@ def test_the_linter_finds_nothing() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", TASKS)
 def test_no_wildcard_but_for_the_one_action_that_has_no_resource(
     templates: dict[str, Any], service: str
 ) -> None:
@@ -58,36 +69,76 @@ def test_no_wildcard_but_for_the_one_action_that_has_no_resource(
                 assert statement["Action"] == "ecr:GetAuthorizationToken"
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", TASKS)
 def test_only_ecs_of_this_account_takes_the_roles(templates: dict[str, Any], service: str) -> None:
-    for role in of_type(templates[service], "AWS::IAM::Role").values():
+    roles = of_type(templates[service], "AWS::IAM::Role")
+    assert {"ExecutionRole", "TaskRole"} <= set(roles)
+    for name, role in roles.items():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-        assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
-        assert "aws:SourceAccount" in statement["Condition"]["StringEquals"]
+        taker = "scheduler" if name == "ScheduleRole" else "ecs-tasks"
+        assert statement["Principal"] == {"Service": f"{taker}.amazonaws.com"}
+        assert statement["Action"] == "sts:AssumeRole"
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        }
 
 
-def test_the_feed_may_read_one_object_and_nothing_else(templates: dict[str, Any]) -> None:
-    role = of_type(templates["feed"], "AWS::IAM::Role")["TaskRole"]
+@pytest.mark.parametrize(
+    ("task", "others"), [("feed", WRITE_METRICS), ("heal", set())], ids=["feed", "heal"]
+)
+def test_feed_and_healing_may_read_one_object_and_no_other(
+    templates: dict[str, Any], task: str, others: set[str]
+) -> None:
+    role = of_type(templates[task], "AWS::IAM::Role")["TaskRole"]
     (s3,) = [s for s in statements(role) if "s3:" in json.dumps(s["Action"])]
     assert s3["Action"] == "s3:GetObject"
     assert s3["Resource"] == {
         "Fn::ImportValue": {"Fn::Sub": "${Foundation}-SubscriptionsObjectArn"}
     }
-    assert actions(role) - {"s3:GetObject"} == {
-        "logs:CreateLogStream",
-        "logs:DescribeLogStreams",
-        "logs:PutLogEvents",
+    assert actions(role) - {"s3:GetObject"} == others
+
+
+@pytest.mark.parametrize("service", ["filter", "sink"])
+def test_filter_and_sink_may_do_nothing_in_aws_but_write_metrics(
+    templates: dict[str, Any], service: str
+) -> None:
+    role = of_type(templates[service], "AWS::IAM::Role")["TaskRole"]
+    assert actions(role) == WRITE_METRICS
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_metrics_go_to_the_one_log_group(templates: dict[str, Any], service: str) -> None:
+    role = of_type(templates[service], "AWS::IAM::Role")["TaskRole"]
+    (given,) = [s for s in statements(role) if set(s["Action"]) == WRITE_METRICS]
+    assert given["Resource"] == {"Fn::GetAtt": ["MetricLogs", "Arn"]}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_shell_in_a_task_is_off_unless_asked_for(templates: dict[str, Any], service: str) -> None:
+    template = templates[service]
+    assert template["Parameters"]["Exec"]["Default"] == "off"
+    assert template["Conditions"] == {"ExecIsOn": {"Fn::Equals": [{"Ref": "Exec"}, "on"]}}
+    found = of_type(template, "AWS::ECS::Service")["Service"]
+    assert found["EnableExecuteCommand"] == {"Fn::If": ["ExecIsOn", True, False]}
+    assert template["Resources"]["ExecRights"]["Condition"] == "ExecIsOn"
+    rights = of_type(template, "AWS::IAM::Policy")["ExecRights"]
+    assert rights["Roles"] == [{"Ref": "TaskRole"}]
+    (statement,) = rights["PolicyDocument"]["Statement"]
+    assert set(statement["Action"]) == {
+        f"ssmmessages:{verb}{kind}Channel"
+        for verb in ("Create", "Open")
+        for kind in ("Control", "Data")
     }
-
-
-def test_the_filter_may_read_no_object(templates: dict[str, Any]) -> None:
-    role = of_type(templates["filter"], "AWS::IAM::Role")["TaskRole"]
-    assert not any(action.startswith("s3:") for action in actions(role))
 
 
 @pytest.mark.parametrize(
     ("service", "secrets"),
-    [("feed", {"ApiKeyArn", "FeedKafkaArn"}), ("filter", {"FilterKafkaArn"})],
+    [
+        ("feed", {"ApiKeyArn", "FeedKafkaArn"}),
+        ("filter", {"FilterKafkaArn"}),
+        ("heal", {"ApiKeyArn", "HealKafkaArn"}),
+        ("sink", {"SinkKafkaArn", "SinkClickHouseArn"}),
+    ],
 )
 def test_a_service_gets_its_own_secrets_only(
     templates: dict[str, Any], service: str, secrets: set[str]
@@ -99,11 +150,16 @@ def test_a_service_gets_its_own_secrets_only(
     assert set(re.findall(r"-(\w+Arn)", used)) == secrets
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", TASKS)
 def test_no_secret_is_in_the_plain_environment(templates: dict[str, Any], service: str) -> None:
     for container in containers(templates[service]).values():
         names = {entry["Name"] for entry in container.get("Environment", [])}
-        assert not names & {"POLYGON_API_KEY", "POLYGON_STREAM_API_KEY", "POLYGON_STREAM_KAFKA"}
+        assert not names & {
+            "POLYGON_API_KEY",
+            "POLYGON_STREAM_API_KEY",
+            "POLYGON_STREAM_KAFKA",
+            "POLYGON_STREAM_CLICKHOUSE_PASSWORD",
+        }
     for secret in of_type(templates["foundation"], "AWS::SecretsManager::Secret").values():
         assert "SecretString" not in secret
 
@@ -136,19 +192,26 @@ def test_a_failed_deployment_is_rolled_back(templates: dict[str, Any], service: 
     assert found["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", TASKS)
 def test_a_container_is_confined_and_has_time_to_stop(
     templates: dict[str, Any], service: str
 ) -> None:
     container = containers(templates[service])[service]
-    assert container["ReadonlyRootFilesystem"] is True
+    writable_for_exec = {"Fn::If": ["ExecIsOn", False, True]}
+    wanted = writable_for_exec if service in SERVICES else True
+    assert container["ReadonlyRootFilesystem"] == wanted
     assert container["User"] == "10001"
     assert container["LinuxParameters"]["InitProcessEnabled"] is True
     assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
     assert 20 < container["StopTimeout"] <= 120  # of which Fargate grants no more
-    assert container["HealthCheck"]["Command"][0] == "CMD"
-    assert "/healthz" in container["HealthCheck"]["Command"][-1]
     assert container["LogConfiguration"]["Options"]["mode"] == "non-blocking"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_runs_for_ever_has_a_health_check(templates: dict[str, Any], service: str) -> None:
+    check = containers(templates[service])[service]["HealthCheck"]["Command"]
+    assert check[0] == "CMD"
+    assert "/healthz" in check[-1]
 
 
 def test_the_bucket_is_versioned_encrypted_private_and_takes_tls_only(
@@ -166,9 +229,42 @@ def test_the_bucket_is_versioned_encrypted_private_and_takes_tls_only(
 
 
 def test_nothing_comes_in(templates: dict[str, Any]) -> None:
-    (group,) = of_type(templates["cluster"], "AWS::EC2::SecurityGroup").values()
-    assert "SecurityGroupIngress" not in group
-    assert {rule["FromPort"] for rule in group["SecurityGroupEgress"]} == {443, 9092}
+    ports = {}
+    for name in ("cluster", "sink"):
+        (group,) = of_type(templates[name], "AWS::EC2::SecurityGroup").values()
+        assert "SecurityGroupIngress" not in group
+        rules = group["SecurityGroupEgress"]
+        assert all(rule["FromPort"] == rule["ToPort"] for rule in rules)
+        ports[name] = [rule["FromPort"] for rule in rules]
+    assert ports == {"cluster": [443, {"Ref": "KafkaPort"}], "sink": [{"Ref": "ClickHousePort"}]}
+    assert templates["cluster"]["Parameters"]["KafkaPort"]["Default"] == 9092
+    # Nobody but the sink is in its group.
+    for name in TASKS:
+        groups = json.dumps(templates[name]).count('{"Fn::GetAtt": ["SecurityGroup", "GroupId"]}')
+        assert groups == (name == "sink")
+
+
+def test_the_feed_can_be_any_of_the_vendors(templates: dict[str, Any]) -> None:
+    feed = templates["feed"]["Parameters"]["Feed"]
+    assert feed["Default"] == load(FeedSettings, ["--api-key", "a-key"]).feed
+    assert feed["AllowedValues"] == list(FEEDS)
+    assert {"Name": "POLYGON_STREAM_FEED", "Value": {"Ref": "Feed"}} in containers(
+        templates["feed"]
+    )["feed"]["Environment"]
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"),
+    [("feed", FeedSettings), ("filter", FilterSettings), ("heal", HealSettings),
+     ("sink", SinkSettings)],
+)  # fmt: skip
+def test_each_variable_is_a_setting_of_the_command(
+    templates: dict[str, Any], task: str, kind: type[Settings]
+) -> None:
+    container = containers(templates[task])[task]
+    names = {entry["Name"] for entry in container["Environment"] + container["Secrets"]}
+    known = {f"POLYGON_STREAM_{name.upper()}" for name in kind.model_fields}
+    assert names - known <= {"POLYGON_API_KEY", "AWS_DEFAULT_REGION"}
 
 
 def test_metrics_of_alarms_and_scaling_are_ones_the_program_has(templates: dict[str, Any]) -> None:
@@ -188,7 +284,7 @@ def test_each_alarm_has_its_section_in_the_runbook(templates: dict[str, Any]) ->
         for template in templates.values()
         for name in of_type(template, "AWS::CloudWatch::Alarm")
     ]
-    assert len(alarms) == 8
+    assert len(alarms) == 10
     assert sorted(alarms) == sorted(headings)
     for template in templates.values():
         for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():

@@ -110,7 +110,9 @@ def test_alerts_are_the_alarms_of_aws() -> None:
     rules = yaml.safe_load((COMPOSE / "alerts.yml").read_text())["groups"][0]["rules"]
     operations = (DEPLOY.parent / "docs" / "operations.md").read_text()
     headings = re.findall(r"^### (\w+)$", operations, re.MULTILINE)
-    assert sorted(rule["alert"] for rule in rules) == sorted(headings)
+    # A healing that ends has no metrics to scrape: on AWS its end is an event.
+    shared = [heading for heading in headings if not heading.startswith("Heal")]
+    assert sorted(rule["alert"] for rule in rules) == sorted(shared)
 
 
 class Worker(BaseHTTPRequestHandler):

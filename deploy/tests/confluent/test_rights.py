@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from polygon_streaming.settings import FilterSettings, HealSettings, load
+from polygon_streaming.settings import FilterSettings, HealSettings, SinkSettings, load
 
 CONFLUENT = Path(__file__).parents[2] / "confluent"
 # Stands in for the command line of Confluent: notes each call, knows one account of four.
@@ -45,6 +45,7 @@ def test_accounts_have_rights_to_known_topics_groups_and_ids_only() -> None:
     assert by_kind["filter", "consumer-group"] == load(FilterSettings, []).group
     heal = load(HealSettings, ["--api-key", "a-key"])
     assert by_kind["heal", "consumer-group"] == heal.group
+    assert by_kind["sink", "consumer-group"] == load(SinkSettings, []).group
     wanted = load(FilterSettings, []).transactional_id
     assert wanted.startswith(by_kind["filter", "transactional-id"])
     # Only the filter writes what the sink reads.
@@ -54,6 +55,19 @@ def test_accounts_have_rights_to_known_topics_groups_and_ids_only() -> None:
         if acl["resource"] == "custom_filtered_stock_data_topic" and "write" in acl["operations"]
     }
     assert writers == {"filter"}
+
+
+def test_the_healing_reads_gaps_and_writes_raw_events_and_nothing_else() -> None:
+    given = {
+        (acl["kind"], acl["resource"], acl["operations"], acl["pattern"])
+        for acl in rows("acls.csv")
+        if acl["account"] == "heal"
+    }
+    assert given == {
+        ("topic", "polygon_stream_gaps", "read describe", "literal"),
+        ("consumer-group", "polygon-stream-heal", "read describe", "literal"),
+        ("topic", "polygon_stream_aggregates", "write describe", "literal"),
+    }
 
 
 @pytest.fixture
