@@ -26,7 +26,7 @@ def answer(world: World, plan: Plan, url: str, path: Mapping[str, str], query: Q
 
     Bars in progress are left out (unverified: the vendor may send what there is of them).
     """
-    ticker, span = path["ticker"], path["timespan"]
+    ticker, span = path["stocksTicker"], path["timespan"]
     if span not in _SPANS:
         raise BadRequest(f"the sandbox has no bars of a {span}; use one of {', '.join(_SPANS)}")
     if not path["multiplier"].isdecimal() or not 1 <= int(path["multiplier"]) <= 1000:
@@ -41,7 +41,7 @@ def answer(world: World, plan: Plan, url: str, path: Mapping[str, str], query: Q
         return replies.not_authorized(refusal)
     multiplier = int(path["multiplier"])
     seconds = multiplier * _SPANS[span]
-    descending = query.sort == "desc"
+    descending = query.order == "desc"
     bars = world.intraday(ticker, seconds, first_ms, last_ms, descending)
     # The limit counts base bars, of which a result is made of `multiplier`.
     rows = [bar.row() for bar in islice(bars, max(1, query.limit // multiplier))]

@@ -1,4 +1,4 @@
-"""From a valid request to its honest answer, endpoint by endpoint."""
+"""From a valid request to its honest answer, path by path."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from polygon_sandbox import aggregates, paging, replies
+from polygon_sandbox import aggregates, datasets, lists, paging, replies
 from polygon_sandbox.contract import Endpoint, Query, parse, parse_day
 from polygon_sandbox.listings import Row
 from polygon_sandbox.plan import Plan
@@ -25,77 +25,104 @@ class Ask:
     strict: bool
 
 
+Handler = Callable[[World, Plan, Ask, Query], Reply]
+
+
 def answer(world: World, plan: Plan, ask: Ask) -> Reply:
     """The answer to a request; raises BadRequest for what the contract does not allow."""
-    kind, _, market = ask.endpoint.name.partition("/")
-    query = parse(ask.endpoint, ask.pairs, ask.strict)
-    if kind == "grouped":
-        return _grouped(world, plan, market, parse_day(ask.path_values["date"]), query)
-    if kind == "range":
-        if "cursor" in query.text:
-            query = parse(ask.endpoint, aggregates.resumed(query.text))
-        return aggregates.answer(world, plan, ask.url, ask.path_values, query)
-    if ask.endpoint.paged:
-        return _paged(world, plan, ask, query)
-    return _PLAIN[kind](world, query)
-
-
-def _grouped(world: World, plan: Plan, market: str, day: date, query: Query) -> Reply:
-    refusal = plan.refusal_of_bars(market, day, world.today)
+    refusal = plan.refusal_of_path(ask.endpoint.path)
     if refusal:
         return replies.not_authorized(refusal)
-    adjusted = bool(query.value("adjusted", True))
-    include_otc = bool(query.value("include_otc", False))
-    count, results = world.grouped(market, day, adjusted, include_otc)
-    # An empty day has no `results` at all (deduced from clients, unverified). The array is
-    # spliced in as bytes: encoding it anew each time would dominate the answer.
-    parts = [
-        b'{"queryCount":%d,"resultsCount":%d,"adjusted":%s,'
-        % (count, count, b"true" if adjusted else b"false"),
-        b'"results":' + results + b"," if count else b"",
-        b'"status":"%s",' % (b"DELAYED" if plan.delayed else b"OK"),
-        b'"request_id":"%s"' % replies.request_id().encode(),
-        b"}",
-    ]
-    return Reply(200, b"".join(parts))
+    query = parse(ask.endpoint, ask.pairs, ask.strict)
+    return SERVED[ask.endpoint.path](world, plan, ask, query)
 
 
-def _paged(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
+def _grouped(market: str) -> Handler:
+    def handle(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
+        day = parse_day(ask.path_values["date"])
+        refusal = plan.refusal_of_bars(market, day, world.today)
+        if refusal:
+            return replies.not_authorized(refusal)
+        adjusted = bool(query.value("adjusted", True))
+        include_otc = bool(query.value("include_otc", False))
+        count, results = world.grouped(market, day, adjusted, include_otc)
+        # An empty day has no `results` at all (deduced from clients, unverified). The array is
+        # spliced in as bytes: encoding it anew each time would dominate the answer.
+        parts = [
+            b'{"queryCount":%d,"resultsCount":%d,"adjusted":%s,'
+            % (count, count, b"true" if adjusted else b"false"),
+            b'"results":' + results + b"," if count else b"",
+            b'"status":"%s",' % (b"DELAYED" if plan.delayed else b"OK"),
+            b'"request_id":"%s"' % replies.request_id().encode(),
+            b"}",
+        ]
+        return Reply(200, b"".join(parts))
+
+    return handle
+
+
+def _range(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
+    if "cursor" in query.text:
+        query = parse(ask.endpoint, aggregates.resumed(query.text))
+    return aggregates.answer(world, plan, ask.url, ask.path_values, query)
+
+
+def _list(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
     marker = None
+    path = ask.endpoint.path
     if "cursor" in query.text:
         # The cursor holds the whole query; what else the URL says is ignored (unverified).
         pairs, marker = paging.decode(query.text["cursor"])
         query = parse(ask.endpoint, pairs)
     text = dict(query.text)
-    if ask.endpoint.name == "tickers":
+    if path == lists.TICKERS:
         # Observed: the cursor pins the date, which is today by default.
         text.setdefault("date", world.today.isoformat())
         refusal = plan.refusal_of_history(date.fromisoformat(text["date"]), world.today)
         if refusal:
             return replies.not_authorized(refusal)
-    rows, following = world.page(ask.endpoint.name, query, marker)
+    rows, following = world.page(path, query, marker)
     content: Row = {"results": rows}
-    if ask.endpoint.name == "tickers":
+    if "count" in ask.endpoint.envelope:
         content["count"] = len(rows)
     if following is not None:
         content["next_url"] = f"{ask.url}?cursor={paging.encode(text, following)}"
     return replies.ok(content)
 
 
-def _types(world: World, query: Query) -> Reply:
+def _types(world: World, _plan: Plan, _ask: Ask, query: Query) -> Reply:
     rows = world.ticker_types(query.value("asset_class", None), query.value("locale", None))
     return replies.ok({"results": rows, "count": len(rows)})
 
 
-def _exchanges(world: World, query: Query) -> Reply:
+def _exchanges(world: World, _plan: Plan, _ask: Ask, query: Query) -> Reply:
     rows = world.exchanges(query.value("asset_class", None), query.value("locale", None))
     return replies.ok({"results": rows, "count": len(rows)})
 
 
-_PLAIN: dict[str, Callable[[World, Query], Reply]] = {
-    "types": _types,
-    "exchanges": _exchanges,
-    # Both market status endpoints answer without an envelope (vendor spec).
-    "upcoming": lambda world, _: replies.json_reply(world.holidays()),
-    "now": lambda world, _: replies.json_reply(world.market_status()),
+# Both market status endpoints answer without an envelope (vendor spec).
+def _upcoming(world: World, _plan: Plan, _ask: Ask, _query: Query) -> Reply:
+    return replies.json_reply(world.holidays())
+
+
+def _now(world: World, _plan: Plan, _ask: Ask, _query: Query) -> Reply:
+    return replies.json_reply(world.market_status())
+
+
+SERVED: Mapping[str, Handler] = {
+    "/v2/aggs/grouped/locale/us/market/stocks/{date}": _grouped("stocks"),
+    "/v2/aggs/grouped/locale/global/market/crypto/{date}": _grouped("crypto"),
+    "/v2/aggs/grouped/locale/global/market/fx/{date}": _grouped("fx"),
+    # One path for the tickers of every market, which the contract has five times.
+    "/v2/aggs/ticker/{stocksTicker}/range/{multiplier}/{timespan}/{from}/{to}": _range,
+    "/v3/reference/tickers/types": _types,
+    "/v3/reference/exchanges": _exchanges,
+    "/v1/marketstatus/upcoming": _upcoming,
+    "/v1/marketstatus/now": _now,
+    lists.TICKERS: _list,
+    "/v3/reference/splits": _list,
+    "/v3/reference/dividends": _list,
+    "/stocks/v1/splits": _list,
+    "/stocks/v1/dividends": _list,
+    **dict.fromkeys(sorted(datasets.PATHS), _list),
 }

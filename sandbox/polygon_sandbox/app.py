@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from polygon_sandbox.contract import ENDPOINTS, Endpoint
+from polygon_sandbox.answers import SERVED
+from polygon_sandbox.contract import Endpoint, endpoint
 from polygon_sandbox.replies import Reply
 from polygon_sandbox.service import Incoming, Service
 
@@ -19,8 +20,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def build_app(service: Service, latency_ms: float) -> web.Application:
     """An application that answers every endpoint, each reply `latency_ms` after its request."""
     app = web.Application()
-    for endpoint in ENDPOINTS:
-        app.router.add_get(endpoint.path, _handler(service, endpoint, latency_ms))
+    for path in SERVED:
+        app.router.add_get(path, _handler(service, endpoint(path), latency_ms))
     app.router.add_get("/{path:.*}", _handler(service, None, latency_ms))
     return app
 

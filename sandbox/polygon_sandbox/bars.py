@@ -117,26 +117,54 @@ class Tape:
         elapsed: float,
     ) -> list[Row]:
         """`results` of a grouped answer; `elapsed` below 1 means partial bars."""
-        ordinal = day.toordinal()
-        trading = (self._starts <= ordinal) & (ordinal < self._ends)
-        # One listing in a hundred has no trade on a day, and so no bar.
-        trading &= uniform(self._keys, ordinal, 20) >= 0.01
+        trading = self._trading(day)
         if not include_otc:
             trading &= ~self._is_otc
         positions = np.flatnonzero(trading)
         known = [split for split in splits if split.execution_date <= today]
-        # A split that the vendor recorded late never showed in the prices of its days.
-        past = self._factor(
-            split for split in known if split.priced and split.execution_date <= day
-        )
-        sent = _partial(quotes(self._market, self._keys[positions], day), elapsed)
-        sent = self._traded(sent.split(past[positions]), day, positions)
+        sent = self._recorded(day, positions, known, elapsed)
         if adjusted:
             later = self._factor(split for split in known if split.execution_date > day)
             sent = sent.split(later[positions]).rounded(MARKETS[self._market].price_decimals, 6)
         bars = self._rows_of(sent, day, positions)
         self._omit(bars, day, positions)
         return bars
+
+    def position(self, ticker: str, day: date) -> int | None:
+        """Which of the listings with that symbol is listed on a day, as a number of its own."""
+        ordinal = day.toordinal()
+        listed = (
+            position
+            for position in self._generations.get(ticker, ())
+            if self._starts[position] <= ordinal < self._ends[position]
+        )
+        return next(listed, None)
+
+    def closes(
+        self, day: date, tickers: Iterable[str], splits: Iterable[Split]
+    ) -> dict[str, float]:
+        """The unadjusted closes of a session that is over, of those symbols that have a bar."""
+        listed = {ticker: self.position(ticker, day) for ticker in tickers}
+        trading = self._trading(day)
+        traded = {t: p for t, p in listed.items() if p is not None and trading[p]}
+        positions = np.array(list(traded.values()), dtype=np.int64)
+        recorded = self._recorded(day, positions, splits, elapsed=1)
+        return dict(zip(traded, recorded.close.tolist(), strict=True))
+
+    def _trading(self, day: date) -> NDArray[np.bool_]:
+        ordinal = day.toordinal()
+        listed = (self._starts <= ordinal) & (ordinal < self._ends)
+        # One listing in a hundred has no trade on a day, and so no bar.
+        return np.asarray(listed & (uniform(self._keys, ordinal, 20) >= 0.01), dtype=np.bool_)
+
+    def _recorded(
+        self, day: date, positions: NDArray[np.int64], splits: Iterable[Split], elapsed: float
+    ) -> Quotes:
+        """The unadjusted bars of a day."""
+        # A split that the vendor recorded late never showed in the prices of its days.
+        past = self._factor(s for s in splits if s.priced and s.execution_date <= day)
+        raw = _partial(quotes(self._market, self._keys[positions], day), elapsed)
+        return self._traded(raw.split(past[positions]), day, positions)
 
     def _factor(self, splits: Iterable[Split]) -> Floats:
         """New shares for one old share after these splits, for every listing."""

@@ -1,4 +1,4 @@
-"""List queries: which rows of the tickers, splits and dividends a request means, in its order."""
+"""List queries: which rows a request means, in its order."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class IndexCache:
 
     def get(self, query: Query, version: object, entries: Callable[[], Iterable[Entry]]) -> Index:
         """The index of a query; `version` names the data and the endpoint it is about."""
-        key = (version, query.filters, query.sort, query.order)
+        key = (version, query.filters, query.order_by)
         index = self._indices.get(key)
         if index is None:
-            index = Index(entries(), query.order, self._undated)
+            orders = [order for _, order in query.order_by]
+            index = Index(entries(), orders, self._undated)
             self._indices[key] = index
             if len(self._indices) > _KEPT_INDICES:
                 self._indices.popitem(last=False)
@@ -57,18 +58,26 @@ def ticker_entries(listings: Iterable[Listing], query: Query, today: date) -> It
             continue
         if words and words not in f"{row['ticker']} {row['name']}".lower():
             continue
-        yield Entry(_sort_value(row, sort), listing.ticker, listing.id, row)
+        yield Entry((_sort_value(row, sort),), (listing.ticker, listing.id), row)
+
+
+def row_entries(rows: Iterable[Row], query: Query) -> Iterator[Entry]:
+    """Rows of any other list, numbered in the order they were entered."""
+    conditions = query.conditions()
+    for number, row in enumerate(rows):
+        if all(condition.accepts(row) for condition in conditions):
+            yield Entry(tuple(row.get(column) for column, _ in query.order_by), (number,), row)
 
 
 def event_entries(rows: Iterable[Row], query: Query) -> Iterator[Entry]:
-    """Rows of the splits and dividends endpoints, numbered in the order they were entered."""
+    """Rows of the older splits and dividends, numbered in the order they were entered."""
     conditions = query.conditions("reverse_split")
     reverse = query.value("reverse_split", None)
     for number, row in enumerate(rows):
         if reverse is not None and (row["split_from"] > row["split_to"]) is not reverse:
             continue
         if all(condition.accepts(row) for condition in conditions):
-            yield Entry(row.get(query.sort), row["ticker"], number, row)
+            yield Entry((row.get(query.sort),), (row["ticker"], number), row)
 
 
 def _row_on(listing: Listing, day: date, today: date, active: bool) -> Row | None:

@@ -24,6 +24,8 @@ class Plan:
     unverified); true serves partial bars of an open session. `delayed` answers with the status
     DELAYED. `requests_per_minute` counts requests in a sliding window of `window_seconds`, for
     all products together: the vendor keeps one count a product, so the sandbox is stricter.
+    `refused` are the beginnings of paths that the key is not entitled to, such as /benzinga or
+    /stocks/financials.
     """
 
     markets: frozenset[str] = frozenset({"stocks", "crypto", "fx"})
@@ -35,6 +37,7 @@ class Plan:
     retry_after: bool = False
     empty_429_body: bool = False
     key_known: bool = True
+    refused: tuple[str, ...] = ()
 
     @classmethod
     def free(cls, **overrides: Any) -> Plan:
@@ -50,6 +53,10 @@ class Plan:
     def unlimited(cls, **overrides: Any) -> Plan:
         """Everything, with no rate limit."""
         return replace(cls(), **overrides)
+
+    def refusal_of_path(self, path: str) -> str | None:
+        """Why everything under a path is refused, or None."""
+        return NOT_ENTITLED if path.startswith(self.refused) else None
 
     def refusal_of_bars(self, market: str, day: date, today: date) -> str | None:
         """Why bars of that day are refused, or None; `today` is the date in New York."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, datetime
 from threading import RLock
 from typing import Any
@@ -13,22 +12,16 @@ import orjson
 
 from polygon_sandbox import marketstatus
 from polygon_sandbox.bars import Edits, Tape
-from polygon_sandbox.catalog import IndexCache, event_entries, ticker_entries
 from polygon_sandbox.clock import Clock, last_nightly_batch, to_ns
 from polygon_sandbox.companies import Sizes, found
 from polygon_sandbox.contract import Query
+from polygon_sandbox.corporate_actions import CorporateActions
+from polygon_sandbox.datasets import Dataset, Datasets, DatasetSize
 from polygon_sandbox.intraday import Bar, Intraday
 from polygon_sandbox.listings import STOCK_MARKETS, DelistedStyle, Register, Row
+from polygon_sandbox.lists import Lists
 from polygon_sandbox.paging import Marker, Paging, Undated
-from polygon_sandbox.reference import (
-    Split,
-    dividend_row,
-    event_id,
-    exchange_rows,
-    first_dividends,
-    first_splits,
-    type_rows,
-)
+from polygon_sandbox.reference import event_id, exchange_rows, type_rows
 from polygon_sandbox.sessions import Calendar, calendar_until
 
 # A full day of the US market is about 1.5 MB: this keeps a year of it.
@@ -42,7 +35,8 @@ class World:
     active. `now` fixes the clock at an instant such as 2026-11-20T22:30:00Z; None follows real
     time. `undated` says where rows without the sort field go: "lowest" (smallest value, the
     default), "first" or "last" in both orders; what the vendor does is unverified. `paging` is
-    "keyset", or "offset", under which rows that move between two pages can be missed.
+    "keyset", or "offset", under which rows that move between two pages can be missed. `datasets`
+    is how large the lists of `dataset` are.
 
     Methods may be called while a sandbox serves the world: one lock guards it.
     """
@@ -59,23 +53,27 @@ class World:
         now: str | datetime | None = None,
         undated: Undated = "lowest",
         paging: Paging = "keyset",
+        datasets: DatasetSize | None = None,
     ) -> None:
         self._lock = RLock()
         self._seed = seed
-        self._paging = paging
         self._clock = Clock(now)
         calendar_until(self.today.year + 2)  # now rather than during the first answer
         self._stamped = last_nightly_batch(self._clock.now())
         sizes = Sizes(stocks, delisted, otc, crypto, fx, indices)
         listings = found(seed, sizes, self._clock.now())
         self._register = Register(listings, seed)
-        self._splits = first_splits(seed, listings, self._clock.today())
-        self._dividends = first_dividends(seed, listings, self._clock.today())
+        self._actions = CorporateActions(
+            seed, listings, self._clock.today, lambda: self._tape("stocks")
+        )
+        symbols = sorted(row.ticker for row in listings if row.market == "stocks")
+        size = datasets or DatasetSize()
+        self._datasets = Datasets(seed, symbols, size, self._clock.today)
+        self._lists = Lists(self._register, self._actions, self._datasets, undated, paging)
         self._edits = Edits()
         self._tapes: dict[str, tuple[int, Tape]] = {}
         self._answers: OrderedDict[object, tuple[int, bytes]] = OrderedDict()
         self._answer_bytes = 0
-        self._indices = IndexCache(undated)
 
     # What is true now
 
@@ -101,7 +99,7 @@ class World:
             if elapsed <= 0:
                 return []
             tape = self._tape(market)
-            splits = self._splits if market == "stocks" else []
+            splits = self._actions.splits if market == "stocks" else []
             bars = tape.bars(day, splits, self.today, adjusted, include_otc, elapsed)
             return self._edits.apply(market, day, bars)
 
@@ -115,7 +113,7 @@ class World:
                 self._register.trading_version,
                 self._edits.version(market, day),
                 # Each split changes the adjusted past on the day it executes.
-                (self.today, len(self._splits)) if adjusted else None,
+                (self.today, len(self._actions.splits)) if adjusted else None,
             )
             if key in self._answers:
                 self._answers.move_to_end(key)
@@ -151,12 +149,27 @@ class World:
     def splits(self) -> list[Row]:
         """All splits, future ones included, in the order they were entered."""
         with self._lock:
-            return [split.row() for split in self._splits]
+            return self._actions.plain_splits()
+
+    def splits_with_factors(self) -> list[Row]:
+        """The same as /stocks/v1/splits has them now."""
+        with self._lock:
+            return self._actions.splits_with_factors()
 
     def dividends(self) -> list[Row]:
         """All dividends, announced ones included, in the order they were entered."""
         with self._lock:
-            return [dict(row) for row in self._dividends]
+            return self._actions.plain_dividends()
+
+    def dividends_with_factors(self) -> list[Row]:
+        """The same as /stocks/v1/dividends has them now."""
+        with self._lock:
+            return self._actions.dividends_with_factors()
+
+    def dataset(self, path: str) -> Dataset:
+        """The rows of one of the market-wide lists that are made up from the contract."""
+        with self._lock:
+            return self._datasets.at(path)
 
     def exchanges(self, asset_class: str | None = None, locale: str | None = None) -> list[Row]:
         """Exchanges, of one asset class or locale if given."""
@@ -180,22 +193,12 @@ class World:
         return self._calendar.sessions(market, start, end)
 
     def page(
-        self, kind: str, query: Query, marker: Marker | None
+        self, path: str, query: Query, marker: Marker | None
     ) -> tuple[list[Row], Marker | None]:
-        """One page of "tickers", "splits" or "dividends", and the marker of the next page."""
+        """One page of the list at a path, and the marker of the next page."""
         with self._lock:
             self._catch_up()
-            if kind == "tickers":
-                version: object = (kind, self._register.version, self.today)
-                index = self._indices.get(
-                    query, version, lambda: ticker_entries(self._register, query, self.today)
-                )
-            else:
-                rows = self._dividends if kind == "dividends" else [s.row() for s in self._splits]
-                version = (kind, len(rows))
-                index = self._indices.get(query, version, lambda: event_entries(rows, query))
-            found_rows, following = index.page(marker, query.limit, self._paging)
-            return [dict(row) for row in found_rows], following
+            return self._lists.page(path, query, marker, self.today)
 
     # What happens
 
@@ -277,11 +280,7 @@ class World:
     ) -> Row:
         """Enter a split. One whose day is over changes adjusted bars only, as late records do."""
         with self._lock:
-            number = len(self._splits)
-            identity = event_id(ticker, execution_date, split_from, split_to, number)
-            split = Split(identity, ticker, execution_date, split_from, split_to)
-            self._splits.append(replace(split, priced=execution_date > self.today))
-            return split.row()
+            return self._actions.add_split(ticker, execution_date, split_from, split_to)
 
     def add_dividend(
         self,
@@ -293,10 +292,9 @@ class World:
     ) -> Row:
         """Enter a dividend of `cash_amount` USD a share; it may repeat or lie in the past."""
         with self._lock:
-            row = dividend_row(ticker, ex_dividend_date, cash_amount, dividend_type, frequency)
-            row["id"] = event_id(row["id"], len(self._dividends))
-            self._dividends.append(row)
-            return dict(row)
+            return self._actions.add_dividend(
+                ticker, ex_dividend_date, cash_amount, dividend_type, frequency
+            )
 
     # Inside
 

@@ -6,9 +6,13 @@ import pytest
 import requests
 
 from polygon_sandbox import Sandbox, World
-from polygon_sandbox.contract import DIVIDENDS, SPLITS, TICKERS, BadRequest, Endpoint, parse
+from polygon_sandbox.contract import BadRequest, Endpoint, endpoint, parse
 
 Get = Callable[..., requests.Response]
+
+TICKERS = endpoint("/v3/reference/tickers")
+SPLITS = endpoint("/v3/reference/splits")
+DIVIDENDS = endpoint("/v3/reference/dividends")
 
 
 @pytest.mark.parametrize(

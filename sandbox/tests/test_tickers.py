@@ -11,8 +11,7 @@ import pytest
 import requests
 
 from polygon_sandbox import World
-from polygon_sandbox.contract import TICKERS as ENDPOINT
-from polygon_sandbox.contract import parse
+from polygon_sandbox.contract import endpoint, parse
 from polygon_sandbox.paging import Undated
 from polygon_sandbox.stamps import parse_ns
 
@@ -116,8 +115,8 @@ def test_where_rows_without_a_stamp_stand_is_an_option(
     undated: Undated, order: str, at_start: bool
 ) -> None:
     world = World(stocks=50, delisted=0, now="2026-11-20T22:30:00Z", undated=undated)
-    query = parse(ENDPOINT, [("sort", "last_updated_utc"), ("order", order), ("market", "stocks")])
-    rows, _ = world.page("tickers", query, None)
+    asked = [("sort", "last_updated_utc"), ("order", order), ("market", "stocks")]
+    rows, _ = world.page(TICKERS, parse(endpoint(TICKERS), asked), None)
     missing = ["last_updated_utc" not in row for row in rows]
     assert missing[0 if at_start else -1] is True
     assert missing == sorted(missing, reverse=at_start)
