@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from confluent_kafka import Consumer
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from prometheus_client import Gauge
+
+_ANSWER_SECONDS: Final = 1.0
 
 
 def note(consumer: Consumer, gauge: Gauge) -> bool:
@@ -13,8 +17,24 @@ def note(consumer: Consumer, gauge: Gauge) -> bool:
     transactions are counted, so that it stays at 1 or so where all is read.
     """
     assignment = consumer.assignment()
-    for place in consumer.position(assignment):
-        _, high = consumer.get_watermark_offsets(place, cached=True)
-        if place.offset >= 0 and high >= 0:
-            gauge.labels(str(place.partition)).set(max(0, high - place.offset))
+    for place in _reached(consumer, assignment):
+        low, high = consumer.get_watermark_offsets(place, cached=True)
+        reached = place.offset if place.offset >= 0 else low
+        if reached >= 0 and high >= 0:
+            gauge.labels(str(place.partition)).set(max(0, high - reached))
     return bool(assignment)
+
+
+def _reached(consumer: Consumer, assignment: list[TopicPartition]) -> list[TopicPartition]:
+    """Return how far a consumer has got: where it began if nothing has come since."""
+    places: list[TopicPartition] = consumer.position(assignment)
+    unmoved = [place for place in places if place.offset < 0]
+    if not unmoved:
+        return places
+    try:
+        begun: list[TopicPartition] = consumer.committed(unmoved, _ANSWER_SECONDS)
+    except KafkaException:
+        begun = []
+    return [place for place in places if place.offset >= 0] + [
+        place for place in begun if place.error is None
+    ]

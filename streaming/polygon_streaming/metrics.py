@@ -7,7 +7,7 @@ take a series that begins at 1 for an increase; so those that alerts watch begin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Final
 
@@ -23,6 +23,12 @@ STAGES: Final[Mapping[str, CollectorRegistry]] = {"feed": FEED, "filter": FILTER
 connected = Gauge(
     "polygon_ws_connected",
     "1 while the socket is connected and authorised",
+    ["market"],
+    registry=FEED,
+)
+refused = Gauge(
+    "polygon_ws_refused",
+    "1 while the server does not accept the key for the market",
     ["market"],
     registry=FEED,
 )
@@ -148,16 +154,22 @@ for _outcome in ("inserted", "failed"):
 def begin(market: str) -> None:
     """Let the series of a market begin at 0, before anything happens there."""
     connected.labels(market).set(0)
+    refused.labels(market).set(0)
     reconnects.labels(market, "silent")
     for reason in (*reasons.FEED_GAPS, reasons.OTHER):
         gaps.labels(market, reason)
 
 
-def exported(stage: str) -> CollectorRegistry:
-    """Return what a stage shows: its metrics, its build, and the process's own metrics."""
+def exported(stage: str, is_ready: Callable[[], bool]) -> CollectorRegistry:
+    """Return what a stage shows: its metrics, its build, and the process's own metrics.
+
+    Whether it is ready is asked for with each look.
+    """
     shown = CollectorRegistry(auto_describe=True)
     shown.register(STAGES[stage])
     shown.register(REGISTRY)
     build = Gauge("polygon_stream_build_info", "Always 1", ["version", "stage"], registry=shown)
     build.labels(version("polygon-streaming"), stage).set(1)
+    ready = Gauge("polygon_stream_ready", "1 while /readyz is ok", registry=shown)
+    ready.set_function(lambda: float(is_ready()))
     return shown

@@ -48,7 +48,7 @@ class StatusServer:
         self._place = host, port
         self._health = health
         self._server: WSGIServer | None = None
-        self._metrics = make_wsgi_app(metrics.exported(stage))
+        self._metrics = make_wsgi_app(metrics.exported(stage, lambda: not health.problems()))
 
     def __enter__(self) -> StatusServer:
         host, port = self._place

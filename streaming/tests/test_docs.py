@@ -27,7 +27,11 @@ def test_the_metrics_of_each_stage_are_documented_as_they_are() -> None:
         for stage, registry in metrics.STAGES.items()
         for family in registry.collect()
     ]
-    assert rows == [*exported, ("all", "polygon_stream_build_info", "Always 1")]
+    assert rows == [
+        *exported,
+        ("all", "polygon_stream_build_info", "Always 1"),
+        ("all", "polygon_stream_ready", "1 while /readyz is ok"),
+    ]
 
 
 def test_the_examples_are_good() -> None:

@@ -47,10 +47,15 @@ def test_a_stuck_loop_is_not_healthy(
     assert _get(port, "/healthz") == (503, "main loop stuck for 61 s\n")
 
 
-def test_metrics_carry_the_version(health: Health, port: int) -> None:
+def test_metrics_carry_the_version_and_readiness(
+    health: Health, port: int, problems: list[str]
+) -> None:
     status, text = _get(port, "/metrics")
     assert status == 200
     assert 'polygon_stream_build_info{stage="feed",version="' in text
+    assert "\npolygon_stream_ready 1.0\n" in text
+    problems.append("kafka: it is away")
+    assert "\npolygon_stream_ready 0.0\n" in _get(port, "/metrics")[1]
     assert _get(port, "/nowhere")[0] == 404
 
 

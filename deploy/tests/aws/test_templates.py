@@ -285,7 +285,7 @@ def test_each_alarm_has_its_section_in_the_runbook(templates: dict[str, Any]) ->
         for name in of_type(template, "AWS::CloudWatch::Alarm")
     ]
     assert len(alarms) == 10
-    assert sorted(alarms) == sorted(headings)
+    assert set(alarms) <= set(headings)
     for template in templates.values():
         for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():
             assert alarm["AlarmDescription"].endswith(f"docs/operations.md#{name.lower()}")

@@ -106,15 +106,6 @@ def test_queries_of_the_dashboards_run(engine: Any) -> None:
     client.command("DROP DATABASE market")
 
 
-def test_alerts_are_the_alarms_of_aws() -> None:
-    rules = yaml.safe_load((COMPOSE / "alerts.yml").read_text())["groups"][0]["rules"]
-    operations = (DEPLOY.parent / "docs" / "operations.md").read_text()
-    headings = re.findall(r"^### (\w+)$", operations, re.MULTILINE)
-    # A healing that ends has no metrics to scrape: on AWS its end is an event.
-    shared = [heading for heading in headings if not heading.startswith("Heal")]
-    assert sorted(rule["alert"] for rule in rules) == sorted(shared)
-
-
 class Worker(BaseHTTPRequestHandler):
     """Stands in for Connect's REST API: busy for two requests, then it takes what comes."""
 

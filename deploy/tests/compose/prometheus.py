@@ -1,0 +1,116 @@
+"""A Prometheus that scrapes the stages; a minute of the shipped rules is two seconds to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kafka_broker import free_ports
+
+_QUICKER = 30
+_SECONDS = 60
+
+
+class Prometheus:
+    """Runs for as long as the `with` block lasts, with the shipped configuration and rules."""
+
+    def __init__(self, directory: Path, shipped: Path, ports: dict[str, int]) -> None:
+        """Prepare one; `shipped` holds its configuration, `ports` are the stages'."""
+        directory.mkdir()
+        config = yaml.safe_load((shipped / "prometheus.yml").read_text())
+        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+        for name, port in ports.items():
+            jobs.setdefault(name, {"job_name": name})["static_configs"] = [
+                {"targets": [f"127.0.0.1:{port}"]}
+            ]
+        config["scrape_configs"] = list(jobs.values())
+        for name in config["rule_files"]:
+            (directory / name).write_text(_quicker((shipped / name).read_text()))
+        self._config = directory / "prometheus.yml"
+        self._config.write_text(yaml.safe_dump(config))
+        self._log = directory / "log"
+        (port,) = free_ports(1)
+        self._address = f"127.0.0.1:{port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Prometheus:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                [  # noqa: S607
+                    "prometheus",
+                    f"--config.file={self._config}",
+                    f"--storage.tsdb.path={self._config.parent / 'data'}",
+                    f"--web.listen-address={self._address}",
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            try:
+                self.query("up")
+                return self
+            except OSError:
+                assert self._process.poll() is None, self._log.read_text()
+                assert time.monotonic() < deadline, "Prometheus does not answer"
+                time.sleep(0.2)
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def query(self, expression: str) -> list[Any]:
+        """Return what an expression is now."""
+        query = urllib.parse.urlencode({"query": expression})
+        result: list[Any] = self._ask(f"query?{query}")["result"]
+        return result
+
+    def alerts(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the alerts that fire, by name."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for alert in self._ask("alerts")["alerts"]:
+            if alert["state"] == "firing":
+                found.setdefault(alert["labels"]["alertname"], []).append(alert)
+        return found
+
+    def until_firing(self, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """Wait until these alerts fire, whatever else does, and return all that do."""
+        wanted = set(names)
+        deadline = time.monotonic() + _SECONDS
+        while not wanted <= set(found := self.alerts()):
+            assert time.monotonic() < deadline, f"silent: {sorted(wanted - set(found))}"
+            time.sleep(0.5)
+        return found
+
+    def until_silent(self, *names: str) -> None:
+        """Wait until these alerts are over; all, if none are named."""
+        deadline = time.monotonic() + _SECONDS
+        while left := {n: a for n, a in self.alerts().items() if n in names or not names}:
+            assert time.monotonic() < deadline, f"still firing: {left}"
+            time.sleep(0.5)
+
+    def _ask(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://{self._address}/api/v1/{path}", timeout=5) as page:
+            return json.load(page)["data"]
+
+
+def _quicker(rules: str) -> str:
+    """Return rules with minutes made seconds, so many times as short."""
+
+    def seconds(minutes: str) -> str:
+        return f"{int(minutes) * 60 // _QUICKER}s"
+
+    rules = re.sub(r"\[(\d+)m\]", lambda found: f"[{seconds(found[1])}]", rules)
+    rules = re.sub(r"for: (\d+)m$", lambda found: f"for: {seconds(found[1])}", rules, flags=re.M)
+    young = "process_start_time_seconds < {}"
+    return rules.replace(young.format(300), young.format(300 // _QUICKER))

@@ -1,0 +1,115 @@
+"""A real Prometheus with the shipped configuration and rules, on real stages in trouble."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.tests.compose.prometheus import Prometheus
+from deploy.tests.compose.running import LIST, RULES, Stack
+
+COMPOSE = Path(__file__).parents[2] / "compose"
+UNREADABLE = '[{"ev":"A","sym":"SYM1","v":"many"}]'
+NO_EVENT = '[{"sym":"SYM1"}]'
+
+needs_prometheus = pytest.mark.skipif(
+    shutil.which("prometheus") is None,
+    reason="Prometheus is not installed: apt-get install prometheus",
+)
+
+
+@needs_prometheus
+def test_promtool_accepts_the_configuration_and_its_rules() -> None:
+    done = subprocess.run(  # noqa: S603
+        ["promtool", "check", "config", str(COMPOSE / "prometheus.yml")],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "SUCCESS: 1 rule files found" in done.stdout
+
+
+def test_each_job_is_a_service_that_serves_metrics_there() -> None:
+    services = yaml.safe_load((COMPOSE.parent / "compose.yaml").read_text())["services"]
+    config = yaml.safe_load((COMPOSE / "prometheus.yml").read_text())
+    for job in config["scrape_configs"]:
+        (static,) = job["static_configs"]
+        assert static["targets"] == [f"{job['job_name']}:9100"]
+        assert services[job["job_name"]]["environment"]["POLYGON_STREAM_HTTP_PORT"] == "9100"
+    mounted = [volume.split(":")[1] for volume in services["prometheus"]["volumes"]]
+    assert {f"/etc/prometheus/{name}" for name in config["rule_files"]} <= set(mounted)
+
+
+@pytest.fixture(scope="module")
+def prometheus(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    directory = tmp_path_factory.mktemp("prometheus") / "of-the-stack"
+    with Prometheus(directory, COMPOSE, stack.ports) as running:
+        yield running
+
+
+@needs_prometheus
+def test_a_healthy_stack_is_silent(prometheus: Prometheus) -> None:
+    deadline = time.monotonic() + 25  # longer than any alert waits for
+    while time.monotonic() < deadline:
+        assert prometheus.alerts() == {}
+        time.sleep(0.5)
+
+
+@needs_prometheus
+def test_every_panel_of_prometheus_shows_something(prometheus: Prometheus) -> None:
+    for path in (COMPOSE / "grafana" / "dashboards").glob("*.json"):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel["targets"]:
+                if "expr" in target:
+                    expression = target["expr"].replace("$__range", "30m")
+                    assert prometheus.query(expression), (panel["title"], expression)
+
+
+@needs_prometheus
+def test_the_first_of_each_event_is_heard_of_and_is_over_when_it_is(
+    stack: Stack, prometheus: Prometheus
+) -> None:
+    stack.server.send(UNREADABLE)
+    stack.server.send(NO_EVENT)
+    fired = prometheus.until_firing(["DeadLetters"])
+    stack.until(lambda: len(prometheus.alerts()["DeadLetters"]) == 2, "of the feed and the filter")
+    assert set(fired) == {"DeadLetters"}
+
+    stack.server.cut()
+    (gap,) = prometheus.until_firing(["GapsRecorded"])["GapsRecorded"]
+    assert gap["annotations"]["summary"] == "Something of stocks is missing: disconnected"
+
+    stack.listed.write_text("a list that is none\n")
+    stack.rules.write_text("min_price: low\n")
+    fired = prometheus.until_firing(["SubscriptionsRefused", "RulesRefused"])
+    assert {alert["labels"]["severity"] for alert in fired["RulesRefused"]} == {"warning"}
+    stack.listed.write_text(LIST)
+    stack.rules.write_text(RULES)
+    prometheus.until_silent()
+
+
+@needs_prometheus
+def test_each_restart_is_heard_of(stack: Stack, prometheus: Prometheus) -> None:
+    """The gap of each is counted 1 before the first scrape, as it was by the process before."""
+    for _ in range(2):
+        stack.kill("feed")
+        stack.start("feed")
+        (gap,) = prometheus.until_firing(["GapsRecorded"])["GapsRecorded"]
+        assert gap["labels"]["reason"] == "restart"
+        prometheus.until_silent()
+
+
+@needs_prometheus
+def test_a_stage_that_is_gone_is_heard_of(stack: Stack, prometheus: Prometheus) -> None:
+    stack.kill("filter")
+    (alert,) = prometheus.until_firing(["FilterBehind"])["FilterBehind"]
+    assert alert["annotations"]["summary"] == "The filters do not keep up, or none runs"
+    stack.kill("feed")
+    (alert,) = prometheus.until_firing(["FeedNotConnected"])["FeedNotConnected"]
+    assert alert["annotations"]["summary"] == "The feed of all markets is not connected"
