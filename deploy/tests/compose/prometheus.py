@@ -8,7 +8,6 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,27 +74,25 @@ class Prometheus:
         result: list[Any] = self._ask(f"query?{query}")["result"]
         return result
 
-    def alerts(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the alerts that fire, by name."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for alert in self._ask("alerts")["alerts"]:
-            if alert["state"] == "firing":
-                found.setdefault(alert["labels"]["alertname"], []).append(alert)
-        return found
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return the alerts that fire."""
+        return [alert for alert in self._ask("alerts")["alerts"] if alert["state"] == "firing"]
 
-    def until_firing(self, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-        """Wait until these alerts fire, whatever else does, and return all that do."""
-        wanted = set(names)
+    def firing(self, name: str, **labels: str) -> dict[str, Any]:
+        """Wait until an alert with such labels fires, whatever else does, and return it."""
+        wanted = {"alertname": name, **labels}.items()
         deadline = time.monotonic() + _SECONDS
-        while not wanted <= set(found := self.alerts()):
-            assert time.monotonic() < deadline, f"silent: {sorted(wanted - set(found))}"
+        while True:
+            for alert in self.alerts():
+                if wanted <= alert["labels"].items():
+                    return alert
+            assert time.monotonic() < deadline, f"does not fire: {dict(wanted)}"
             time.sleep(0.5)
-        return found
 
-    def until_silent(self, *names: str) -> None:
-        """Wait until these alerts are over; all, if none are named."""
+    def until_silent(self) -> None:
+        """Wait until all alerts are over."""
         deadline = time.monotonic() + _SECONDS
-        while left := {n: a for n, a in self.alerts().items() if n in names or not names}:
+        while left := self.alerts():
             assert time.monotonic() < deadline, f"still firing: {left}"
             time.sleep(0.5)
 

@@ -64,7 +64,7 @@ class Stack:
 
     def start(self, name: str) -> None:
         """Start a stage, again if it has ended."""
-        flags: dict[str, object] = {
+        flags: dict[str, dict[str, object]] = {
             "feed": {
                 "feed": self.server.host,
                 "tls": False,
@@ -73,14 +73,14 @@ class Stack:
             },
             "filter": {"rules": self.rules, "reload_seconds": 1},
             "sink": {"clickhouse": f"chdb:{self._directory / 'table.chdb'}"},
-        }[name]
+        }
         self._stages[name] = Stage(
             self._directory / f"{name}.log",
             name,
             bootstrap_servers=self._kafka,
             http_port=self.ports[name],
             **{f"{topic}_topic": topic for topic in TOPICS},
-            **flags,
+            **flags[name],
         )
 
     def kill(self, name: str) -> None:

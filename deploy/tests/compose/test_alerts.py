@@ -197,7 +197,7 @@ def check(
 ) -> None:
     """Assert that an alert, and no other, fires once a fault has lasted as long as it says."""
     due = BEGIN + minutes_of(name)
-    quiet = {minute: [] for minute in (2.0, BEGIN - 0.5, due - 0.5)}
+    quiet: dict[float, list[Labels]] = {minute: [] for minute in (2.0, BEGIN - 0.5, due - 0.5)}
     expect(tmp_path, RULES, healthy, faults, {**quiet, due + 0.5: [alert(name, labels)]})
 
 
