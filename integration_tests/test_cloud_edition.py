@@ -9,50 +9,24 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from airbyte_cdk.models import ConfiguredAirbyteCatalog
-from airbyte_cdk.sources import Source
-from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
-    ConcurrentDeclarativeSource,
-)
 from airbyte_cdk.sources.declarative.interpolation.interpolated_boolean import InterpolatedBoolean
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
+from cloud_syncing import CLOUD, MANIFESTS, CloudSyncs, manifest
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from source_polygon import SourcePolygon
 from source_polygon.sessions import last_finished, sessions
 from source_polygon.stamps import from_milliseconds
 from syncing import KEYS, Row, Syncs
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
-CLOUD = safe_load_yaml((MANIFESTS / "cloud.yaml").read_text())
 LAST = last_finished("stocks")
 # Days that are over for both editions, whatever the time of day.
 DAYS = sessions("stocks", LAST - timedelta(days=60), LAST - timedelta(days=3))
 # Not the symbols' own traits: which listings were seen open differs, see docs/connector.md.
 DIFFERS = {"tickers": {"listing_end"}}
-
-
-def manifest(sandbox: Sandbox) -> dict[str, Any]:
-    """Return cloud.yaml with the sandbox among the addresses to choose from."""
-    copy: dict[str, Any] = json.loads(json.dumps(CLOUD))
-    copy["spec"]["connection_specification"]["properties"]["base_url"]["enum"].append(sandbox.url)
-    return copy
-
-
-class CloudSyncs(Syncs):
-    """Syncs of the Cloud edition."""
-
-    def source(self, chosen: ConfiguredAirbyteCatalog, config: Row) -> Source:
-        return ConcurrentDeclarativeSource(
-            catalog=chosen,
-            config=config,
-            state=self.state,
-            source_config=manifest(self.sandbox),
-        )
 
 
 @pytest.fixture
@@ -245,15 +219,6 @@ def test_announced_events_come_when_their_day_has_come(sandbox: Sandbox) -> None
         today = max(row[date] for row in theirs)
         assert theirs == [row for row in ours if row[date] <= today]
         assert len(ours) > len(theirs) > 0
-
-
-def test_lookback_covers_the_last_sessions(sandbox: Sandbox) -> None:
-    cloud = CloudSyncs(sandbox)
-    cloud.read("grouped_daily", **CONFIG)
-    sandbox.clear_requests()
-    cloud.read("grouped_daily", **{**CONFIG, "lookback_sessions": 5})
-    asked = {request.path[-10:] for request in sandbox.requests if "/stocks/" in request.path}
-    assert {str(day) for day in DAYS[-6:]} <= asked
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_discover_lists_keys_cursors_and_typed_fields(config: Path) -> None:
         "tickers": (["last_updated_utc"], ["market"], ["ticker"], ["listing_end"]),
         "splits": (["execution_date"], ["id"]),
         "dividends": (["ex_dividend_date"], ["id"]),
-        "exchanges": (None, ["asset_class"], ["locale"], ["id"]),
+        "exchanges": (None, ["asset_class"], ["locale"], ["id"], ["name"]),
         "ticker_types": (None, ["asset_class"], ["locale"], ["code"]),
         "market_holidays": (None, ["date"], ["exchange"]),
     }
@@ -185,6 +185,60 @@ def test_a_failed_read_exits_with_1_and_a_readable_reason(
     assert any("does not accept this API key: Unknown API Key." in reason for reason in reasons)
     assert "some-other-key-123" not in text
     assert "Traceback" not in "".join(m["log"]["message"] for m in of(messages, "LOG"))
+
+
+def catalog_of(folder: Path, *names: str) -> Path:
+    path = folder / "catalog.json"
+    chosen = [
+        {
+            "sync_mode": "full_refresh",
+            "destination_sync_mode": "overwrite",
+            "stream": {"name": n, "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
+        }
+        for n in names
+    ]
+    path.write_text(json.dumps({"streams": chosen}))
+    return path
+
+
+def test_streams_that_do_not_exist_fail_the_read_by_name_and_the_others_are_read(
+    config: Path, tmp_path: Path
+) -> None:
+    catalog = catalog_of(tmp_path, "exchange", "exchanges", "options")
+    status, messages, _ = run("read", "--config", config, "--catalog", catalog)
+    errors = [m["trace"]["error"] for m in of(messages, "TRACE") if "error" in m["trace"]]
+    statuses = [
+        (s["stream_descriptor"]["name"], s["status"])
+        for m in of(messages, "TRACE")
+        if (s := m["trace"].get("stream_status"))
+    ]
+    assert status == 1
+    assert {record["record"]["stream"] for record in of(messages, "RECORD")} == {"exchanges"}
+    assert ("exchanges", "COMPLETE") in statuses
+    assert {("exchange", "INCOMPLETE"), ("options", "INCOMPLETE")} <= set(statuses)
+    assert [error["message"] for error in errors] == [
+        "This connector has no stream 'exchange'. Did you mean exchanges?",
+        "This connector has no stream 'options'. It has grouped_daily, tickers, splits, dividends, "
+        "exchanges, ticker_types, market_holidays.",
+        "Not read, since this connector has no such stream: exchange, options. Refresh the schema "
+        "of the connection, or correct the catalog.",
+    ]
+    assert {error["failure_type"] for error in errors} == {"config_error"}
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [(("bars",), "no such stream: bars."), ((), "The catalog names no stream.")],
+)
+def test_a_catalog_without_a_stream_of_ours_is_an_error(
+    config: Path, tmp_path: Path, names: tuple[str, ...], words: str
+) -> None:
+    catalog = catalog_of(tmp_path, *names)
+    status, messages, text = run("read", "--config", config, "--catalog", catalog)
+    *_, last = [m["trace"]["error"] for m in of(messages, "TRACE") if "error" in m["trace"]]
+    assert status == 1
+    assert words in last["message"]
+    assert "Traceback" not in text
 
 
 def test_help_and_version() -> None:

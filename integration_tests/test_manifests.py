@@ -25,7 +25,7 @@ VENUES = """\
 about: The exchanges under another name.
 kind: list
 path: /v3/reference/exchanges
-primary_key: [asset_class, locale, id]
+primary_key: [asset_class, locale, id, name]
 plan: every plan
 requests: one
 schema:

@@ -114,25 +114,30 @@ def dividend_row(
 
 # fmt: off
 _EXCHANGE_FIELDS = (
-    "type", "asset_class", "locale", "name", "mic", "operating_mic", "participant_id", "acronym",
+    "id", "type", "asset_class", "locale", "name", "mic", "operating_mic", "participant_id",
+    "acronym",
+)
+# Numbers repeat across asset classes, and in 2022 all venues of FINRA had one (observed).
+_EXCHANGES = (
+    (1, "exchange", "stocks", "us", "NYSE American, LLC", "XASE", "XNYS", "A", "AMEX"),
+    (12, "exchange", "stocks", "us", "Nasdaq", "XNAS", "XNAS", "T", None),
+    (10, "exchange", "stocks", "us", "New York Stock Exchange", "XNYS", "XNYS", "N", None),
+    (11, "exchange", "stocks", "us", "NYSE Arca, Inc.", "ARCX", "XNYS", "P", None),
+    (19, "exchange", "stocks", "us", "Cboe BZX", "BATS", "XCBO", "Z", None),
+    (15, "exchange", "stocks", "us", "Investors Exchange", "IEXG", "IEXG", "V", None),
+    (4, "TRF", "stocks", "us", "FINRA NYSE TRF", "FINY", "FINR", "D", None),
+    (4, "TRF", "stocks", "us", "FINRA Nasdaq TRF Carteret", "FINN", "FINR", "D", None),
+    (4, "TRF", "stocks", "us", "FINRA Nasdaq TRF Chicago", "FINC", "FINR", "D", None),
+    (4, "TRF", "stocks", "us", "FINRA Alternative Display Facility", "XADF", "FINR", "D", None),
+    (13, "SIP", "stocks", "us", "Consolidated Tape Association", None, "XNYS", None, "CTA"),
+    (62, "exchange", "stocks", "us", "OTC Equity Security", "OOTC", "FINR", "S", None),
+    (302, "exchange", "options", "us", "Cboe Options Exchange", "XCBO", "XCBO", "C", None),
+    (323, "exchange", "options", "us", "Nasdaq PHLX", "XPHL", "XNAS", "X", None),
+    (1, "exchange", "crypto", "global", "Coinbase", None, None, None, None),
+    (23, "exchange", "crypto", "global", "Kraken", None, None, None, None),
+    (48, "exchange", "fx", "global", "Currency Banks 1", None, None, None, None),
 )
 # fmt: on
-_EXCHANGES = (
-    ("exchange", "stocks", "us", "NYSE American, LLC", "XASE", "XNYS", "A", "AMEX"),
-    ("exchange", "stocks", "us", "Nasdaq", "XNAS", "XNAS", "T", None),
-    ("exchange", "stocks", "us", "New York Stock Exchange", "XNYS", "XNYS", "N", None),
-    ("exchange", "stocks", "us", "NYSE Arca, Inc.", "ARCX", "XNYS", "P", None),
-    ("exchange", "stocks", "us", "Cboe BZX", "BATS", "XCBO", "Z", None),
-    ("exchange", "stocks", "us", "Investors Exchange", "IEXG", "IEXG", "V", None),
-    ("TRF", "stocks", "us", "FINRA Alternative Display Facility", "XADF", "FINR", "D", None),
-    ("SIP", "stocks", "us", "Consolidated Tape Association", None, "XNYS", None, "CTA"),
-    ("exchange", "stocks", "us", "OTC Equity Security", "OOTC", "FINR", "S", None),
-    ("exchange", "options", "us", "Cboe Options Exchange", "XCBO", "XCBO", "C", None),
-    ("exchange", "options", "us", "Nasdaq PHLX", "XPHL", "XNAS", "X", None),
-    ("exchange", "crypto", "global", "Coinbase", None, None, None, None),
-    ("exchange", "crypto", "global", "Kraken", None, None, None, None),
-    ("exchange", "fx", "global", "Currency Banks 1", None, None, None, None),
-)
 
 _TYPES = {
     "CS": "Common Stock",
@@ -163,9 +168,9 @@ _TYPES = {
 def exchange_rows() -> list[Row]:
     """A handful of venues of each asset class; fields that a venue lacks are left out."""
     rows = []
-    for number, values in enumerate(_EXCHANGES, start=1):
-        known = {k: v for k, v in zip(_EXCHANGE_FIELDS, values, strict=True) if v is not None}
-        rows.append({"id": number, **known})
+    for values in _EXCHANGES:
+        named = zip(_EXCHANGE_FIELDS, values, strict=True)
+        rows.append({field: value for field, value in named if value is not None})
     return rows
 
 

@@ -65,7 +65,7 @@ def test_events_may_come_late_and_twice(world: World, pages: Pages) -> None:
 def test_exchanges_and_types_filter(world: World, get: Get) -> None:
     content = get("/v3/reference/exchanges", params={"asset_class": "stocks"}).json()
     assert content["results"] == world.exchanges("stocks")
-    assert content["count"] == len(content["results"]) == 9
+    assert content["count"] == len(content["results"]) == 12
     assert {"mic", "participant_id"} <= set(content["results"][0])
     content = get("/v3/reference/tickers/types", params={"asset_class": "indices"}).json()
     assert [row["code"] for row in content["results"]] == ["INDEX"]

@@ -43,9 +43,15 @@ def problems(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
 
     No secret value appears in them.
     """
-    errors = Draft7Validator(spec).iter_errors(config)
-    found = [_sentence(error, spec) for error in sorted(errors, key=lambda e: list(e.path))]
-    return found or [*_address_problems(config), *_date_problems(config)]
+    errors = sorted(Draft7Validator(spec).iter_errors(config), key=lambda e: list(map(str, e.path)))
+    # What the form does not know of is asked of the fields alone that fit the form.
+    wrong = {str(error.path[0]) for error in errors if error.path}
+    fitting = {field: value for field, value in config.items() if field not in wrong}
+    return [
+        *(_sentence(error, spec) for error in errors),
+        *_address_problems(fitting),
+        *_date_problems(fitting),
+    ]
 
 
 def unknown_fields(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
@@ -102,10 +108,12 @@ def _fix(schema: Mapping[str, Any]) -> str:
 
 
 def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    if "base_url" not in config:
+        return
     try:
         _, host, port = origin(config["base_url"])
     except ValueError as error:
-        yield f"base_url: {config['base_url']!r} is no address ({error}). Give https://host."
+        yield f"base_url: {config['base_url']!r} is not an address ({error}). Give https://host."
         return
     if not host or port == 0:
         yield f"base_url: {config['base_url']!r} names no host. Give https://host."
@@ -118,7 +126,7 @@ def _date_problems(config: Mapping[str, Any]) -> Iterator[str]:
             try:
                 dates[field] = date.fromisoformat(config[field])
             except ValueError:
-                yield f"{field}: {config[field]!r} is no day of the calendar. Give YYYY-MM-DD."
+                yield f"{field}: {config[field]!r} is not a day of the calendar. Give YYYY-MM-DD."
     start, end = dates.get("start_date"), dates.get("end_date")
     if start and start < _FIRST_DATE:
         yield f"start_date: {start} is before all data. Give {_FIRST_DATE} or later."

@@ -2,7 +2,7 @@
 
 Stocks trade on the days of the New York Stock Exchange (XNYS), computed in New York's time zone:
 a UTC evening is still New York's afternoon. Crypto and fx bars cover UTC days, weekends included
-(fx weekends are unverified; an empty answer costs one request and does no harm).
+(fx weekends are unverified; an empty answer costs one request and does no harm, see `trades`).
 """
 
 from datetime import date, datetime, time, timedelta
@@ -39,6 +39,15 @@ def sessions(market: str, start: date, end: date) -> list[date]:
         closed = _closed_days("public", end.year)
         return [day for day in days if day.weekday() not in _WEEKEND and day not in closed]
     return list(days)
+
+
+def trades(market: str, session: date) -> bool:
+    """Return whether `market` is known to trade on one of its sessions, so that bars must exist.
+
+    Stocks do on every session, crypto on every day. Fx rests from Friday's to Sunday's evening in
+    New York, which leaves Saturday without trade in UTC.
+    """
+    return market != "fx" or session.weekday() != _WEEKEND[0]
 
 
 def last_finished(market: str) -> date:

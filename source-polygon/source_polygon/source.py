@@ -13,6 +13,7 @@ from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
     FailureType,
     Status,
 )
@@ -26,11 +27,11 @@ from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
-from source_polygon import check
+from source_polygon import check, missing
 from source_polygon.config import problems, unknown_fields, with_defaults
 from source_polygon.engine.checkpoints import LaneCursor
 from source_polygon.engine.output import Output, one_by_one, page_of
-from source_polygon.vendor.tally import REQUESTS
+from source_polygon.vendor.tally import BELIEVED, REQUESTS
 
 MANIFEST = Path(__file__).with_name("manifest.yaml")
 
@@ -109,10 +110,12 @@ class SourcePolygon(YamlDeclarativeSource):
             SourcePolygon.__init__(self, catalog, config, state, self._output)
         self._require_valid_config()
         self._warn(logger)
-        started, before = monotonic(), REQUESTS.number
+        known, unknown = self._split(catalog)
+        yield from missing.messages(unknown, list(self._stream_names))
+        started, before, empty = monotonic(), REQUESTS.number, BELIEVED.number
         records: Counter[str] = Counter()
         try:
-            for message in super().read(logger, config, catalog, state):
+            for message in super().read(logger, config, known, state):
                 if message.record:
                     page = page_of(message)
                     records[message.record.stream] += page.count if page else 1
@@ -122,6 +125,9 @@ class SourcePolygon(YamlDeclarativeSource):
                 logger.info("%s: %d records.", stream, number)
             sent, seconds = REQUESTS.number - before, monotonic() - started
             logger.info("Requests sent, retries included: %d, in %.0f seconds.", sent, seconds)
+            if believed := BELIEVED.number - empty:
+                logger.warning("Empty answers that were believed: %d, see above.", believed)
+        missing.require_none(catalog, unknown)
 
     def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
         """Return the manifest's streams, the incremental ones with their own cursor.
@@ -143,6 +149,19 @@ class SourcePolygon(YamlDeclarativeSource):
                     stream._cursor = router
                     stream._cursor_field = router.field
         return streams
+
+    @property
+    def _stream_names(self) -> Iterator[str]:
+        return (stream["name"] for stream in self._source_config["streams"])
+
+    def _split(
+        self, catalog: ConfiguredAirbyteCatalog
+    ) -> tuple[ConfiguredAirbyteCatalog, list[ConfiguredAirbyteStream]]:
+        """Return what this connector has of `catalog`, and what it does not have."""
+        names = set(self._stream_names)
+        known = [chosen for chosen in catalog.streams if chosen.stream.name in names]
+        unknown = [chosen for chosen in catalog.streams if chosen.stream.name not in names]
+        return ConfiguredAirbyteCatalog(streams=known), unknown
 
     def _requester(self, stream_name: str) -> Requester:
         stream = next(s for s in self._source_config["streams"] if s["name"] == stream_name)

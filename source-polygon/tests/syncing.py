@@ -23,7 +23,7 @@ KEYS = {
     "tickers": ("market", "ticker", "listing_end"),
     "dividends": ("id",),
     "splits": ("id",),
-    "exchanges": ("asset_class", "locale", "id"),
+    "exchanges": ("asset_class", "locale", "id", "name"),
     "ticker_types": ("asset_class", "locale", "code"),
     "market_holidays": ("date", "exchange"),
 }

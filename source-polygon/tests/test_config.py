@@ -79,11 +79,11 @@ def test_a_wrong_value_is_named_with_its_field_and_the_fix(
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ({"start_date": "2026-02-30"}, "start_date: '2026-02-30' is no day of the calendar."),
+        ({"start_date": "2026-02-30"}, "start_date: '2026-02-30' is not a day of the calendar."),
         ({"start_date": "0001-01-01"}, "start_date: 0001-01-01 is before all data. Give 1970-"),
-        ({"base_url": "https://host:99999"}, "base_url: 'https://host:99999' is no address ("),
-        ({"base_url": "https://host:abc"}, "base_url: 'https://host:abc' is no address ("),
-        ({"base_url": "http://[::1"}, "base_url: 'http://[::1' is no address ("),
+        ({"base_url": "https://host:99999"}, "base_url: 'https://host:99999' is not an address ("),
+        ({"base_url": "https://host:abc"}, "base_url: 'https://host:abc' is not an address ("),
+        ({"base_url": "http://[::1"}, "base_url: 'http://[::1' is not an address ("),
         ({"base_url": "https://:80"}, "base_url: 'https://:80' names no host."),
         ({"start_date": "2027-01-01"}, "start_date: 2027-01-01 lies in the future."),
         ({"end_date": "2026-11-01"}, "end_date: 2026-11-01 is before start_date 2026-11-02."),
@@ -110,6 +110,27 @@ def test_all_problems_come_at_once() -> None:
     assert [sentence.split()[0].rstrip(":") for sentence in found] == [
         "api_key", "start_date", "markets", "num_workers",
     ]  # fmt: skip
+
+
+def test_wrong_dates_and_addresses_come_with_wrong_values() -> None:
+    config = {
+        "api_key": "my secret",
+        "start_date": "2026-02-30",
+        "end_date": "2025-13-01",
+        "markets": ["nyse"],
+        "adjusted": "yes",
+        "requests_per_minute": 0,
+        "lookback_sessions": -1,
+        "num_workers": 99,
+        "base_url": "https://host:99999",
+    }
+    found = problems(with_defaults(config, SPEC), SPEC)
+    assert sorted(sentence.split(":")[0] for sentence in found) == sorted(config)
+
+
+def test_a_wrong_value_is_named_once() -> None:
+    found = problems(with_defaults({**GOOD, "end_date": "soon", "base_url": 5}, SPEC), SPEC)
+    assert [sentence.split(":")[0] for sentence in found] == ["base_url", "end_date"]
 
 
 def test_a_typing_error_in_a_field_name_is_pointed_out() -> None:

@@ -84,10 +84,16 @@ def session(state: dict[str, Any]) -> str:
     "empty",
     [EMPTY, {**EMPTY, "results": []}, {**EMPTY, "results": None}, {"status": "DELAYED"}],
 )
-def test_an_empty_day_is_passed_over(vendor: Any, empty: Answer) -> None:
-    vendor.get(DAY + "2026-11-19", json=empty)
+def test_an_empty_day_is_asked_for_again_and_then_passed_over(
+    vendor: Any, naps: list[float], empty: Answer
+) -> None:
+    blank = vendor.get(DAY + "2026-11-19", json=empty)
     vendor.get(DAY + "2026-11-20", json=GOOD)
     output = read()
+    assert blank.call_count == 4
+    assert [nap for nap in naps if nap >= 1] == [2, 4, 8]
+    assert "session 2026-11-19 has no bars, asked 4 times. That is believed now." in output.text
+    assert "Empty answers that were believed: 1, see above." in output.text
     assert [r["date"] for r in output.records("grouped_daily")] == ["2026-11-20"]
     assert session(output.states("grouped_daily")[-1]) == "2026-11-20T21:00:00.000Z"
 
@@ -221,7 +227,9 @@ def test_a_final_answer_fails_at_once_with_the_fix(
     assert output.states("grouped_daily") in ([], [{}], [{"states": []}])
 
 
-def test_one_market_without_entitlement_does_not_stop_the_others(vendor: Any) -> None:
+def test_one_market_without_entitlement_does_not_stop_the_others(
+    vendor: Any, naps: list[float]
+) -> None:
     vendor.get(DAY + "2026-11-19", **NOT_ENTITLED)
     vendor.get(DAY + "2026-11-20", **NOT_ENTITLED)
     crypto = URL + "/v2/aggs/grouped/locale/global/market/crypto/"
@@ -248,11 +256,14 @@ def test_a_bar_without_a_required_field_is_an_error_and_not_a_gap(vendor: Any) -
     vendor.get(DAY + "2026-11-19", json={**GOOD, "results": [cut]})
     vendor.get(DAY + "2026-11-20", json=GOOD)
     output = read(expect_failure=True)
-    assert any("A stocks bar of 2026-11-19 is malformed" in error for error in output.errors)
+    assert any(
+        "A stocks bar of 2026-11-19 (AAPL) is malformed: c is missing." in error
+        for error in output.errors
+    )
     assert output.states("grouped_daily") in ([], [{}], [{"states": []}])
 
 
-def test_the_fields_of_a_bar(vendor: Any) -> None:
+def test_the_fields_of_a_bar(vendor: Any, naps: list[float]) -> None:
     full = {**BAR, "T": "KIMpL", "vw": 1.25, "n": 7, "otc": True}
     vendor.get(DAY + "2026-11-19", json={**GOOD, "resultsCount": 2, "results": [BAR, full]})
     vendor.get(DAY + "2026-11-20", json=EMPTY)
@@ -372,8 +383,8 @@ def test_check_of_a_dead_host_does_not_ask_for_every_market(vendor: Any, naps: l
 
 
 def test_a_session_without_bars_is_pointed_out(
-    vendor: Any, caplog: pytest.LogCaptureFixture
+    vendor: Any, naps: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.get(rm.ANY, json=EMPTY)
     assert read().errors == []
-    assert "grouped_daily stocks: session 2026-11-19 has no bars." in caplog.text
+    assert "grouped_daily stocks: session 2026-11-19 has no bars, asked 4 times." in caplog.text

@@ -77,12 +77,15 @@ class Lane:
             return not self.stopped
 
     def complete(self, position: int, cursor: Mapping[str, Any]) -> bool:
-        """Note that the slice at `position` is complete; return whether the checkpoint moved."""
+        """Note that the slice at `position` is complete; return whether the checkpoint moved.
+
+        An empty `cursor` leaves the checkpoint where it is, until a later slice moves it.
+        """
         with self._moved:
             self._complete[position] = cursor
             passed = self._passed
             while (reached := self._complete.pop(self._passed + 1, None)) is not None:
-                self.cursor = reached
+                self.cursor = reached or self.cursor
                 self._passed += 1
             self._moved.notify_all()
             return self._passed > passed
@@ -116,7 +119,10 @@ class LaneSlice(StreamSlice):
         return self.lane.output(stream, rows, self)
 
     def complete(self, cursor: Mapping[str, Any]) -> None:
-        """Say that all records of the slice are emitted, and which checkpoint that reaches."""
+        """Say that all records of the slice are emitted, and which checkpoint that reaches.
+
+        An empty `cursor`: what came is not enough to move the checkpoint by itself.
+        """
         self.reached = cursor
 
 
@@ -254,7 +260,7 @@ class LaneCursor(Cursor):
             ]
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableState(f"{type(error).__name__}: {error}") from error
-        if self._incoming and not saved and self.cursor_field not in self._incoming:
+        if not saved and self._incoming.keys() - {self.cursor_field, "states"}:
             LOGGER.warning(
                 "%s: the state holds no checkpoint of this connector; reading starts anew.",
                 self._stream_name,

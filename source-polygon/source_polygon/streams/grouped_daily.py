@@ -16,11 +16,18 @@ from airbyte_cdk.sources.types import Record, StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_polygon.engine.checkpoints import Lane, LaneCursor, LaneSlice, UnreadableState
-from source_polygon.engine.output import without_nulls
-from source_polygon.sessions import BAR_MARKETS, end_of_bar, last_finished, session_of, sessions
+from source_polygon.sessions import (
+    BAR_MARKETS,
+    end_of_bar,
+    last_finished,
+    session_of,
+    sessions,
+    trades,
+)
 from source_polygon.stamps import from_milliseconds
-from source_polygon.vendor.answers import Refusal, message, payload, refusal
-from source_polygon.vendor.ask import ask
+from source_polygon.streams.bars import bars
+from source_polygon.vendor.answers import Refusal, is_empty, message, payload, refusal
+from source_polygon.vendor.ask import ask, ask_for_rows
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -28,6 +35,9 @@ _PROGRESS_EVERY = 50
 
 # Plans get a session up to a day after it; what is older than that is no matter of waiting.
 _RECENT = timedelta(days=7)
+
+# Empty days before the first bar of a market that are asked for again.
+_BLANK_DAYS = 5
 
 
 class SessionLane(Lane):
@@ -53,6 +63,9 @@ class SessionLane(Lane):
         self.history_start: date | None = None
         self.earliest_served: date | None = None
         self.history_lock = Lock()
+        # Where the history of crypto and fx starts at the vendor is not known; that of stocks is.
+        self._bars_known = bool(cursor) or self.market == "stocks"
+        self._blank_days = 0
         self._cursor_field = cursor_field
         self._saved = str(cursor.get(cursor_field, ""))
 
@@ -61,9 +74,19 @@ class SessionLane(Lane):
         end = from_milliseconds(round(end_of_bar(self.market, day).timestamp() * 1000))
         return {self._cursor_field: max(end, self._saved)}
 
-    def served(self, day: date) -> None:
+    def served(self, day: date, *, with_bars: bool) -> None:
         """Note that the vendor has served `day`."""
         self.earliest_served = min(day, self.earliest_served or day)
+        self._bars_known = self._bars_known or with_bars
+        self._blank_days += not with_bars
+
+    def doubts(self, day: date) -> bool:
+        """Return whether an answer without bars for `day` is to be doubted.
+
+        Years of empty days before a market's first bar are not, after the first few.
+        """
+        expected = self._bars_known or self._blank_days < _BLANK_DAYS
+        return trades(self.market, day) and expected
 
 
 @dataclass
@@ -148,7 +171,8 @@ class GroupedDailyRetriever(Retriever):
     def _read(self, lane: SessionLane, session: LaneSlice) -> Iterator[Record]:
         day = date.fromisoformat(session["date"])
         if lane.history_start is None or day >= lane.history_start:
-            response = self._ask(lane, day)
+            doubtful = lane.doubts(day)
+            response = self._ask_for_bars(lane, day) if doubtful else self._ask(lane, day)
             refused = refusal(response)
             if refused is Refusal.NOT_YET:
                 LOGGER.info("grouped_daily %s ends before session %s.", lane.market, day)
@@ -159,10 +183,14 @@ class GroupedDailyRetriever(Retriever):
                     lane.stop()
                     return
             else:
-                lane.served(day)
-                if lane.market == "stocks" and not payload(response).get("results"):
-                    LOGGER.warning("grouped_daily stocks: session %s has no bars.", day)
+                empty = is_empty(response)
+                lane.served(day, with_bars=not empty)
                 yield from session.records(self.name, bars(payload(response), lane.market, day))
+                if empty and doubtful:
+                    # The vendor may be late with the last session: only a later one shows that
+                    # there is nothing to wait for.
+                    session.complete({})
+                    return
         session.complete(lane.checkpoint(day))
         if session.position % _PROGRESS_EVERY == 0:
             LOGGER.info(
@@ -171,8 +199,11 @@ class GroupedDailyRetriever(Retriever):
             )
 
     def _ask(self, lane: SessionLane, day: date) -> requests.Response:
-        session = StreamSlice(partition=lane.partition, cursor_slice={"date": day.isoformat()})
-        return ask(self.requester, stream_slice=session)
+        return ask(self.requester, stream_slice=_request(lane, day))
+
+    def _ask_for_bars(self, lane: SessionLane, day: date) -> requests.Response:
+        complaint = f"grouped_daily {lane.market}: session {day} has no bars"
+        return ask_for_rows(self.requester, complaint, stream_slice=_request(lane, day))
 
     def _find_history_start(self, lane: SessionLane, day: date, words: str) -> bool:
         """Find the first session that the plan covers; return whether there is one after `day`.
@@ -211,6 +242,10 @@ class GroupedDailyRetriever(Retriever):
         return refusal(self._ask(lane, day)) is Refusal.OUTSIDE_HISTORY
 
 
+def _request(lane: SessionLane, day: date) -> StreamSlice:
+    return StreamSlice(partition=lane.partition, cursor_slice={"date": day.isoformat()})
+
+
 def _require_recent(lane: SessionLane, words: str) -> None:
     """Raise an error if a lane, all of it refused, ends too long ago to be refused as not over.
 
@@ -227,53 +262,3 @@ def _require_recent(lane: SessionLane, words: str) -> None:
         internal_message=words,
         failure_type=FailureType.config_error,
     )
-
-
-def bars(body: Mapping[str, Any], market: str, day: date) -> Iterator[dict[str, Any]]:
-    """Return the records of a grouped daily response, in the vendor's order.
-
-    What the vendor leaves out, vwap or transactions, is left out.
-    A symbol that comes twice (seen for BAUG in June 2021) is emitted once, as it came last.
-
-    Raises:
-        AirbyteTracedException: a bar lacks one of the fields that the vendor documents as always
-            there (system_error).
-    """
-    results = body.get("results") or []
-    adjusted = bool(body.get("adjusted"))
-    session = day.isoformat()
-    try:
-        if len({bar["T"] for bar in results}) != len(results):
-            LOGGER.warning("%s %s: a symbol comes twice; its last bar counts.", market, day)
-            results = list({bar["T"]: bar for bar in results}.values())
-        stamps: dict[int, str] = {}
-        for bar in results:
-            end = bar["t"]
-            stamp = stamps.get(end)
-            if stamp is None:
-                stamp = stamps[end] = from_milliseconds(end)
-            row = {
-                "market": market,
-                "date": session,
-                "ticker": bar["T"],
-                "open": bar["o"],
-                "high": bar["h"],
-                "low": bar["l"],
-                "close": bar["c"],
-                "volume": bar["v"],
-                "vwap": bar.get("vw"),
-                "transactions": bar.get("n"),
-                "otc": bar.get("otc", False),
-                "adjusted": adjusted,
-                "timestamp": end,
-                "last_updated_utc": stamp,
-            }
-            if row["vwap"] is None or row["transactions"] is None:
-                row = without_nulls(row)
-            yield row
-    except (KeyError, TypeError) as error:
-        raise AirbyteTracedException(
-            message=f"A {market} bar of {day} is malformed: {error!r}. Nothing of it was dropped.",
-            internal_message=repr(error),
-            failure_type=FailureType.system_error,
-        ) from error

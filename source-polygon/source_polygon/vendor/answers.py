@@ -5,11 +5,16 @@ Refused, empty and broken are three different answers. An empty day is a well-fo
 200. All else that is not a well-formed `OK` or `DELAYED` body is broken and never means zero rows.
 """
 
+import logging
 from enum import Enum
 from typing import Any, Final
 
 import orjson
 import requests
+
+from source_polygon.vendor.characters import mended
+
+LOGGER = logging.getLogger("airbyte")
 
 _GOOD: Final = ("OK", "DELAYED")
 
@@ -46,6 +51,17 @@ def payload(response: requests.Response, *, envelope: bool = True) -> Any:
         body = _parse(response, envelope=envelope)
         setattr(response, _MEMO, body)
     return body
+
+
+def rows(response: requests.Response) -> list[Any]:
+    """Return the rows of a body that `payload` accepts: its `results`, or the bare list it is."""
+    body = payload(response)
+    return body if isinstance(body, list) else body.get("results") or []
+
+
+def is_empty(response: requests.Response) -> bool:
+    """Return whether `response` is well-formed and has no rows. A refusal is not empty."""
+    return refusal(response) is None and not rows(response)
 
 
 def refusal(response: requests.Response) -> Refusal | None:
@@ -88,7 +104,7 @@ def _sentence(words: object, response: requests.Response) -> str:
 
 def _parse(response: requests.Response, *, envelope: bool) -> Any:
     try:
-        body = orjson.loads(response.content)
+        body = _json(response)
     except orjson.JSONDecodeError as error:
         kind = response.headers.get("content-type", "no content type")
         size = len(response.content)
@@ -111,9 +127,21 @@ def _parse(response: requests.Response, *, envelope: bool) -> Any:
     return body
 
 
+def _json(response: requests.Response) -> Any:
+    try:
+        return orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        content, found = mended(response.content)
+        body = orjson.loads(content)
+    for phrase in found:
+        path = str(response.request.path_url).partition("?")[0] if response.request else "a body"
+        LOGGER.warning("%s holds %s. Nothing is left out.", path, phrase)
+    return body
+
+
 def _object(response: requests.Response) -> dict[str, Any]:
     try:
-        body = orjson.loads(response.content)
+        body = _json(response)
     except orjson.JSONDecodeError:
         return {}
     return body if isinstance(body, dict) else {}

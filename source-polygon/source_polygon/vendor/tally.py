@@ -1,4 +1,4 @@
-"""How many requests this process has sent, retries included: what a sync costs."""
+"""What this process counts for the summary of a sync."""
 
 from threading import Lock
 from typing import Final
@@ -23,3 +23,7 @@ class Tally:
 
 
 REQUESTS: Final = Tally()
+"""Requests sent, retries included: what a sync costs."""
+
+BELIEVED: Final = Tally()
+"""Answers without rows where there should be some, believed after asking again."""
