@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +29,8 @@ def main() -> None:
         "--directory",
         type=Path,
         default=Path(".orchestration"),
-        help="where Dagster's records and the DuckDB file go; emptied first (%(default)s)",
+        help="where Dagster's records and the DuckDB file go; emptied first if a demo made it "
+        "(%(default)s)",
     )
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, _stop)
@@ -44,9 +44,13 @@ def main() -> None:
 
 def _serve(directory: Path, port: int, stocks: int) -> int:
     from polygon_sandbox import Plan, Sandbox, World
+    from polygon_sandbox.directory import NotOurs, empty
 
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    try:
+        empty(directory)
+    except NotOurs as error:
+        print(f"polygon-orchestrate: {error}", file=sys.stderr)  # noqa: T201
+        return 2
     instance = files("polygon_orchestration") / "dagster.yaml"
     (directory / "dagster.yaml").write_text(instance.read_text())
     days = _recent()

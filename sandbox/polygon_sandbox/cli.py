@@ -12,9 +12,11 @@ import click
 
 from polygon_sandbox.clock import parse_instant
 from polygon_sandbox.companies import Sizes
+from polygon_sandbox.directory import NotOurs, empty
+from polygon_sandbox.intraday import stream_symbol
 from polygon_sandbox.plan import Plan
 from polygon_sandbox.server import DEFAULT_KEY, Sandbox
-from polygon_sandbox.stream import DEFAULT_SYMBOLS, StreamSandbox
+from polygon_sandbox.stream import StreamSandbox
 from polygon_sandbox.world import World
 
 SIZES = {
@@ -92,39 +94,50 @@ def serve(
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8788, show_default=True, help="Port; 0 takes a free one.")
 @click.option("--key", default=DEFAULT_KEY, show_default=True, help="The API key to accept.")
-@click.option("--symbols", default=len(DEFAULT_SYMBOLS), show_default=True, help="How many exist.")
-@click.option("--rate", default=1000.0, show_default=True, help="Events a second, up to 100000.")
-@click.option("--events-per-frame", default=100, show_default=True, help="How many go together.")
+@click.option("--size", type=click.Choice(list(SIZES)), default="small", show_default=True)
+@click.option("--seed", default=7, show_default=True, help="Same seed, same world.")
 @click.option("--max-connections", default=0, show_default=True, help="Per market; 0 is no limit.")
-@click.option("--seed", default=7, show_default=True, help="Same seed, same prices.")
+@click.option("--rate", type=float, help="Events a second, for load, instead of bars by the clock.")
+@click.option("--events-per-frame", default=100, show_default=True, help="With --rate.")
 def stream(
     host: str,
     port: int,
     key: str,
-    symbols: int,
-    rate: float,
-    events_per_frame: int,
-    max_connections: int,
+    size: str,
     seed: int,
+    max_connections: int,
+    rate: float | None,
+    events_per_frame: int,
 ) -> None:
     """Stream a made-up market over WebSocket until ctrl-C or SIGTERM.
 
+    Each stock and pair has a bar every second and every minute, sent when its window is over. A
+    `serve` of the same size and seed has the same bars: what a feed has missed can be healed.
+
+    With --rate there are as many bars as you like instead, for load: their windows follow one
+    another whatever the clock says, so REST has those that lie ahead only later.
+
     \b
-    Example: every event of 500 symbols to Kafka.
-      polygon-sandbox stream --rate 1000
-      POLYGON_API_KEY=sandbox-key-0123456789 polygon-stream feed --feed 127.0.0.1:8788 --no-tls
+    Example: a market, both sides of it, into Kafka.
+      polygon-sandbox serve & polygon-sandbox stream &
+      export POLYGON_API_KEY=sandbox-key-0123456789
+      polygon-stream feed --feed 127.0.0.1:8788 --no-tls
+      polygon-stream heal --rest-url http://127.0.0.1:8787 --requests-per-minute 60000
     """
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    names = [f"SYM{n}" for n in range(1, symbols + 1)]
+    world = World(seed=seed, **asdict(SIZES[size]))
+    rows = [row for market in ("stocks", "crypto", "fx") for row in world.tickers(market)]
+    symbols = sorted({stream_symbol(str(row["ticker"])) for row in rows})
     with StreamSandbox(
-        names,
-        rate,
+        symbols,
+        rate or 0,
         events_per_frame=events_per_frame,
         key=key,
         seed=seed,
         max_connections=max_connections,
+        clocked=rate is None,
         host=host,
         port=port,
     ) as server:
@@ -138,7 +151,7 @@ def stream(
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(".demo"),
     show_default=True,
-    help="Where the DuckDB file and the logs go; emptied first.",
+    help="Where the DuckDB file and the logs go; emptied first if a demo made it.",
 )
 @click.option(
     "--api-key",
@@ -157,6 +170,7 @@ def demo(directory: Path, api_key: str | None, requests_per_minute: int, base_ur
     """
     from polygon_sandbox.demo import run
 
+    _empty(directory)
     run(directory, api_key, requests_per_minute, base_url)
 
 
@@ -166,18 +180,40 @@ def demo(directory: Path, api_key: str | None, requests_per_minute: int, base_ur
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(".demo-stream"),
     show_default=True,
-    help="Where the table, the logs and the report go; emptied first.",
+    help="Where the table, the logs and the report go; emptied first if a demo made it.",
 )
-@click.option("--seconds", default=30, show_default=True, help="How long events flow.")
-@click.option("--rate", default=2000, show_default=True, help="Events a second.")
+@click.option(
+    "--seconds",
+    type=click.IntRange(8, 600),
+    default=30,
+    show_default=True,
+    help="How long bars flow.",
+)
+@click.option(
+    "--rate",
+    type=click.IntRange(20, 10_000),
+    default=2000,
+    show_default=True,
+    help="How many stocks; each has a bar every second.",
+)
 def demo_stream(directory: Path, seconds: int, rate: int) -> None:
-    """Stream through feed, broker, filter and sink into chDB, and write a report.
+    """Stream through feed, broker, filter and sink into chDB, heal a gap, and write a report.
 
-    The broker is an in-memory mock: it shows the flow and proves nothing about exactly-once.
+    Half-way the connection is cut; `polygon-stream heal` brings what was missed, and the table is
+    compared with the market, bar by bar. The broker is an in-memory mock: it shows the flow and
+    proves nothing about exactly-once.
     """
     from polygon_sandbox.stream_demo import run
 
+    _empty(directory)
     run(directory, seconds, rate)
+
+
+def _empty(directory: Path) -> None:
+    try:
+        empty(directory)
+    except NotOurs as error:
+        raise click.BadParameter(str(error), param_hint="--directory") from error
 
 
 def _check_instant(text: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import warnings
 from dataclasses import dataclass
@@ -44,13 +43,11 @@ def run(directory: Path, api_key: str | None, requests_per_minute: int, base_url
     """Run the demo.
 
     Args:
-        directory: where the DuckDB file and the logs go; emptied first.
+        directory: an empty one, where the DuckDB file and the logs go.
         api_key: key for the vendor's API; None for the sandbox.
         requests_per_minute: pace for the vendor's API.
         base_url: address of the vendor's API.
     """
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
     _set_up_pyairbyte(directory)
     if api_key:
         recent = _recent_sessions(3)

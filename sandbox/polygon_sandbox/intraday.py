@@ -25,7 +25,8 @@ _MASK = (1 << 64) - 1
 class Bar:
     """One window: `start` in seconds since 1970 UTC, prices in the quote currency, volume in units.
 
-    `traded` is the volume of the UTC day up to the end of the window.
+    `traded` is the volume of the UTC day up to the end of the window, `day_open` the day's first
+    price.
     """
 
     start: int
@@ -37,6 +38,7 @@ class Bar:
     volume: int
     trades: int
     traded: int
+    day_open: float
 
     def row(self) -> Row:
         """The bar as the aggregates endpoint sends it."""
@@ -55,6 +57,8 @@ class Intraday:
     def bar(self, ticker: str, start: int, seconds: int) -> Bar:
         """Return the bar of a window of so many seconds, 1 for a second bar."""
         series = _series(self._seed, ticker)
+        if seconds == 1:
+            return series.second(start)
         bars = [series.second(start + n) for n in range(seconds)]
         volume = sum(bar.volume for bar in bars)
         return Bar(
@@ -67,6 +71,7 @@ class Intraday:
             volume=volume,
             trades=sum(bar.trades for bar in bars),
             traded=bars[-1].traded,
+            day_open=bars[-1].day_open,
         )
 
     def bars(
@@ -87,14 +92,22 @@ class _Series:
         self._level = dice.uniform(5, 400)
         self._pace = dice.randrange(200, 4000)
         self._phase = dice.uniform(0, 6)
+        # Whoever asks goes on second by second: what one ends with the next begins with.
+        self._ended = (0, 0.0, 0)
+        self._opened = (0, 0.0)
 
     def second(self, start: int) -> Bar:
         """Return the bar of one second."""
-        opening, closing = self._price(start), self._price(start + 1)
-        top, bottom = max(opening, closing), min(opening, closing)
         day = start - start % DAY_SECONDS
-        before = self._traded(day, start)
-        after = self._traded(day, start + 1)
+        at, opening, before = self._ended
+        if at != start or start == day:
+            opening, before = self._price(start), self._traded(day, start)
+        closing, after = self._price(start + 1), self._traded(day, start + 1)
+        self._ended = start + 1, closing, after
+        opened = self._opened
+        if opened[0] != day:
+            opened = self._opened = day, self._price(day)
+        top, bottom = max(opening, closing), min(opening, closing)
         return Bar(
             start=start,
             open=opening,
@@ -105,6 +118,7 @@ class _Series:
             volume=after - before,
             trades=1 + (after - before) // 100,
             traded=after,
+            day_open=opened[1],
         )
 
     def _price(self, second: int) -> float:
@@ -134,3 +148,9 @@ def rest_ticker(channel: str, symbol: str) -> str:
     if channel in ("XA", "XAS"):
         return "X:" + symbol.replace("-", "")
     return "C:" + symbol.replace("/", "") if channel in ("CA", "CAS") else symbol
+
+
+def stream_symbol(ticker: str) -> str:
+    """Return how the stream calls a ticker of REST: `BTC-USD` for `X:BTCUSD`."""
+    mark = {"X:": "-", "C:": "/"}.get(ticker[:2])
+    return f"{ticker[2:-3]}{mark}{ticker[-3:]}" if mark else ticker

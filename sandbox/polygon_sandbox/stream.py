@@ -55,6 +55,9 @@ class StreamSandbox:
     Attributes:
         faults: the script of faults to come.
         sent: how many events have been sent to all connections together.
+        silent: while it is true no event happens, as outside trading hours.
+        seconds: with a clock, of each second in which events happened (since 1970 UTC) how many
+            bars were sent; 0 while nobody listened.
         connections: when each connection came, in seconds since 1970 UTC.
         received: every message of the clients, the key left out.
     """
@@ -100,6 +103,8 @@ class StreamSandbox:
         self.tape = Tape(symbols, seed)
         self._clock_tape = ClockTape(symbols, seed) if clocked else None
         self.sent = 0
+        self.silent = False
+        self.seconds: dict[int, int] = {}
         self.connections: list[float] = []
         self.received: list[dict[str, Any]] = []
         self._known = set(symbols)
@@ -268,6 +273,8 @@ class StreamSandbox:
             now = time.monotonic()
             due += self.rate * (now - started)
             started = now
+            if self.silent:
+                due = 0.0
             if not self._ready_clients():
                 if self._live:
                     self.tape.number += int(due)
@@ -286,8 +293,12 @@ class StreamSandbox:
             await self._send_extra()
             while second < int(time.time()):
                 second += 1
+                if self.silent:
+                    continue
+                before = self.sent
                 for client in self._ready_clients():
                     await self._send_bars(client, tape, second)
+                self.seconds[second] = self.sent - before
 
     async def _send_bars(self, client: _Client, tape: ClockTape, second: int) -> None:
         events: list[bytes] = []

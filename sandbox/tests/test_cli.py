@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+import json
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
+from typing import Any
 
+import pytest
 import requests
 from click.testing import CliRunner
+from websockets.asyncio.client import connect
 
-from polygon_sandbox.cli import main
+from polygon_sandbox.cli import SIZES, main
+from polygon_sandbox.world import World
 
 
 def test_version_and_help_teach() -> None:
@@ -45,3 +52,62 @@ def test_serve_answers_until_terminated() -> None:
     assert process.returncode == 0
     assert "200 /v3/reference/tickers market=stocks" in log
     assert key not in log
+
+
+@pytest.mark.parametrize(
+    ("market", "name", "field"),
+    [("stocks", "A.*", "sym"), ("crypto", "XAS.*", "pair"), ("forex", "CAS.*", "pair")],
+)
+def test_serve_has_the_bars_that_stream_sent(market: str, name: str, field: str) -> None:
+    with (
+        _Command("serve", "--size", "tiny") as rest,
+        _Command("stream", "--size", "tiny") as stream,
+    ):
+        events = asyncio.run(_listen(f"{stream.url}/{market}", stream.key, name))
+        names = World(**asdict(SIZES["tiny"])).tickers("fx" if market == "forex" else market)
+        assert len({event[field] for event in events}) == len({row["ticker"] for row in names})
+        for event in events[::7]:
+            ticker = event[field]
+            if market != "stocks":
+                mark, prefix = ("-", "X:") if market == "crypto" else ("/", "C:")
+                ticker = prefix + ticker.replace(mark, "")
+            path = f"/v2/aggs/ticker/{ticker}/range/1/second/{event['s']}/{event['s']}"
+            answer = requests.get(rest.url + path, params={"apiKey": rest.key}, timeout=5).json()
+            (row,) = answer["results"]
+            for ours, theirs in (("o", "o"), ("h", "h"), ("l", "l"), ("c", "c"), ("v", "v"),
+                                 ("vw", "vw"), ("s", "t")):  # fmt: skip
+                assert event[ours] == row[theirs]
+
+
+class _Command:
+    """A command of the sandbox on a free port, for as long as the `with` block lasts."""
+
+    def __init__(self, *arguments: str) -> None:
+        code = f"from polygon_sandbox.cli import main; main({[*arguments, '--port', '0']!r})"
+        self._process = subprocess.Popen(  # noqa: S603 - our own code in our own interpreter
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> _Command:
+        assert self._process.stdout is not None
+        words = self._process.stdout.readline().split()
+        self.url = words[words.index("on") + 1]
+        self.key = words[words.index("key") + 1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate(timeout=10)
+
+
+async def _listen(url: str, key: str, name: str) -> list[dict[str, Any]]:
+    """Return the bars of two frames of a subscription."""
+    frames: list[list[dict[str, Any]]] = []
+    async with connect(url, proxy=None, max_size=None) as socket:
+        for ask in ({"action": "auth", "params": key}, {"action": "subscribe", "params": name}):
+            await socket.send(json.dumps(ask))
+        while len(frames) < 2:
+            frame = json.loads(await asyncio.wait_for(socket.recv(), 15))
+            if frame[0]["ev"] != "status":
+                frames.append(frame)
+    return [event for frame in frames for event in frame]

@@ -123,12 +123,34 @@ async def _expect_login(socket: ClientConnection) -> None:
 def test_the_same_seed_tells_the_same_story() -> None:
     async def body(socket: ClientConnection) -> None:
         await _login(socket)
-        await _subscribe(socket, "A.*")
+        await _subscribe(socket, "A.AAPL")
         await _next(socket)
-        told.append([event["o"] for event in await _next(socket)])
+        told.append({event["s"]: event["o"] for event in await _next(socket)})
 
-    told: list[list[float]] = []
-    for _ in range(2):
-        with StreamSandbox(rate=1000, events_per_frame=50, seed=3) as server:
+    told: list[dict[int, float]] = []
+    for seed in (3, 3, 4):
+        with StreamSandbox(["AAPL"], rate=20_000, events_per_frame=200, seed=seed) as server:
             _talk(server.url, body)
-    assert told[0] == told[1]
+    first, second, other = told
+    both = set(first) & set(second)
+    assert len(both) > 100, "they began within some seconds of each other"
+    assert {start: first[start] for start in both} == {start: second[start] for start in both}
+    assert all(other[start] != first[start] for start in set(first) & set(other))
+
+
+def test_nothing_happens_while_it_is_silent() -> None:
+    async def body(socket: ClientConnection) -> None:
+        await _login(socket)
+        await _subscribe(socket, "A.AAPL")
+        await _next(socket)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(socket.recv(), 1.5)
+        assert (quiet.sent, quiet.seconds) == (0, {})
+        quiet.silent = False
+        events = await _next(socket)
+        assert [event["n"] for event in events] == [1]
+        assert quiet.seconds == {events[0]["e"] // 1000: 1}
+
+    with StreamSandbox(["AAPL"], clocked=True) as quiet:
+        quiet.silent = True
+        _talk(quiet.url, body)
