@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 from polygon_sandbox import aggregates, datasets, lists, paging, replies
 from polygon_sandbox.contract import Endpoint, Query, parse, parse_day
@@ -34,7 +35,12 @@ def answer(world: World, plan: Plan, ask: Ask) -> Reply:
     if refusal:
         return replies.not_authorized(refusal)
     query = parse(ask.endpoint, ask.pairs, ask.strict)
-    return SERVED[ask.endpoint.path](world, plan, ask, query)
+    return _handlers()[ask.endpoint.path](world, plan, ask, query)
+
+
+def served() -> Iterable[str]:
+    """The paths that are answered, as the contract writes them."""
+    return _handlers()
 
 
 def _grouped(market: str) -> Handler:
@@ -63,7 +69,7 @@ def _grouped(market: str) -> Handler:
 
 def _range(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
     if "cursor" in query.text:
-        query = parse(ask.endpoint, aggregates.resumed(query.text))
+        query = parse(ask.endpoint, aggregates.resumed(query.text), ask.strict)
     return aggregates.answer(world, plan, ask.url, ask.path_values, query)
 
 
@@ -73,7 +79,7 @@ def _list(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
     if "cursor" in query.text:
         # The cursor holds the whole query; what else the URL says is ignored (unverified).
         pairs, marker = paging.decode(query.text["cursor"])
-        query = parse(ask.endpoint, pairs)
+        query = parse(ask.endpoint, pairs, ask.strict)
     text = dict(query.text)
     if path == lists.TICKERS:
         # Observed: the cursor pins the date, which is today by default.
@@ -109,20 +115,21 @@ def _now(world: World, _plan: Plan, _ask: Ask, _query: Query) -> Reply:
     return replies.json_reply(world.market_status())
 
 
-SERVED: Mapping[str, Handler] = {
-    "/v2/aggs/grouped/locale/us/market/stocks/{date}": _grouped("stocks"),
-    "/v2/aggs/grouped/locale/global/market/crypto/{date}": _grouped("crypto"),
-    "/v2/aggs/grouped/locale/global/market/fx/{date}": _grouped("fx"),
-    # One path for the tickers of every market, which the contract has five times.
-    "/v2/aggs/ticker/{stocksTicker}/range/{multiplier}/{timespan}/{from}/{to}": _range,
-    "/v3/reference/tickers/types": _types,
-    "/v3/reference/exchanges": _exchanges,
-    "/v1/marketstatus/upcoming": _upcoming,
-    "/v1/marketstatus/now": _now,
-    lists.TICKERS: _list,
-    "/v3/reference/splits": _list,
-    "/v3/reference/dividends": _list,
-    "/stocks/v1/splits": _list,
-    "/stocks/v1/dividends": _list,
-    **dict.fromkeys(sorted(datasets.PATHS), _list),
-}
+@cache
+def _handlers() -> Mapping[str, Handler]:
+    return {
+        "/v2/aggs/grouped/locale/us/market/stocks/{date}": _grouped("stocks"),
+        "/v2/aggs/grouped/locale/global/market/crypto/{date}": _grouped("crypto"),
+        "/v2/aggs/grouped/locale/global/market/fx/{date}": _grouped("fx"),
+        # One path for the tickers of every market, which the contract has five times.
+        "/v2/aggs/ticker/{stocksTicker}/range/{multiplier}/{timespan}/{from}/{to}": _range,
+        "/v3/reference/tickers/types": _types,
+        "/v3/reference/exchanges": _exchanges,
+        "/v1/marketstatus/upcoming": _upcoming,
+        "/v1/marketstatus/now": _now,
+        lists.TICKERS: _list,
+        "/v3/reference/splits": _list,
+        "/v3/reference/dividends": _list,
+        **dict.fromkeys(datasets.CORPORATE_ACTIONS, _list),
+        **dict.fromkeys(sorted(datasets.dataset_paths()), _list),
+    }

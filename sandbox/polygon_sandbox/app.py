@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from polygon_sandbox.answers import SERVED
+from polygon_sandbox.answers import served
 from polygon_sandbox.contract import Endpoint, endpoint
 from polygon_sandbox.replies import Reply
 from polygon_sandbox.service import Incoming, Service
@@ -20,7 +20,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def build_app(service: Service, latency_ms: float) -> web.Application:
     """An application that answers every endpoint, each reply `latency_ms` after its request."""
     app = web.Application()
-    for path in SERVED:
+    for path in served():
         app.router.add_get(path, _handler(service, endpoint(path), latency_ms))
     app.router.add_get("/{path:.*}", _handler(service, None, latency_ms))
     return app

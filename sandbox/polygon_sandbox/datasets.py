@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from threading import Lock
 from typing import Any
 
-from polygon_sandbox import made_up
 from polygon_sandbox.contract import Endpoint, contract, endpoint
 from polygon_sandbox.listings import Row
+from polygon_sandbox.made_up import RowMaker
+
+CORPORATE_ACTIONS = ("/stocks/v1/splits", "/stocks/v1/dividends")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +25,21 @@ class DatasetSize:
     """How many days of history a dataset begins with, and how many rows a day has.
 
     A list of nothing but a date and numbers (treasury yields, say) has one row a day. A list
-    without a date has the rows of the history, of as many symbols as there are, and gets no more.
+    without a date has the rows of the history and gets no more. Where a day wants more symbols
+    than the world has, they are made up.
     """
 
     days: int = 20
     rows_a_day: int = 3
 
 
-def plain_lists() -> list[str]:
-    """The lists that need no code: paged, not of one symbol, filtered by fields of their rows."""
-    return [path for path, facts in contract().items() if _is_plain(facts)]
+@cache
+def dataset_paths() -> frozenset[str]:
+    """The lists that need no code: paged, not of one symbol, filtered by fields of their rows.
+
+    Splits and dividends would be among them, were they not made from the world's prices.
+    """
+    return frozenset(path for path, facts in contract().items() if _is_plain(facts))
 
 
 def _is_plain(facts: Endpoint) -> bool:
@@ -41,6 +49,7 @@ def _is_plain(facts: Endpoint) -> bool:
         and facts.paged is not None
         and not facts.deprecated
         and "{" not in facts.path
+        and facts.path not in CORPORATE_ACTIONS
         and all(name in facts.row or _is_extreme(facts, name) for name in fields)
     )
 
@@ -48,9 +57,6 @@ def _is_plain(facts: Endpoint) -> bool:
 def _is_extreme(facts: Endpoint, name: str) -> bool:
     """Whether a condition is on the largest or smallest of an array: max_ticker of `tickers`."""
     return name[:4] in ("max_", "min_") and name[4:] + "s" in facts.row
-
-
-PATHS = frozenset(plain_lists()) - {"/stocks/v1/splits", "/stocks/v1/dividends"}
 
 
 class Datasets:
@@ -69,7 +75,7 @@ class Datasets:
     def at(self, path: str) -> Dataset:
         """The dataset at a path; raises KeyError for a path that is not one."""
         if path not in self._made:
-            if path not in PATHS:
+            if path not in dataset_paths():
                 raise KeyError(f"{path} is not a dataset of the sandbox")
             self._made[path] = Dataset(
                 path, self._seed, self._symbols, self._size, self._founded_on, self._today
@@ -90,17 +96,15 @@ class Dataset:
         today: Callable[[], date],
     ) -> None:
         self._endpoint = endpoint(path)
-        self._scheme = made_up.scheme_of(self._endpoint)
-        self._seed = str(seed)
+        self._maker = RowMaker(self._endpoint, seed)
         self._symbols = symbols or ["AAPL"]
-        self._rows_a_day = size.rows_a_day if _has_names(self._endpoint, self._scheme) else 1
+        self._rows_a_day = size.rows_a_day if _has_names(self._endpoint, self._maker.day) else 1
         self._today = today
         self._lock = Lock()
         self._rows: list[Row] = []
         self._grown_to = founded_on - timedelta(days=size.days)
-        if self._scheme.day is None:
+        if self._maker.day is None:
             count = size.days * size.rows_a_day
-            count = min(count, len(self._symbols)) if self._scheme.by_symbol else count
             self._rows = [self._made(founded_on, number) for number in range(count)]
         self._version = 0
 
@@ -112,7 +116,7 @@ class Dataset:
     def current(self) -> tuple[list[Row], int]:
         """The same without copies, for those who only read, and what version it is."""
         with self._lock:
-            if self._scheme.day is not None and self._grown_to < self._today():
+            if self._maker.day is not None and self._grown_to < self._today():
                 self._grow(to=self._today())
             return self._rows, self._version
 
@@ -122,7 +126,8 @@ class Dataset:
         if unknown:
             raise KeyError(f"{self._endpoint.path} has no field {', '.join(sorted(unknown))}")
         with self._lock:
-            row = {**self._made(self._today(), 1_000_000 + self._version), **fields}
+            number = 1_000_000 + self._version
+            row = {**self._maker.row(self._today(), self._symbols[0], number), **fields}
             self._replace([*self._rows, row])
             return dict(row)
 
@@ -153,12 +158,13 @@ class Dataset:
         self._replace([*self._rows, *made])
 
     def _made(self, day: date, number: int) -> Row:
-        symbol = self._symbols[number % len(self._symbols)]
-        return made_up.row(self._endpoint, self._seed, day, symbol, number)
+        again, position = divmod(number, len(self._symbols))
+        symbol = self._symbols[position]
+        return self._maker.row(day, f"{symbol}.{again}" if again else symbol, number)
 
 
-def _has_names(facts: Endpoint, scheme: made_up.Scheme) -> bool:
-    others = (field for name, field in facts.row.items() if name != scheme.day)
+def _has_names(facts: Endpoint, day: str | None) -> bool:
+    others = (field for name, field in facts.row.items() if name != day)
     return any(field.type not in ("number", "integer") for field in others)
 
 

@@ -7,173 +7,174 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from polygon_sandbox.clock import UTC, to_ns
 from polygon_sandbox.contract import Endpoint, Field
 from polygon_sandbox.listings import Row
 from polygon_sandbox.stamps import format_ns
 
-_COMPANY = r"(^|_)cik$"
 _WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "Zürich", "O'Hara")
-# Optional fields that a row lacks.
+_STAMPS = ("last_updated", "published", "published_utc")
+_COMPANY = r"(^|_)cik$"
+# The share of rows that lack a field which is optional.
 _MISSING = 0.1
+_DAY_NS = 86_400 * 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class Scheme:
-    """What tells the rows of a dataset apart: a field for the day, one for the symbol or name."""
+class _Case(NamedTuple):
+    """One row to be: its dice, its day, the ticker of its company and its number on that day."""
 
-    day: str | None
-    key: str | None
-
-    @property
-    def by_symbol(self) -> bool:
-        """Whether the key is a ticker; else it is a name of the dataset's own."""
-        return self.key is not None and self.key.endswith("ticker")
+    dice: Random
+    day: date
+    symbol: str
+    number: int
 
 
-def scheme_of(endpoint: Endpoint) -> Scheme:
-    """The day is what the list is sorted by, or what it can be filtered by; the key likewise."""
-    asked = [p for p in endpoint.parameters.values() if p.field in endpoint.row]
-    first = [column for column, _ in endpoint.paged.default] if endpoint.paged else []
-    names = [*first, *(parameter.field for parameter in asked)]
-    days = [name for name in names if name in endpoint.row and _is_dated(endpoint, name)]
-    texts = [n for n in names if n in endpoint.row and n not in days and _is_key(endpoint, n)]
-    texts.sort(key=lambda name: not name.endswith("ticker"))
-    # Rows about several companies have no key: `tickers` says whose they are.
-    named = bool(texts) and "tickers" not in endpoint.row
-    return Scheme(days[0] if days else None, texts[0] if named else None)
+_Make = Callable[[_Case], Any]
 
 
-def row(endpoint: Endpoint, seed: str, day: date, symbol: str, number: int) -> Row:
-    """Row `number` of a day; `symbol` is the ticker of every field that names one."""
-    scheme = scheme_of(endpoint)
-    key = symbol if scheme.by_symbol else f"{scheme.key}-{number}"
-    dice = Random(f"{seed}/{endpoint.path}/{day}/{number}")
-    maker = _Maker(dice, endpoint, day, symbol, number)
-    kept = {scheme.day, scheme.key, *(p.field for p in endpoint.parameters.values())}
-    # Some lists send null for a value that is missing, the others leave it out (spec's examples).
-    nulls = any("null" in field.shown for field in endpoint.row.values())
-    made: Row = {}
-    for name, field in endpoint.row.items():
-        if field.required or name in kept or maker.dice.random() >= _MISSING:
-            made[name] = key if name == scheme.key else maker.value(name, field)
-        elif nulls:
-            made[name] = None
-    return made
+class RowMaker:
+    """Makes the rows of one list.
 
+    `day` is the field that dates a row: what the list is sorted by, or can be filtered by. `key`
+    tells the rows of a day apart: a ticker, else a name. Either is None where there is no such
+    field.
+    """
 
-def _is_dated(endpoint: Endpoint, name: str) -> bool:
-    parameter = endpoint.parameters.get(name)
-    field = endpoint.row[name]
-    named = field.format in ("date", "date-time") or field.text == "date" or _is_stamp(name, field)
-    return named or (parameter is not None and parameter.kind in ("date", "instant"))
+    def __init__(self, endpoint: Endpoint, seed: int) -> None:
+        self._endpoint = endpoint
+        self._seed = f"{seed}/{endpoint.path}"
+        asked = {parameter.field for parameter in endpoint.parameters.values()}
+        first = [column for column, _ in endpoint.paged.default] if endpoint.paged else []
+        names = [n for n in dict.fromkeys([*first, *sorted(asked)]) if n in endpoint.row]
+        self.day = next((name for name in names if self._is_dated(name)), None)
+        texts = [name for name in names if name != self.day and self._is_name(name)]
+        # Rows about several companies have no key: `tickers` says whose they are.
+        named = bool(texts) and "tickers" not in endpoint.row
+        self.key = min(texts, key=lambda n: not n.endswith("ticker")) if named else None
+        self.by_symbol = self.key is not None and self.key.endswith("ticker")
+        # Some lists send null for a missing value, the others leave it out (spec's examples).
+        self._nulls = any("null" in field.shown for field in endpoint.row.values())
+        kept = {self.day, self.key, *asked}
+        self._fields = [
+            (name, field.required or name in kept, self._maker_of(name, field))
+            for name, field in endpoint.row.items()
+        ]
 
+    def row(self, day: date, symbol: str, number: int) -> Row:
+        """Row `number` of a day; `symbol` is the ticker in every field that names one."""
+        dice = Random(f"{self._seed}/{day}/{number}")
+        case = _Case(dice, day, symbol, number)
+        made: Row = {}
+        for name, kept, make in self._fields:
+            if kept or dice.random() >= _MISSING:
+                made[name] = make(case)
+            elif self._nulls:
+                made[name] = None
+        return made
 
-def _is_key(endpoint: Endpoint, name: str) -> bool:
-    parameter, field = endpoint.parameters.get(name), endpoint.row[name]
-    chosen = field.choices or (parameter.choices if parameter else ())
-    return field.type == "string" and not chosen and not re.search(_COMPANY, name)
+    def _choices(self, name: str) -> tuple[Any, ...]:
+        parameter = self._endpoint.parameters.get(name)
+        field = self._endpoint.row.get(name)
+        return (field.choices if field else ()) or (parameter.choices if parameter else ())
+
+    def _is_dated(self, name: str) -> bool:
+        parameter, field = self._endpoint.parameters.get(name), self._endpoint.row[name]
+        stated = field.format in ("date", "date-time") or field.text == "date"
+        asked = parameter is not None and parameter.kind in ("date", "instant")
+        return stated or asked or _is_stamp(name, field)
+
+    def _is_name(self, name: str) -> bool:
+        text = self._endpoint.row[name].type == "string" and not self._is_dated(name)
+        return text and not self._choices(name) and not re.search(_COMPANY, name)
+
+    def _maker_of(self, name: str, field: Field) -> _Make:
+        if name == self.key:
+            return (
+                (lambda case: case.symbol)
+                if self.by_symbol
+                else (lambda case: f"{name}-{case.number}")
+            )
+        return self._maker(name, field)
+
+    def _maker(self, name: str, field: Field) -> _Make:
+        """Of the field's type, or of the type that the vendor's own example has."""
+        shown = [kind for kind in field.shown if kind != "null"]
+        kind = shown[0] if shown else field.type
+        choices = field.choices or self._choices(name)
+        if choices:
+            return lambda case: case.dice.choice(choices)
+        if field.fields is not None:
+            parts = {inner: self._maker(inner, part) for inner, part in field.fields.items()}
+            return lambda case: {inner: make(case) for inner, make in parts.items()}
+        if kind == "array":
+            item = self._maker(name.removesuffix("s"), field.items or Field("string"))
+            return lambda case: [item(case) for _ in range(case.dice.randint(1, 3))]
+        dated = name in self._endpoint.row and self._is_dated(name)
+        if dated or field.format == "date" or field.text == "date":
+            apart = 0 if name == self.day else 60
+            return partial(_dated, apart, kind if dated else "date", _is_stamp(name, field))
+        return _plain(name, field, kind)
 
 
 def _is_stamp(name: str, field: Field) -> bool:
-    stamps = ("last_updated", "published", "published_utc")
     plain = field.type == "string" and not field.format
-    return field.format == "date-time" or (plain and name in stamps)
+    return field.format == "date-time" or (plain and name in _STAMPS)
 
 
-class _Maker:
-    """Values of one row."""
-
-    def __init__(
-        self, dice: Random, endpoint: Endpoint, day: date, symbol: str, number: int
-    ) -> None:
-        self.dice = dice
-        self._number_of_row = number
-        self._endpoint = endpoint
-        self._day = day
-        self._symbol = symbol
-        self._scheme = scheme_of(endpoint)
-
-    def value(self, name: str, field: Field) -> Any:
-        """A value of the field's type, or of the type that the vendor's own example has."""
-        shown = [kind for kind in field.shown if kind != "null"]
-        kind = shown[0] if shown else field.type
-        parameter = self._endpoint.parameters.get(name)
-        choices = field.choices or (parameter.choices if parameter else ())
-        if choices:
-            return self.dice.choice(choices)
-        if field.fields is not None:
-            return {inner: self.value(inner, part) for inner, part in field.fields.items()}
-        if kind == "array":
-            item = field.items or Field("string")
-            singular = name.removesuffix("s")
-            return [self.value(singular, item) for _ in range(self.dice.randint(1, 3))]
-        return self._plain(name, field, kind)
-
-    def _plain(self, name: str, field: Field, kind: str) -> Any:
-        if kind == "object":
-            return {self.dice.choice(_WORDS[:7]): self._number(4)}
-        if kind == "boolean":
-            return self.dice.random() < 0.5
-        day = self._day_of(name)
-        if name in self._endpoint.row and _is_dated(self._endpoint, name):
-            midnight = datetime.combine(day, time(), tzinfo=UTC)
-            if kind == "integer":
-                return to_ns(midnight)
-            instant = to_ns(midnight) + self.dice.randrange(86_400 * 10**9)
-            return format_ns(instant) if _is_stamp(name, field) else day.isoformat()
-        if field.format == "date" or field.text == "date":
-            return day.isoformat()
-        if kind in ("integer", "number") and name.startswith("fiscal_"):
-            return day.year if name == "fiscal_year" else (day.month + 2) // 3
-        if kind == "integer":
-            return self._number_of_row if name == "id" else self.dice.randrange(1_000_000)
-        if kind == "number":
-            return self._number(4 if field.format != "float" else 2)
-        return self._number_as_text() if field.type in ("number", "integer") else self._text(name)
-
-    def _day_of(self, name: str) -> date:
-        """Other dates of a row lie before its own."""
-        apart = 0 if name == self._scheme.day else self.dice.randint(-60, 0)
-        return self._day + timedelta(days=apart)
-
-    def _number(self, decimals: int) -> float:
-        return round(self.dice.uniform(-5, 1000), decimals)
-
-    def _number_as_text(self) -> str:
-        return f"{self.dice.randrange(1, 10)}.0"
-
-    def _text(self, name: str) -> str:
-        for pattern, make in _TEXTS:
-            if re.search(pattern, name):
-                return make(self.dice, self._symbol)
-        return " ".join(self.dice.choice(_WORDS) for _ in range(self.dice.randint(1, 3)))
+def _dated(apart: int, kind: str, stamp: bool, case: _Case) -> Any:
+    """The day of the row or one before it, as text, as a stamp or in nanoseconds."""
+    day = case.day - timedelta(days=case.dice.randint(0, apart)) if apart else case.day
+    if kind != "integer" and not stamp:
+        return day.isoformat()
+    midnight = to_ns(datetime.combine(day, time(), tzinfo=UTC))
+    return format_ns(midnight + case.dice.randrange(_DAY_NS)) if stamp else midnight
 
 
-def _digits(count: int) -> Callable[[Random, str], str]:
-    return lambda dice, _: "".join(dice.choice("0123456789") for _ in range(count))
+def _plain(name: str, field: Field, kind: str) -> _Make:
+    if kind == "object":
+        return lambda case: {case.dice.choice(_WORDS[:7]): round(case.dice.uniform(0, 1), 4)}
+    if kind == "boolean":
+        return lambda case: case.dice.random() < 0.5
+    if kind in ("integer", "number") and name == "fiscal_year":
+        return lambda case: case.day.year
+    if kind in ("integer", "number") and name == "fiscal_quarter":
+        return lambda case: (case.day.month + 2) // 3
+    if kind == "integer":
+        return lambda case: case.number if name == "id" else case.dice.randrange(1_000_000)
+    if kind == "number":
+        decimals = 2 if field.format == "float" else 4
+        return lambda case: round(case.dice.uniform(-5, 1000), decimals)
+    if field.type in ("number", "integer"):
+        return lambda case: f"{case.dice.randrange(1, 10)}.0"
+    known = (make for pattern, make in _TEXTS if re.search(pattern, name))
+    return next(known, _words)
 
 
-def _hex(count: int) -> Callable[[Random, str], str]:
-    return lambda dice, _: f"{dice.getrandbits(4 * count):0{count}x}"
+def _words(case: _Case) -> str:
+    return " ".join(case.dice.choices(_WORDS, k=case.dice.randint(1, 3)))
 
 
-def _url(dice: Random, symbol: str) -> str:
-    return f"https://example.com/{symbol}/{dice.getrandbits(32):08x}"
+def _digits(count: int, case: _Case) -> str:
+    return f"{case.dice.randrange(10**count):0{count}d}"
 
 
-_TEXTS: tuple[tuple[str, Callable[[Random, str], str]], ...] = (
-    (r"(^|_)ticker$", lambda _, symbol: symbol),
-    (_COMPANY, lambda _, symbol: _digits(10)(Random(symbol), symbol)),
-    (r"^accession_number$", _digits(18)),
-    (r"(^|_)id$", _hex(24)),
-    (r"^(isin|cusip|sedol|us_code)$|figi", _hex(12)),
-    (r"(^|_)url$", _url),
-    (r"currency", lambda _, __: "USD"),
-    (r"^time$", lambda dice, _: f"{dice.randrange(24):02d}:{dice.randrange(60):02d}:00"),
+def _hex(count: int, case: _Case) -> str:
+    return f"{case.dice.getrandbits(4 * count):0{count}x}"
+
+
+_TEXTS: tuple[tuple[str, _Make], ...] = (
+    (r"(^|_)ticker$", lambda case: case.symbol),
+    # The same for all rows of a company.
+    (_COMPANY, lambda case: _digits(10, case._replace(dice=Random(case.symbol)))),
+    (r"^accession_number$", partial(_digits, 18)),
+    (r"(^|_)id$", partial(_hex, 24)),
+    (r"^(isin|cusip|sedol|us_code)$|figi", partial(_hex, 12)),
+    (r"(^|_)url$", lambda case: f"https://example.com/{case.symbol}/{_hex(8, case)}"),
+    (r"currency", lambda _: "USD"),
+    (r"^time$", lambda case: f"{case.dice.randrange(24):02d}:{case.dice.randrange(60):02d}:00"),
 )

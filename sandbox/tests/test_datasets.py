@@ -11,7 +11,7 @@ import requests
 
 from polygon_sandbox import DatasetSize, Plan, Sandbox, World
 from polygon_sandbox.contract import Field, endpoint, fields
-from polygon_sandbox.datasets import PATHS
+from polygon_sandbox.datasets import dataset_paths
 
 Get = Callable[..., requests.Response]
 Pages = Callable[..., list[dict[str, Any]]]
@@ -65,10 +65,10 @@ def read(sandbox: Sandbox, path: str, **params: str | int) -> list[Row]:
 
 
 def test_every_market_wide_list_is_served() -> None:
-    assert {path.rpartition("/")[2] for path in PATHS} >= WANTED
+    assert {path.rpartition("/")[2] for path in dataset_paths()} >= WANTED
 
 
-@pytest.mark.parametrize("path", sorted(PATHS))
+@pytest.mark.parametrize("path", sorted(dataset_paths()))
 def test_rows_are_those_of_the_contract_and_the_truth(shared: Sandbox, path: str) -> None:
     truth = shared.world.dataset(path).rows()
     rows = read(shared, path, limit=7)
@@ -142,6 +142,17 @@ def test_a_dataset_grows_by_a_day_whether_it_was_read_before_or_not() -> None:
     assert grown[:20] == first
     assert {row["settlement_date"] for row in grown[20:]} == {"2026-11-21", "2026-11-22"}
     assert read_late.dataset(SHORT_INTEREST).rows() == grown
+
+
+def test_a_day_may_have_more_rows_than_the_world_has_symbols() -> None:
+    size = DatasetSize(days=3, rows_a_day=100)
+    world = World(stocks=7, delisted=0, now="2026-11-20T22:30:00Z", datasets=size)
+    for path, dated in ((SHORT_INTEREST, True), ("/stocks/vX/float", False)):
+        rows = world.dataset(path).rows()
+        assert len(rows) == 300
+        keys = {(row["ticker"], row["settlement_date"] if dated else None) for row in rows}
+        assert len(keys) == 300
+        assert {row["ticker"] for row in world.tickers("stocks")} <= {key for key, _ in keys}
 
 
 def test_ranges_lists_and_sorting_by_several_columns(shared: Sandbox) -> None:
@@ -224,7 +235,7 @@ def test_rows_are_corrected_entered_late_and_taken_out(world: World, pages: Page
     after = pages(SHORT_INTEREST, limit=50)
     expected = [{**r, "short_interest": -1} if r == row else r for r in before if r != before[9]]
     assert sorted(map(str, after)) == sorted(map(str, [*expected, late]))
-    assert set(late) <= set(row)
+    assert set(late) <= set(fields(SHORT_INTEREST))
     assert dataset.remove({"ticker": "not there"}) == 0
     with pytest.raises(KeyError, match="has no field short"):
         dataset.insert(short=1)

@@ -115,6 +115,8 @@ def contract() -> Mapping[str, Endpoint]:
     for file in sorted(_DATA.glob("*.json")):
         stated |= orjson.loads(file.read_bytes())
     for path, observed in OBSERVED.items():
+        if path not in stated:
+            raise KeyError(f"observed.py speaks of {path}, which the vendor's file does not have")
         _amend(stated[path], observed)
     return {path: _endpoint(path, facts) for path, facts in stated.items()}
 
