@@ -1,7 +1,7 @@
 """The stacks on moto's AWS: what they import from each other resolves to the right things.
 
-moto leaves out some properties (versions of a bucket) and resources (secrets, alarms, scaling,
-policies of buckets and topics); what these say is for the policy tests and the linter.
+moto leaves out some properties (versions of a bucket) and resources (alarms, scaling, policies of
+buckets and topics); what these say is for the policy tests and the linter.
 """
 
 import pytest
@@ -76,3 +76,61 @@ def test_the_image_is_the_repositorys(deployed: Account) -> None:
         images = {container["name"]: container["image"] for container in containers}
         images.pop("metrics", None)
         assert set(images.values()) == {f"{repository['repositoryUri']}:0.1.0"}
+
+
+def test_the_schedule_starts_the_task_with_a_role_that_may_start_it_alone(
+    deployed: Account,
+) -> None:
+    scheduler = deployed.client("scheduler")
+    (listed,) = scheduler.list_schedules()["Schedules"]
+    target = scheduler.get_schedule(Name=listed["Name"])["Target"]
+    task = deployed.task("heal")
+    (cluster,) = deployed.client("ecs").list_clusters()["clusterArns"]
+    assert target["Arn"] == cluster
+    assert target["EcsParameters"]["TaskDefinitionArn"] == task["taskDefinitionArn"]
+    iam = deployed.client("iam")
+    role = target["RoleArn"].split("/")[-1]
+    policy = iam.get_role_policy(RoleName=role, PolicyName="StartHeal")["PolicyDocument"]
+    run, hand_over, keep = yaml.safe_load(policy)["Statement"]
+    assert run["Resource"] == task["taskDefinitionArn"]
+    assert run["Condition"] == {"ArnEquals": {"ecs:cluster": cluster}}
+    formation = deployed.client("cloudformation")
+    roles = [
+        formation.describe_stack_resource(StackName="polygon-stream-heal", LogicalResourceId=name)[
+            "StackResourceDetail"
+        ]["PhysicalResourceId"]
+        for name in ("ExecutionRole", "TaskRole")
+    ]
+    assert [arn.split("/")[-1] for arn in hand_over["Resource"]] == roles
+    assert keep["Resource"] == target["DeadLetterConfig"]["Arn"]
+    queues = deployed.client("sqs")
+    (url,) = queues.list_queues()["QueueUrls"]
+    attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes["QueueArn"] == target["DeadLetterConfig"]["Arn"]
+
+
+@pytest.mark.parametrize(
+    ("task", "secrets"),
+    [
+        ("feed", {"POLYGON_API_KEY": "ApiKey", "POLYGON_STREAM_KAFKA": "FeedKafka"}),
+        ("filter", {"POLYGON_STREAM_KAFKA": "FilterKafka"}),
+        ("heal", {"POLYGON_API_KEY": "ApiKey", "POLYGON_STREAM_KAFKA": "HealKafka"}),
+        (
+            "sink",
+            {
+                "POLYGON_STREAM_CLICKHOUSE_PASSWORD": "SinkClickHouse",
+                "POLYGON_STREAM_KAFKA": "SinkKafka",
+            },
+        ),
+    ],
+)
+def test_a_task_gets_its_secrets_by_their_names(
+    deployed: Account, task: str, secrets: dict[str, str]
+) -> None:
+    (stack,) = deployed.client("cloudformation").describe_stacks(
+        StackName="polygon-stream-foundation"
+    )["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    container = next(c for c in deployed.task(task)["containerDefinitions"] if c["name"] == task)
+    given = {secret["name"]: secret["valueFrom"] for secret in container["secrets"]}
+    assert given == {name: outputs[f"{secret}Arn"] for name, secret in secrets.items()}
