@@ -58,12 +58,14 @@ def documents() -> list[str]:
 
 def blocks(document: str) -> list[Block]:
     """Return the blocks of a document, in their order."""
-    found, heading, inside = [], "", None
+    found: list[Block] = []
+    heading = ""
+    inside: tuple[int, str, list[str], str] | None = None
     for number, line in enumerate((ROOT / document).read_text().splitlines(), 1):
         fence = _FENCE.match(line)
         if inside is not None:
             if fence:
-                found.append(Block(document, heading, *inside[:2], "".join(inside[2])))
+                found.append(Block(document, heading, inside[0], inside[1], "".join(inside[2])))
                 inside = None
             else:
                 inside[2].append(line.removeprefix(inside[3]) + "\n")

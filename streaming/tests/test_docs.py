@@ -37,7 +37,7 @@ def test_the_metrics_of_each_stage_are_documented_as_they_are() -> None:
 def test_the_examples_are_good() -> None:
     rules, _ = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
     assert parse(rules).model_fields_set == set(Rules.model_fields)
-    (listed,) = re.findall(r"```\n(market,channel,symbol\n.*?)```", TEXT, re.DOTALL)
+    (listed,) = re.findall(r"```csv\n(market,channel,symbol\n.*?)```", TEXT, re.DOTALL)
     assert len(parse_list(listed)) == 3
 
 

@@ -127,6 +127,5 @@ def _nothing_of_an_instance(_: Any) -> dict[str, Any]:
     return {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
 
 
-EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(  # type: ignore[method-assign]
-    _nothing_of_an_instance
-)
+_ECS: Any = EC2ContainerServiceBackend
+_ECS._calculate_task_resource_requirements = staticmethod(_nothing_of_an_instance)
