@@ -143,11 +143,8 @@ def _heal(arguments: list[str]) -> int:
     stop = _stop_on_signal()
     _guard("heal", stop)
     done = Healer(given).run(stop)
-    sys.stdout.write(
-        f"{done.gaps} gaps healed with {done.bars} bars; {done.left_out} subscriptions left out, "
-        f"{done.unreadable} gap records unreadable.\n"
-    )
-    return 1 if done.left_out or done.unreadable else 0
+    sys.stdout.write(f"{done}\n")
+    return 0 if done.all_well else 1
 
 
 def _doctor(arguments: list[str]) -> int:

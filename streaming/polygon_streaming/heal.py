@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any, Final
 
@@ -21,36 +20,57 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from polygon_streaming import broker
-from polygon_streaming.channels import AGGREGATE_SECONDS, WILDCARD
+from polygon_streaming.channels import AGGREGATE_SECONDS
 from polygon_streaming.errors import StreamError
-from polygon_streaming.gaps import Gap, decode
-from polygon_streaming.rest import Rest
+from polygon_streaming.gaps import Gap, check, decode
+from polygon_streaming.rest import BrokenAnswer, NotIncluded, Rest, Unknown
+from polygon_streaming.series import Series, Targets, event, rest_ticker
 from polygon_streaming.settings import HealSettings
-from polygon_streaming.sources import open_source
 from polygon_streaming.stamps import now_ms, to_text
-from polygon_streaming.watch import SubscriptionList
+from polygon_streaming.windows import Windows
 
 log = structlog.get_logger()
 
 _JOIN_SECONDS: Final = 45.0
+_ANSWER_SECONDS: Final = 10.0
+_SAY_SECONDS: Final = 10.0
 # A bar comes a second or two after its window: one that had ended when the gap began may have been
 # on its way.
 _LATE_MS: Final = 5_000
 # A wildcard's gap takes minutes at the pace of a paid plan and hours at that of the free one. The
 # group must not take the partition away meanwhile.
 _MAX_POLL_MS: Final = 86_400_000
-# What an undelivered record was taken for that does not say its type.
-_SECOND_BARS: Final = {"crypto": "XAS", "forex": "CAS"}
 
 
 @dataclass(slots=True)
 class Healed:
-    """What a run has done."""
+    """What a run has done.
+
+    Attributes:
+        gaps: gaps healed, as far as they can be.
+        bars: bars produced.
+        left_out: subscriptions that cannot be healed: trades, what the API does not know...
+        skipped: records on the topic that are not gaps, or absurd ones.
+        kept: gaps that the next run has to heal: the plan refused, or the answers were broken.
+    """
 
     gaps: int = 0
     bars: int = 0
     left_out: int = 0
-    unreadable: int = 0
+    skipped: int = 0
+    kept: int = 0
+
+    @property
+    def all_well(self) -> bool:
+        """Whether everything that was missing is there now."""
+        return not (self.left_out or self.skipped or self.kept)
+
+    def __str__(self) -> str:
+        """Return the run in a sentence."""
+        return (
+            f"{self.gaps} gaps healed with {self.bars} bars; {self.left_out} subscriptions left "
+            f"out, {self.skipped} gap records skipped, {self.kept} gaps kept for the next run."
+        )
 
 
 class Healer:
@@ -61,6 +81,7 @@ class Healer:
         self._rest = Rest(
             settings.rest_url, settings.api_key.get_secret_value(), settings.requests_per_minute
         )
+        self._targets = Targets(settings, self._rest)
         self._producer: Producer = broker.producer(settings, {}, self._on_failure)
         self._consumer: Consumer = broker.consumer(
             settings,
@@ -69,6 +90,11 @@ class Healer:
         )
         self._undelivered = 0
         self._stop = Event()
+        self._windows = Windows()
+        self._kept: set[int] = set()
+        self._total = 0
+        self._said = time.monotonic()
+        self._done = Healed()
 
     def run(self, stop: Event | None = None) -> Healed:
         """Heal every gap that this group has not healed, and return what was done.
@@ -76,26 +102,22 @@ class Healer:
         Raises:
             StreamError: REST or Kafka refuses, it is too early, or `stop` was set; healed gaps stay
                 healed.
-            ConfigError: a gap does not name what is missing, and there is no list to go by.
+            ConfigError: the key is not accepted; or a gap does not name what is missing, and there
+                is no list to go by.
         """
         self._stop = stop or self._stop
-        done = Healed()
         self._consumer.subscribe([self._settings.gaps_topic])
         try:
             for message in self._messages():
-                self._heal(message, done)
-                # A gap counts as healed when its bars are in Kafka.
-                rest = self._producer.flush(60)
-                if rest or self._undelivered:
-                    raise StreamError(f"{rest + self._undelivered} bars could not be delivered.")
-                self._consumer.commit(message=message, asynchronous=False)
+                self._take(message)
         except KafkaException as error:
             raise StreamError(f"Kafka: {error.args[0].str()}.") from error
         finally:
+            log.info("healing ended", requests=self._rest.requests, **asdict(self._done))
             self._consumer.close()
             if not len(self._producer):
                 self._producer.close()  # with something left it would wait for the brokers
-        return done
+        return self._done
 
     def _messages(self) -> Iterator[Message]:
         """Return the gaps up to the end of each partition.
@@ -117,97 +139,112 @@ class Healer:
                 continue
             error = message.error()
             if error is None:
+                self._total = self._total or self._left()
                 yield message
             elif error.code() == KafkaError._PARTITION_EOF:
                 at_end.add(message.partition() or 0)
             elif broker.is_fatal(error):
                 raise KafkaException(error)
 
-    def _heal(self, message: Message, done: Healed) -> None:
+    def _left(self) -> int:
+        """Return how many records there are to read: for people, so an estimate will do."""
+        total = 0
+        places = self._consumer.assignment()
+        for place in self._consumer.committed(places, timeout=_ANSWER_SECONDS):
+            low, high = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_SECONDS)
+            total += high - max(place.offset, low)
+        return total
+
+    def _take(self, message: Message) -> None:
+        """Heal a gap, and remember that it is healed."""
+        partition = message.partition() or 0
         try:
             gap = decode(message.value() or b"")
+            check(gap, now_ms())
         except ValueError as error:
-            done.unreadable += 1
+            self._done.skipped += 1
             log.error("gap skipped", offset=message.offset(), reason=str(error))
-            return
-        bars = 0
-        for part in self._named(gap):
-            for channel, symbol in self._targets(part, done):
-                self._end_if_stopped()
-                bars += self._heal_symbol(part, channel, symbol)
-        done.gaps += 1
-        done.bars += bars
-        start, end = to_text(gap.start_ms), to_text(gap.end_ms)
-        log.info("healed", market=gap.market, start=start, end=end, reason=gap.reason, bars=bars)
+        else:
+            if self._heal(gap):
+                self._done.gaps += 1
+            else:
+                self._done.kept += 1
+                self._kept.add(partition)
+        # A gap counts as healed when its bars are in Kafka.
+        rest = self._producer.flush(60)
+        if rest or self._undelivered:
+            raise StreamError(f"{rest + self._undelivered} bars could not be delivered.")
+        # What comes after a gap that is kept is read again with it, and healed twice.
+        if partition not in self._kept:
+            self._consumer.commit(message=message, asynchronous=False)
 
-    def _named(self, gap: Gap) -> list[Gap]:
-        """Return a gap that says what is missing; for one that does not, everything of the list.
+    def _heal(self, gap: Gap) -> bool:
+        """Return whether a gap is healed as far as it can be."""
+        before = self._done.bars
+        try:
+            whole = self._heal_all(gap, self._targets.of(gap, self._done))
+        except (BrokenAnswer, NotIncluded, Unknown) as error:
+            whole = False
+            log.error("not healed", market=gap.market, reason=str(error))
+        log.info(
+            "healed" if whole else "kept",
+            market=gap.market,
+            start=to_text(gap.start_ms),
+            end=to_text(gap.end_ms),
+            reason=gap.reason,
+            bars=self._done.bars - before,
+        )
+        return whole
 
-        Raises:
-            ConfigError: the list is needed, and cannot be read.
-        """
-        if gap.subscriptions:
-            return [gap]
-        settings = self._settings
-        listed = SubscriptionList(open_source(settings.subscriptions, settings.s3_endpoint_url))
-        listed.load()
-        return [
-            replace(gap, market=market, subscriptions=sorted(listed.names(market)))
-            for market in listed.markets()
-        ]
-
-    def _targets(self, gap: Gap, done: Healed) -> Iterator[tuple[str, str]]:
-        """Return channel and symbol of each series of bars that the gap cut."""
-        for name in gap.subscriptions:
-            channel, _, symbol = name.partition(".")
-            if channel == "?":
-                channel = _SECOND_BARS.get(gap.market, "A")
-            if channel not in AGGREGATE_SECONDS:
-                log.warning("not healed", subscription=name, reason="only bars can be")
-                done.left_out += 1
+    def _heal_all(self, gap: Gap, series: list[Series]) -> bool:
+        refused: set[str] = set()
+        whole = True
+        for number, one in enumerate(series):
+            self._end_if_stopped()
+            self._say(gap, number, len(series))
+            if one.market in refused:
                 continue
-            symbols = self._every(gap) if symbol == WILDCARD else [symbol]
-            if not symbols:
-                log.warning("not healed", subscription=name, reason="no list of what traded")
-                done.left_out += 1
-            beyond = len(symbols) - self._settings.max_symbols
-            if beyond > 0:
-                log.warning("not healed", subscription=name, symbols=beyond, fix="--max-symbols")
-                done.left_out += beyond
-            for each in symbols[: self._settings.max_symbols]:
-                yield channel, each
+            try:
+                self._heal_series(gap, one)
+            except Unknown as error:
+                self._done.left_out += 1
+                log.warning("not healed", subscription=one.name, reason=str(error))
+            except NotIncluded as error:
+                refused.add(one.market)
+                log.error("not healed", market=one.market, reason=str(error))
+            except BrokenAnswer as error:
+                whole = False
+                log.error("not healed", subscription=one.name, reason=str(error))
+        return whole and not refused
 
-    def _every(self, gap: Gap) -> list[str]:
-        """Return the symbols that a wildcard stood for: what traded on the last day with bars."""
-        moment = datetime.fromtimestamp(gap.start_ms / 1000, timezone.utc)
-        for days_before in range(1, 6):
-            day = (moment - timedelta(days=days_before)).date().isoformat()
-            tickers = self._rest.traded(gap.market, day)
-            if tickers:
-                return [stream_symbol(gap.market, ticker) for ticker in tickers]
-        return []
+    def _heal_series(self, gap: Gap, series: Series) -> None:
+        length_ms = 1000 * AGGREGATE_SECONDS[series.channel]
+        # The bar in which the gap begins may be missing too. A likely gap knows the one before it.
+        late_ms = _LATE_MS if gap.certain else 0
+        start_ms = (gap.start_ms - late_ms) // length_ms * length_ms
+        # The end is part of the window that REST is asked for.
+        for start, end in self._windows.open(series, start_ms, gap.end_ms + 1):
+            self._produce_bars(gap, series, start, end - 1)
+            # A bar that is not over yet may be asked for again.
+            self._windows.add(series, start, min(end, now_ms() - length_ms))
 
-    def _heal_symbol(self, gap: Gap, channel: str, symbol: str) -> int:
-        length_ms = 1000 * AGGREGATE_SECONDS[channel]
+    def _produce_bars(self, gap: Gap, series: Series, start_ms: int, end_ms: int) -> None:
+        length_ms = 1000 * AGGREGATE_SECONDS[series.channel]
         timespan = "second" if length_ms == 1000 else "minute"
-        # The bar in which the gap begins may be missing too.
-        start_ms = (gap.start_ms - _LATE_MS) // length_ms * length_ms
-        ticker = rest_ticker(gap.market, symbol)
+        ticker = rest_ticker(series.market, series.symbol)
         headers: list[tuple[str, str | bytes | None]] = [
-            ("market", gap.market),
+            ("market", series.market),
             ("received_at", to_text(now_ms())),
             ("connection", "rest"),
-            ("event_type", channel),
+            ("event_type", series.channel),
             ("healed", gap.reason),
         ]
-        count = 0
-        for bar in self._rest.bars(ticker, timespan, start_ms, gap.end_ms):
+        for bar in self._rest.bars(ticker, timespan, start_ms, end_ms):
             if bar["t"] + length_ms > now_ms():
                 continue  # it is not over, and the stream is there again to bring it whole
-            value = msgspec.json.encode(event(channel, symbol, bar))
-            self._produce(value, symbol, headers)
-            count += 1
-        return count
+            value = msgspec.json.encode(event(series.channel, series.symbol, bar))
+            self._produce(value, series.symbol, headers)
+            self._done.bars += 1
 
     def _produce(self, value: bytes, symbol: str, headers: Any) -> None:
         while True:
@@ -219,6 +256,23 @@ class Healer:
             except BufferError:
                 self._producer.poll(0.5)
 
+    def _say(self, gap: Gap, number: int, count: int) -> None:
+        """Say how far it is, every few seconds of long work."""
+        if time.monotonic() - self._said < _SAY_SECONDS:
+            return
+        self._said = time.monotonic()
+        done = self._done
+        log.info(
+            "healing",
+            gap=f"{done.gaps + done.skipped + done.kept + 1} of {self._total}",
+            series=f"{number} of {count}",
+            market=gap.market,
+            start=to_text(gap.start_ms),
+            end=to_text(gap.end_ms),
+            bars=done.bars,
+            requests=self._rest.requests,
+        )
+
     def _end_if_stopped(self) -> None:
         if self._stop.is_set():
             raise StreamError(
@@ -227,33 +281,3 @@ class Healer:
 
     def _on_failure(self, *_: Any) -> None:
         self._undelivered += 1
-
-
-def event(channel: str, symbol: str, bar: dict[str, Any]) -> dict[str, Any]:
-    """Return a streamed event for a bar of the REST API."""
-    name = "sym" if channel in ("A", "AM") else "pair"
-    moved = {"v": "v", "vw": "vw", "o": "o", "c": "c", "h": "h", "l": "l", "otc": "otc"}
-    fields = {new: bar[old] for old, new in moved.items() if old in bar}
-    end = bar["t"] + 1000 * AGGREGATE_SECONDS[channel]
-    return {"ev": channel, name: symbol, **fields, "s": bar["t"], "e": end}
-
-
-def rest_ticker(market: str, symbol: str) -> str:
-    """Return how the REST API calls a symbol of the stream: `X:BTCUSD` for `BTC-USD`."""
-    prefix = {"crypto": "X:", "forex": "C:"}.get(market)
-    if prefix is None:
-        return symbol
-    return prefix + symbol.removeprefix(prefix).replace("-", "").replace("/", "")
-
-
-def stream_symbol(market: str, ticker: str) -> str:
-    """Return how the stream calls a ticker of the REST API: `BTC-USD` for `X:BTCUSD`.
-
-    The quote currency is taken to have three letters, as USD, EUR and all currencies have.
-    """
-    bare = ticker[2:]
-    if market == "crypto" and ticker.startswith("X:"):
-        return f"{bare[:-3]}-{bare[-3:]}"
-    if market == "forex" and ticker.startswith("C:"):
-        return f"{bare[:-3]}/{bare[-3:]}"
-    return ticker

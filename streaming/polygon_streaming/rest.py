@@ -1,11 +1,12 @@
-"""The two REST endpoints that healing needs."""
+"""The two REST endpoints that healing needs; each answer is judged before it is believed."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from math import isfinite
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import structlog
@@ -16,12 +17,18 @@ from polygon_streaming.stamps import now_ms
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 _TIMEOUT: Final = urllib3.Timeout(connect=10, read=60)
 # 429 means the minute's allowance is used up: waiting less than a minute would not help.
 _RETRIES: Final = urllib3.Retry(
     total=6, backoff_factor=2, backoff_max=60, status_forcelist=(429, 500, 502, 503, 504)
 )
+# Broken answers, and empty ones of a certain kind, are passing more often than not.
+_AGAIN_SECONDS: Final = (1.0, 5.0)
 _DELAY_MS: Final = 15 * 60_000
+# What an answer may go beyond the window asked for: a bar at each end.
+_BAR_MS: Final = 60_000
 _GROUPED: Final = {
     "stocks": "us/market/stocks",
     "crypto": "global/market/crypto",
@@ -29,8 +36,24 @@ _GROUPED: Final = {
 }
 
 
+class BrokenAnswer(StreamError):
+    """An answer cannot be used, also when asked for again. What it was about is not known."""
+
+
+class NotIncluded(StreamError):
+    """The plan does not include what was asked for."""
+
+
+class Unknown(StreamError):
+    """The API does not know what was asked for."""
+
+
 class Rest:
-    """A paced client; the key goes in a header, never in an address."""
+    """A paced client; the key goes in a header, never in an address.
+
+    Attributes:
+        requests: how many questions have been asked.
+    """
 
     def __init__(
         self,
@@ -41,6 +64,7 @@ class Rest:
         retries: urllib3.Retry = _RETRIES,
         timeout: urllib3.Timeout = _TIMEOUT,
     ) -> None:
+        self.requests = 0
         self._base = base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._pause = 60 / requests_per_minute
@@ -60,31 +84,42 @@ class Rest:
             start_ms: first instant, milliseconds since 1970 UTC; `end_ms` the last.
 
         Raises:
-            ConfigError: key or plan do not allow it.
+            ConfigError: the key is not accepted.
+            NotIncluded: the plan does not allow it.
+            Unknown: the API does not know the ticker.
+            BrokenAnswer: what came cannot be used.
             StreamError: the API does not answer, or it is too early to ask.
         """
         path = f"/v2/aggs/ticker/{quote(ticker, safe=':')}/range/1/{timespan}/{start_ms}/{end_ms}"
         query = {"adjusted": "false", "sort": "asc", "limit": "50000"}
         url: str | None = f"{self._base}{path}?{urlencode(query)}"
+        asked: set[str] = set()
         while url:
-            answer = self._get(url)
+            asked.add(url)
+            answer, rows = self._ask(url, lambda row: _bar(row, start_ms, end_ms))
             late_ms = end_ms + _DELAY_MS - now_ms()
             if answer.get("status") == "DELAYED" and late_ms > 0:
                 raise StreamError(
                     "The plan's data are 15 minutes late, and the gap is younger. Heal again in "
                     f"{-(-late_ms // 60_000)} minutes."
                 )
-            yield from answer.get("results") or []
+            yield from rows
             url = self._same_host(answer.get("next_url"))
+            if url in asked:
+                raise BrokenAnswer(f"{self._base}{path} leads back to a page it has given.")
 
     def traded(self, market: str, day: str) -> list[str]:
-        """Return the tickers that traded on a day, from the grouped daily bars."""
+        """Return the tickers that traded on a day, from the grouped daily bars.
+
+        Raises:
+            ConfigError, NotIncluded, BrokenAnswer, StreamError: as for `bars`.
+        """
         place = _GROUPED.get(market)
         if place is None:
             return []
         query = urlencode({"adjusted": "false"})
-        answer = self._get(f"{self._base}/v2/aggs/grouped/locale/{place}/{day}?{query}")
-        return sorted(row["T"] for row in answer.get("results") or [])
+        url = f"{self._base}/v2/aggs/grouped/locale/{place}/{day}?{query}"
+        return sorted(self._ask(url, _ticker)[1])
 
     def check_key(self) -> None:
         """Ask something that any key may ask.
@@ -95,9 +130,36 @@ class Rest:
         """
         self._get(f"{self._base}/v1/marketstatus/now")
 
+    def _ask(self, url: str, read: Callable[[Any], T]) -> tuple[dict[str, Any], list[T]]:
+        """Return an answer and its results as `read` takes them in.
+
+        `results: null` with an OK has been seen where there were data, and asking again brought
+        them (polygon-io/issues 2). An answer without `results` is the usual empty one.
+        """
+        path = urlsplit(url).path
+        for pause in (*_AGAIN_SECONDS, None):
+            try:
+                answer = self._get(url)
+                results = answer.get("results", [])
+                if results is not None or pause is None:
+                    rows = results or []
+                    if not isinstance(rows, list):
+                        raise BrokenAnswer(f"{self._base}{path}: results is not a list.")
+                    return answer, [read(row) for row in rows]
+            except ValueError as error:
+                if pause is None:
+                    raise BrokenAnswer(f"{self._base}{path}: {error}.") from None
+            except BrokenAnswer:
+                if pause is None:
+                    raise
+            log.warning("asked again", path=path, state="asked again")
+            time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
     def _get(self, url: str) -> dict[str, Any]:
         time.sleep(max(0.0, self._next - time.monotonic()))
         self._next = time.monotonic() + self._pause
+        self.requests += 1
         path = urlsplit(url).path
         try:
             answer = self._http.request("GET", url, headers=self._headers, redirect=False)
@@ -106,22 +168,72 @@ class Rest:
             raise StreamError(f"{self._base}{path}: {reason}.") from None
         try:
             content = json.loads(answer.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
-            raise StreamError(f"{self._base}{path} answers {answer.status}, and no JSON object.")
-        words = content.get("error") or content.get("message") or ""
+            words: object = "and not with a JSON object"
+            content = {}
+        else:
+            words = repr(content.get("error") or content.get("message") or "")
+        said = f"{self._base}{path} answers {answer.status}: {words}."
         if answer.status == 401:
-            raise ConfigError(f"The API does not accept the key: {words!r}. Check POLYGON_API_KEY.")
+            raise ConfigError(f"The API does not accept the key: {words}. Check POLYGON_API_KEY.")
         if answer.status == 403 or content.get("status") == "NOT_AUTHORIZED":
-            raise ConfigError(f"The plan does not include {path}: {words!r}.")
-        if answer.status != 200 or content.get("status") == "ERROR":
-            raise StreamError(f"{self._base}{path} answers {answer.status}: {words!r}.")
+            raise NotIncluded(f"The plan does not include {path}: {words}.")
+        if answer.status in (400, 404):
+            raise Unknown(said)
+        if answer.status != 200 or not content or content.get("status") == "ERROR":
+            raise BrokenAnswer(said)
         return dict(content)
 
-    def _same_host(self, url: str | None) -> str | None:
+    def _same_host(self, url: object) -> str | None:
         """Keep the key at home: a next page elsewhere is asked for at the configured host."""
         if not url:
             return None
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url) if isinstance(url, str) else None
+        except ValueError:
+            parts = None
+        # A path without its slash would lengthen the host: `https://api.example@elsewhere`.
+        if parts is None or not parts.path.startswith("/"):
+            raise BrokenAnswer(f"{self._base}: next_url is not an address: {url!r}.")
         return f"{self._base}{parts.path}?{parts.query}"
+
+
+def _bar(row: Any, start_ms: int, end_ms: int) -> dict[str, Any]:
+    """Return a bar that can be streamed.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not isinstance(row, dict):
+        raise ValueError("a bar is not an object")
+    time_ms = row.get("t")
+    if type(time_ms) is not int or not start_ms - _BAR_MS <= time_ms <= end_ms + _BAR_MS:
+        raise ValueError(f"a bar's time is {time_ms!r}, from {start_ms} to {end_ms} was asked for")
+    for name in ("o", "h", "l", "c"):
+        if not _is_number(row.get(name)):
+            raise ValueError(f"a bar's {name} is {row.get(name)!r}")
+    for name in ("v", "vw"):
+        if row.get(name) is not None and not _is_number(row[name]):
+            raise ValueError(f"a bar's {name} is {row[name]!r}")
+    return row
+
+
+def _ticker(row: Any) -> str:
+    """Return a row's ticker.
+
+    Raises:
+        ValueError: it has none.
+    """
+    ticker = row.get("T") if isinstance(row, dict) else None
+    if not isinstance(ticker, str) or not ticker:
+        raise ValueError(f"a bar's ticker is {ticker!r}")
+    return ticker
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return type(value) in (int, float) and isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False

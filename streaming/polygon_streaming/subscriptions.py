@@ -92,6 +92,11 @@ def parse(text: str) -> frozenset[Subscription]:
     return frozenset(found)
 
 
+def is_symbol(text: str) -> bool:
+    """Tell whether a text can be a symbol, or the wildcard."""
+    return _SYMBOL.fullmatch(text) is not None
+
+
 def without_covered(subscriptions: Iterable[Subscription]) -> frozenset[Subscription]:
     """Leave out what a wildcard of the same market and channel brings anyway."""
     every = frozenset(subscriptions)
@@ -148,8 +153,8 @@ def _problem(cells: list[str]) -> str | None:
     if channel not in CHANNELS[market]:
         known = ", ".join(sorted(CHANNELS[market]))
         return f"{market} has no channel {channel!r}. Give one of {known}."
-    if not _SYMBOL.fullmatch(symbol):
-        return f"{symbol!r} is no symbol. Give one without spaces, or * for all of the channel."
+    if not is_symbol(symbol):
+        return f"{symbol!r} is not a symbol. Give one without spaces, or * for all of the channel."
     return None
 
 
