@@ -7,11 +7,20 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import maven
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public names, all the same
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
+
+B = TypeVar("B", bound="Broker")
 
 HERE = Path(__file__).parent
 JARS = HERE.parents[1] / ".tmp" / "kafka-jars"
@@ -31,13 +40,18 @@ def fetch_jars() -> None:
 
 
 class Broker:
-    """One node that is controller and broker; its data lies in `directory`."""
+    """One node that is controller and broker; its data lies in `directory`.
+
+    Attributes:
+        voter: the node as its cluster's controller, for `controller.quorum.voters`.
+    """
 
     def __init__(self, directory: Path, *options: str) -> None:
         """Prepare a node; `options` are the JVM's, instead of those that start it fast."""
         self._directory = directory
         self._options = options or ("-Xmx512m", "-XX:TieredStopAtLevel=1")
         self._port, controller = free_ports(2)
+        self.voter = f"1@127.0.0.1:{controller}"
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         self._properties = directory / "server.properties"
@@ -48,7 +62,7 @@ node.id=1
 listeners=PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{self._port}
 controller.listener.names=CONTROLLER
-controller.quorum.voters=1@127.0.0.1:{controller}
+controller.quorum.voters={self.voter}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={directory}/data
 log.retention.ms=-1
@@ -75,7 +89,7 @@ auto.create.topics.enable=true
         """The node's process; 0 while it is down."""
         return self._process.pid if self._process else 0
 
-    def __enter__(self) -> Broker:
+    def __enter__(self: B) -> B:
         self._java("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c").wait(60)
         self.start()
         return self
@@ -110,13 +124,29 @@ auto.create.topics.enable=true
             self._process.wait()
             self._process = None
 
-    def create(self, *topics: str, partitions: int = 4) -> None:
-        """Create topics."""
+    def create(self, *topics: str, partitions: int = 4, copies: int = 1, **config: str) -> None:
+        """Create topics with so many copies; `config` has `_` where Kafka has `.`."""
+        properties = {name.replace("_", "."): value for name, value in config.items()}
         admin = AdminClient({"bootstrap.servers": self.address})
-        futures = admin.create_topics([NewTopic(t, partitions, 1) for t in topics])
+        futures = admin.create_topics(
+            [NewTopic(t, partitions, copies, config=properties) for t in topics]
+        )
         for future in futures.values():
             future.result(30)
         self._wait_for_leaders(topics, partitions)
+
+    def configure(self, topic: str, name: str, value: str) -> None:
+        """Set a property of a topic."""
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        admin = AdminClient({"bootstrap.servers": self.address})
+        for done in admin.incremental_alter_configs([resource]).values():
+            done.result(30)
+
+    def delete(self, topic: str) -> None:
+        """Delete a topic."""
+        admin = AdminClient({"bootstrap.servers": self.address})
+        admin.delete_topics([topic])[topic].result(30)
 
     def _wait_for_leaders(self, topics: tuple[str, ...], partitions: int) -> None:
         consumer = Consumer({"bootstrap.servers": self.address, "group.id": "leaders"})

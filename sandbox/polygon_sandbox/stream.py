@@ -60,6 +60,7 @@ class StreamSandbox:
             bars were sent; 0 while nobody listened.
         connections: when each connection came, in seconds since 1970 UTC.
         received: every message of the clients, the key left out.
+        not_in_plan: markets whose connections are refused after the key, as observed.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class StreamSandbox:
         seed: int = 7,
         max_connections: int = 0,
         not_authorized: Iterable[str] = (),
+        not_in_plan: Iterable[str] = (),
         limit: int | None = None,
         live: bool = False,
         clocked: bool = False,
@@ -88,6 +90,7 @@ class StreamSandbox:
             seed: same seed, same prices.
             max_connections: connections a market allows, 0 for any number.
             not_authorized: channels that the plan does not include.
+            not_in_plan: markets that it does not include.
             limit: stop after so many events in all.
             live: let events happen, and be numbered, while nobody listens.
             clocked: instead of a rate, send each bar once, when its window is over, with the
@@ -111,6 +114,7 @@ class StreamSandbox:
         self._live = live
         self._max_connections = max_connections
         self._not_authorized = set(not_authorized)
+        self.not_in_plan = set(not_in_plan)
         self._address = host
         self._port = port
         self._clients: list[_Client] = []
@@ -236,6 +240,10 @@ class StreamSandbox:
             return fault.wire == "stall"
         if key != self.key:
             await _strike(client, StreamFault.auth_failed())
+            return False
+        if client.market in self.not_in_plan:
+            words = "Your plan doesn't include websocket access."
+            await _strike(client, StreamFault.auth_failed(words))
             return False
         await _say(client, "auth_success", "authenticated")
         peers = [other for other in self._clients if other.market == client.market]

@@ -81,6 +81,10 @@ class Splitter:
         pieces = self._pieces.decode(frame)
         return Split(heads, [str(bytes(piece), "utf-8") for piece in pieces])
 
+    def head(self, event: bytes) -> Head:
+        """Return the head of an event that came out of `split` before."""
+        return self._head.decode(event)
+
     def _split_with_care(self, frame: str) -> Split:
         """Split a frame of which at least one element is not an event."""
         try:

@@ -7,20 +7,27 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
 import structlog
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from polygon_streaming import metrics, reasons
-from polygon_streaming.stamps import from_text, to_text
+from polygon_streaming.channels import MARKETS
+from polygon_streaming.stamps import EARLIEST_MS, from_text, to_text
 
 log = structlog.get_logger()
 
 # The brokers refuse records over a megabyte; the longest names, of options, have 26 characters.
 _NAMES_PER_RECORD: Final = 10_000
 _RETRY_SECONDS: Final = 5.0
+_DAY_MS: Final = 86_400_000
+# Beyond that, history is what is missing.
+_LONGEST_MS: Final = 31 * _DAY_MS
+# What clocks may disagree by.
+_SKEW_MS: Final = _DAY_MS
 
 
 class GapRecord(msgspec.Struct, rename={"start": "from", "end": "to"}):
@@ -85,12 +92,13 @@ def decode(value: bytes) -> Gap:
     """
     try:
         record = msgspec.json.decode(value, type=GapRecord)
-    except msgspec.MsgspecError as error:
+        start_ms, end_ms = from_text(record.start), from_text(record.end)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"not a gap: {error}") from error
     return Gap(
         market=record.market,
-        start_ms=from_text(record.start),
-        end_ms=from_text(record.end),
+        start_ms=start_ms,
+        end_ms=end_ms,
         reason=record.reason,
         subscriptions=record.subscriptions,
         feed=record.feed,
@@ -98,11 +106,35 @@ def decode(value: bytes) -> Gap:
     )
 
 
+def check(gap: Gap, now_ms: int) -> None:
+    """Look whether a gap can be one, whoever wrote it.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    start, end = to_text(gap.start_ms), to_text(gap.end_ms)
+    if gap.market not in MARKETS and (gap.market or gap.subscriptions):
+        raise ValueError(f"market {gap.market!r} is unknown")
+    if gap.end_ms < gap.start_ms:
+        raise ValueError(f"it ends at {end}, before it begins at {start}")
+    if gap.start_ms < EARLIEST_MS or gap.end_ms > now_ms + _SKEW_MS:
+        raise ValueError(f"nothing can be missing from {start} to {end}")
+    if gap.end_ms - gap.start_ms > _LONGEST_MS:
+        days = (gap.end_ms - gap.start_ms) // _DAY_MS
+        raise ValueError(f"{days} days, from {start} to {end}, are too many to heal bar by bar")
+
+
 class GapLog:
-    """Produces gaps; those for which the producer has no room wait, and are never dropped.
+    """Produces gaps; one that is not acknowledged waits, and is never dropped.
+
+    It wants a producer of its own, which reports every record: a full queue of events then does not
+    stand in the way, and a gap counts as recorded only once the brokers have it.
 
     A delayed feed notices at noon what is missing from a quarter to twelve. On the topic stands the
     latter: it is what the bars' own times are compared with.
+
+    Attributes:
+        recorded: how many gap records the brokers have acknowledged.
     """
 
     def __init__(
@@ -112,12 +144,15 @@ class GapLog:
         delay: timedelta = timedelta(0),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.recorded = 0
         self._producer = producer
         self._topic = topic
         self._delay = delay
         self._clock = clock
         self._waiting: deque[Gap] = deque()
+        self._sent: list[Gap] = []
         self._not_before = 0.0
+        self._refusal = ""
 
     def record(self, gap: Gap) -> None:
         """Log, count and produce a gap."""
@@ -136,30 +171,50 @@ class GapLog:
             self._waiting.append(replace(gap, subscriptions=some))
         self.retry()
 
-    def not_delivered(self, value: bytes) -> None:
-        """Take back a gap that the brokers refused, to produce it again."""
-        self._waiting.append(decode(value).later(self._delay))
-        self._not_before = self._clock() + _RETRY_SECONDS
-
     def retry(self) -> None:
-        """Produce the gaps that wait, as far as there is room."""
+        """Take in what the brokers say, and produce the gaps that wait."""
+        self._producer.poll(0)
         while self._waiting and self._clock() >= self._not_before:
             gap = self._waiting[0]
+            value = gap.later(-self._delay).encode()
+            # Before it is produced, because its report may come at once.
+            self._sent.append(self._waiting.popleft())
+            report = partial(self._reported, gap)
             try:
-                self._producer.produce(self._topic, gap.later(-self._delay).encode(), gap.market)
+                self._producer.produce(self._topic, value, gap.market, on_delivery=report)
             except BufferError:
-                return
+                self._reported(gap, KafkaError(KafkaError._QUEUE_FULL), None)
             except KafkaException as error:
-                log.error("gap not produced", reason=error.args[0].str())
-                self._not_before = self._clock() + _RETRY_SECONDS
-                return
-            self._waiting.popleft()
+                self._reported(gap, error.args[0], None)
+
+    def flush(self, seconds: float) -> None:
+        """Produce what waits and wait for the brokers, so many seconds at most. The last call."""
+        self._not_before = 0.0
+        self.retry()
+        if not self._producer.flush(seconds):
+            self._producer.close()  # with something left it would wait for the brokers
 
     def since(self, market: str) -> int | None:
-        """Return when the first gap of a market that still waits began."""
-        return min((gap.start_ms for gap in self._waiting if gap.market == market), default=None)
+        """Return when the first gap of a market began that is not recorded yet."""
+        return min((gap.start_ms for gap in self.waiting if gap.market == market), default=None)
 
     @property
     def waiting(self) -> list[Gap]:
-        """The gaps not yet handed to the producer."""
-        return list(self._waiting)
+        """The gaps that the brokers have not acknowledged."""
+        return [*self._sent, *self._waiting]
+
+    @property
+    def refusal(self) -> str:
+        """Why gaps cannot be recorded, in Kafka's words; empty if they can."""
+        return self._refusal if self._waiting else ""
+
+    def _reported(self, gap: Gap, error: KafkaError | None, _: Message | None) -> None:
+        self._sent.remove(gap)
+        if error is None:
+            self.recorded += 1
+            self._refusal = ""
+            return
+        self._waiting.append(gap)
+        self._not_before = self._clock() + _RETRY_SECONDS
+        self._refusal = error.str()
+        log.error("gap not recorded yet", reason=error.str(), state=f"gaps {error.name()}")

@@ -1,4 +1,9 @@
-"""One market, kept connected: subscriptions -> connection -> publisher, and the gaps between."""
+"""One market, kept connected: subscriptions -> connection -> publisher, and what is missed between.
+
+An outage lasts from the last event before a connection ended to the first event on one whose
+subscriptions are confirmed: a confirmation alone proves nothing, and neither does silence. One that
+goes on is put on record in parts, at the end of trading hours and once an hour within them.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +13,29 @@ from datetime import datetime, timezone
 from typing import Final
 
 import structlog
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
-from polygon_streaming import metrics
+from polygon_streaming import broker, metrics
 from polygon_streaming.backoff import Backoff
 from polygon_streaming.channels import delay, host
 from polygon_streaming.connection import Connection, End, Endpoint
-from polygon_streaming.errors import ConfigError, StreamError
-from polygon_streaming.gaps import Gap, GapLog
+from polygon_streaming.errors import StreamError
+from polygon_streaming.ledger import Ledger
 from polygon_streaming.progress import Progress
 from polygon_streaming.publisher import Publisher
 from polygon_streaming.settings import FeedSettings
 from polygon_streaming.stamps import now_ms
-from polygon_streaming.trading import SilenceWatch
+from polygon_streaming.trading import SilenceWatch, is_open
 from polygon_streaming.watch import SubscriptionList
 
 log = structlog.get_logger()
 
 _ACK_POLL_SECONDS: Final = 0.05
+_ASK_AGAIN_SECONDS: Final = 1.0
 _PINGS_MS: Final = 60_000
 # `tick` comes ten times a second, unless the process or its machine stood still.
 _STANDSTILL_MS: Final = 5_000
+_PART_MS: Final = 3_600_000
 
 
 class MarketFeed:
@@ -37,6 +44,7 @@ class MarketFeed:
     Attributes:
         ready: whether it is connected, authorised and all that was asked for is confirmed or
             reported.
+        refused: the server's words if it does not accept the key for this market; else empty.
     """
 
     def __init__(
@@ -45,31 +53,36 @@ class MarketFeed:
         settings: FeedSettings,
         subscriptions: SubscriptionList,
         publisher: Publisher,
-        gaps: GapLog,
+        ledger: Ledger,
         progress: Progress,
     ) -> None:
         self.market = market
         self.ready = False
+        self.refused = ""
         self.publisher = publisher
         metrics.begin(market)
+        self.ledger = ledger
         self.progress = progress
         self._settings = settings
         self._subscriptions = subscriptions
-        self._gaps = gaps
+        self._names: frozenset[str] = frozenset()
         self._endpoint = Endpoint(
             host=host(settings.feed, settings.brand),
             market=market,
             api_key=settings.api_key.get_secret_value(),
             tls=settings.tls,
         )
-        self._silence = SilenceWatch(market, settings.silence_seconds, delay(settings.feed))
+        self._delay = delay(settings.feed)
+        self._silence = SilenceWatch(market, settings.silence_seconds, self._delay)
         self._backoff = Backoff(settings)
         self._connection: Connection | None = None
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._missing_since: tuple[int, str] | None = None
         self._last_event_ms = 0
-        self._listening_since = 0
+        self._first_event_ms = 0
+        self._ready_since_ms = 0
+        self._known_ms = 0
+        self._was_open = False
         self._ticked_ms = now_ms()
         self._stood_still: tuple[int, int] | None = None
         self._predecessor_known = False
@@ -78,7 +91,7 @@ class MarketFeed:
         """Connect, again and again, until `stop`.
 
         Raises:
-            ConfigError: the server does not accept the key.
+            StreamError: Kafka refuses to say how far the feed had got.
             KafkaException: the producer is of no further use.
         """
         await self._note_restart()
@@ -88,21 +101,14 @@ class MarketFeed:
             if self._stopping.is_set():
                 return
             metrics.reconnects.labels(self.market, end.reason).inc()
-            if end.reason == "auth_failed":
-                raise ConfigError(
-                    f"The server does not accept the key for {self.market}: {end.detail!r}. "
-                    "Check POLYGON_API_KEY and whether the plan includes WebSockets for it."
-                )
-            if self._missing_since is None and end.authorised:
-                self._missing_since = self._heard_until(end), f"disconnected: {end.reason}"
-            wait = self._backoff.after(end, time.monotonic() - started)
-            log.warning(
-                "disconnected",
-                market=self.market,
-                reason=end.reason,
-                detail=end.detail,
-                retry_seconds=round(wait, 1),
+            heard = self._heard_until()
+            if end.authorised and heard:
+                self.ledger.begin_outage(heard, now_ms(), f"disconnected: {end.reason}")
+            flowed = (self.publisher.last_event_ms - self._first_event_ms) / 1000
+            wait = self._backoff.after(
+                end, time.monotonic() - started, flowed if self._first_event_ms else 0.0
             )
+            self._report(end, wait)
             await first(self._stopping, wait)
 
     def stop(self) -> None:
@@ -111,51 +117,67 @@ class MarketFeed:
         if self._connection is not None:
             self._connection.close("stopped")
 
+    def leave(self) -> None:
+        """Take note that the market is no longer on the list: what was missed until now is all."""
+        self.ledger.end_outage(now_ms(), self._names)
+        metrics.end(self.market)
+
     def subscriptions_changed(self) -> None:
         """Bring the connection's subscriptions in line with the list."""
         self._changed.set()
 
+    def problem(self) -> str:
+        """Return why the market is not served; empty if it is."""
+        if self.refused:
+            return f"{self.market}: the server refuses it: {self.refused!r}"
+        if not self.ready:
+            return f"{self.market}: not subscribed"
+        if self._silence.fruitless and self.ledger.has_outage:
+            return f"{self.market}: no event since it was connected anew because of silence"
+        return ""
+
     def tick(self) -> None:
-        """Look after metrics and silence; called about ten times a second."""
+        """Look after outages, silence and metrics; called about ten times a second."""
         now = now_ms()
         if now - self._ticked_ms > _STANDSTILL_MS:
             self._stood_still = self._ticked_ms, now
         self._ticked_ms = now
-        publisher = self.publisher
-        if publisher.last_event_ms != self._last_event_ms:
-            self._last_event_ms = publisher.last_event_ms
-            self._silence.heard()
+        self._names = self._subscriptions.names(self.market) or self._names
+        self._note_events(now)
+        moment = datetime.fromtimestamp(now / 1000, timezone.utc)
+        self._record_part(now, moment)
         connection = self._connection
-        names = self._subscriptions.names(self.market)
         if (
             connection is not None
-            and names
             and connection.authorised.is_set()
-            and self._silence.too_long(datetime.now(timezone.utc), time.monotonic())
+            and self._silence.too_long(moment, time.monotonic())
         ):
             connection.close("silent", "no event for too long in trading hours")
-        publisher.flush_metrics()
-        metrics.subscriptions.labels(self.market, "desired").set(len(names))
+        self.publisher.flush_metrics()
+        metrics.subscriptions.labels(self.market, "desired").set(len(self._names))
         confirmed = connection.confirmed if connection is not None else 0
         metrics.subscriptions.labels(self.market, "confirmed").set(confirmed)
-        unconfirmed = max(0, len(names) - confirmed)
+        unconfirmed = max(0, len(self._names) - confirmed)
         metrics.subscriptions.labels(self.market, "unconfirmed").set(unconfirmed)
 
-    def accounted_until(self, now_ms: int) -> int | None:
+    def accounted_until(self) -> int | None:
         """Return up to when everything is produced or recorded as a gap; None if unknown.
 
-        What is missing is recorded once it is over and there is room for it. If the feed ends
-        before, its successor has to begin where it began.
+        That is the last event, for it takes another one to prove that there was none in between.
+        What is missing is recorded once it is over. If the feed ends before, its successor has to
+        begin where it began.
         """
         if not self._predecessor_known:
             return None
-        missing = self._missing_since[0] if self._missing_since is not None else None
-        starts = missing, self.publisher.missing_since, self._gaps.since(self.market)
-        return min([now_ms, *(start for start in starts if start is not None)])
+        missing = self.ledger.since
+        if missing is not None:
+            return missing
+        return self._heard_until() or None
 
     async def _connect_once(self) -> End:
         connection = Connection(self._endpoint, self._on_frame)
         self._connection = connection
+        self._first_event_ms = 0
         self._silence.connected()
         subscribing = asyncio.create_task(self._keep_subscribed(connection))
         try:
@@ -169,20 +191,21 @@ class MarketFeed:
 
     async def _keep_subscribed(self, connection: Connection) -> None:
         await connection.authorised.wait()
+        self._refuse("")
         metrics.connected.labels(self.market).set(1)
         log.info("connected", market=self.market, host=self._endpoint.host, id=connection.id)
-        self._listening_since = now_ms()
         while True:
             self._changed.clear()
-            names = self._subscriptions.names(self.market)
-            await connection.want(names)
+            await connection.want(self._subscriptions.names(self.market))
             await self._await_acks(connection)
-            # While nothing at all is confirmed, the gap goes on.
-            while names and not connection.confirmed and not self._changed.is_set():
+            self.ready &= connection.confirmed > 0
+            # While nothing at all is confirmed, the market is not served.
+            while not connection.confirmed and not self._changed.is_set():
                 await asyncio.sleep(_ACK_POLL_SECONDS)
-            self.ready = connection.confirmed > 0 or not names
-            if self.ready:
-                self._close_gap()
+            if connection.confirmed and not self.ready:
+                self.ready = True
+                self._ready_since_ms = now_ms()
+                self._known_ms = self._known_ms or self._ready_since_ms
             await self._changed.wait()
 
     async def _await_acks(self, connection: Connection) -> None:
@@ -208,34 +231,86 @@ class MarketFeed:
         self.publisher.publish(frame, connection.id, now_ms(), connection.on_status)
 
     async def _note_restart(self) -> None:
-        try:
-            reached = await asyncio.to_thread(self.progress.load)
-        except KafkaException as error:
-            raise StreamError(f"Kafka cannot be asked for the feed's progress: {error}") from None
+        reached = await self._predecessor()
+        if self._stopping.is_set():
+            return
         if reached is None:
             log.info("first start", market=self.market, shard=self._settings.shard)
         else:
-            self._missing_since = reached, "restart"
+            now = now_ms()
+            self._known_ms = min(reached, now)
+            self.ledger.begin_outage(self._known_ms, now, "restart")
         self._predecessor_known = True
 
-    def _heard_until(self, end: End) -> int:
-        """Return up to when events of an ended connection can be taken to have come in."""
-        last, now = self.publisher.last_event_ms, now_ms()
-        if end.reason == "silent":
-            return max(last, self._listening_since)
-        if self._stood_still is not None and now - self._stood_still[1] < _PINGS_MS:
-            # What came in since may have waited in the socket, with more behind it that is gone.
-            return self._stood_still[0]
-        # A connection that is dead without a word is noticed by its pings within 40 s.
-        return max(last, now - _PINGS_MS)
+    async def _predecessor(self) -> int | None:
+        """Return how far the feed had got before, once the brokers say so."""
+        while not self._stopping.is_set():
+            try:
+                return await asyncio.to_thread(self.progress.load)
+            except KafkaException as error:
+                reason: KafkaError = error.args[0]
+                if broker.is_fatal(reason):
+                    raise StreamError(
+                        f"Kafka cannot be asked for the feed's progress: {reason.str()}."
+                    ) from None
+                log.error(
+                    "progress not known yet",
+                    market=self.market,
+                    reason=reason.str(),
+                    state=f"progress {self.market}",
+                )
+            await first(self._stopping, _ASK_AGAIN_SECONDS)
+        return None
 
-    def _close_gap(self) -> None:
-        if self._missing_since is None:
+    def _report(self, end: End, wait: float) -> None:
+        """Say why a connection ended, and when the next one comes."""
+        common = {"market": self.market, "detail": end.detail, "retry_seconds": round(wait, 1)}
+        if end.reason == "auth_failed":
+            self._refuse(end.detail or end.reason)
+            log.error(
+                "market refused",
+                fix="check POLYGON_API_KEY, and whether the plan includes WebSockets for it",
+                state=f"refused {self.market}",
+                **common,
+            )
+        else:
+            log.warning(
+                "disconnected",
+                reason=end.reason,
+                state=f"disconnected {self.market} {end.reason}",
+                **common,
+            )
+
+    def _refuse(self, words: str) -> None:
+        self.refused = words
+        metrics.refused.labels(self.market).set(bool(words))
+
+    def _note_events(self, now: int) -> None:
+        last = self.publisher.last_event_ms
+        if last == self._last_event_ms:
             return
-        (start, reason), self._missing_since = self._missing_since, None
-        names = sorted(self._subscriptions.names(self.market))
-        feed = f"{self.market} {self._settings.shard}"
-        self._gaps.record(Gap(self.market, start, now_ms(), reason, names, feed))
+        self._last_event_ms = last
+        self._first_event_ms = self._first_event_ms or last
+        self._silence.heard()
+        if self.ready and last >= self._ready_since_ms:
+            self.ledger.end_outage(now, self._names)
+
+    def _record_part(self, now: int, moment: datetime) -> None:
+        was_open, self._was_open = self._was_open, is_open(self.market, moment - self._delay)
+        noted = self.ledger.outage_noted_ms()
+        if noted is None:
+            return
+        over = was_open and not self._was_open
+        if over or (self._was_open and now - noted >= _PART_MS):
+            self.ledger.record_part(now, self._names)
+
+    def _heard_until(self) -> int:
+        """Return up to when events are known to have come in; 0 if none were expected yet."""
+        last = max(self.publisher.last_event_ms, self._known_ms)
+        if self._stood_still is not None and self._ticked_ms - self._stood_still[1] < _PINGS_MS:
+            # What came in since may have waited in the socket, with more behind it that is gone.
+            return min(last, self._stood_still[0])
+        return last
 
 
 async def first(event: asyncio.Event, seconds: float) -> None:

@@ -160,6 +160,16 @@ def begin(market: str) -> None:
         gaps.labels(market, reason)
 
 
+def end(market: str) -> None:
+    """Take the gauges of a market away, which would say for ever what was true of it last."""
+    for gauge in (connected, refused, last_event_time):
+        gauge.labels(market)
+        gauge.remove(market)
+    for state in ("desired", "confirmed", "unconfirmed"):
+        subscriptions.labels(market, state)
+        subscriptions.remove(market, state)
+
+
 def exported(stage: str, is_ready: Callable[[], bool]) -> CollectorRegistry:
     """Return what a stage shows: its metrics, its build, and the process's own metrics.
 

@@ -13,6 +13,8 @@ import msgspec
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from polygon_streaming.stamps import EARLIEST_MS, LATEST_MS
+
 log = structlog.get_logger()
 
 # Partitions are not acknowledged in step. After a crash the gap starts this much early; healing
@@ -27,6 +29,9 @@ class Reached(msgspec.Struct):
 
     until_ms: int
     clean: bool
+
+
+_NOTHING: Final = Reached(until_ms=0, clean=True)
 
 
 class Progress:
@@ -53,8 +58,10 @@ class Progress:
             return None
         try:
             reached = msgspec.json.decode(found.metadata, type=Reached)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
+        if not EARLIEST_MS <= reached.until_ms <= LATEST_MS:
+            return None  # forgotten, or written by somebody else
         self._stored = reached.until_ms if reached.clean else reached.until_ms - _MARGIN_MS
         return self._stored
 
@@ -69,6 +76,8 @@ class Progress:
         self._marks.append((until_ms, produced))
         while self._marks and self._marks[0][1] <= produced - outstanding:
             self._delivered_until = self._marks.popleft()[0]
+        # What is no longer on its way may have been refused: then it is missing, since before that.
+        self._delivered_until = min(self._delivered_until, until_ms)
 
     def store(self) -> None:
         """Store how far delivery has come; in the background."""
@@ -81,6 +90,11 @@ class Progress:
     def finish(self, until_ms: int) -> None:
         """Store that everything up to an instant is delivered, and close."""
         self._commit(Reached(until_ms, clean=True), asynchronous=False)
+        self._consumer.close()
+
+    def forget(self) -> None:
+        """Store that a successor begins anew, since the market is no longer wanted; close."""
+        self._commit(_NOTHING, asynchronous=False)
         self._consumer.close()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-LOST: Final = ("buffer_full", "refused", "not_delivered", "unreadable")
+LOST: Final = ("buffer_full", "refused", "not_delivered")
 """Why the feed could not produce an event."""
 
 FEED_GAPS: Final = ("restart", "disconnected", *LOST)

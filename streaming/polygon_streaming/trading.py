@@ -87,6 +87,11 @@ class SilenceWatch:
         self._patience = 1
         self._quiet_since: float | None = None
 
+    @property
+    def fruitless(self) -> bool:
+        """Whether a connection was made anew because of silence, and no event has come since."""
+        return self._patience > 1
+
     def heard(self) -> None:
         """Note that an event came in."""
         self._quiet_since = None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from polygon_sandbox import StreamSandbox
 from topics import values_of
 
@@ -42,6 +43,9 @@ class Running:
             "cool_down_seconds": 1.0,
         }
         self.settings = FeedSettings.model_validate({**values, **changes})
+        creator = Producer({"bootstrap.servers": kafka, "log_level": 0})
+        for kind in ("raw_topic", "gaps_topic", "dead_letter_topic"):
+            creator.list_topics(getattr(self.settings, kind), timeout=10)
         listed = SubscriptionList(FileSource(path), *self.settings.shard_of)
         listed.load()
         self.feed = Feed(self.settings, listed)

@@ -176,7 +176,9 @@ def test_what_the_kafka_library_logs_is_json_too(tmp_path: Path) -> None:
     assert lines[-1]["event"] == "stopped"
 
 
-def test_a_feed_without_kafka_ends_with_status_1(server: StreamSandbox, tmp_path: Path) -> None:
+def test_a_feed_without_kafka_waits_says_so_and_still_stops(
+    server: StreamSandbox, tmp_path: Path
+) -> None:
     subscriptions = tmp_path / "subscriptions.csv"
     subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
     log = tmp_path / "log"
@@ -185,10 +187,18 @@ def test_a_feed_without_kafka_ends_with_status_1(server: StreamSandbox, tmp_path
          "--subscriptions", subscriptions],
         env={**os.environ, "POLYGON_API_KEY": server.key}, stderr=log.open("w"),
     )  # fmt: skip
-    assert process.wait(30) == 1
-    *lines, last = log.read_text().splitlines()
-    assert last.startswith("polygon-stream feed: Kafka cannot be asked for the feed's progress")
-    assert "librdkafka" in {json.loads(line).get("logger") for line in lines}
+    deadline = time.monotonic() + 60
+    while "progress not known yet" not in log.read_text():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(20) == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(server.connections) == 0, "it would not know what is missing before"
+    assert lines[-1]["event"] == "stopped"
+    assert "librdkafka" in {line.get("logger") for line in lines}
+    assert len(lines) < 20
 
 
 def test_sigterm_drains_and_exits_0(mock_kafka: str, server: StreamSandbox, tmp_path: Path) -> None:

@@ -271,6 +271,7 @@ def test_a_feed_stopped_while_disconnected_leaves_the_gap_to_its_successor(
         server.faults.clear()
         async with running() as run:
             await run.until(lambda: run.feed.problems() == [], "subscribed")
+            await run.until(lambda: not run.feed.markets["stocks"].ledger.has_outage, "events")
         (gap,) = run.records(run.settings.gaps_topic)
         assert gap["reason"] == "restart"
         assert from_text(gap["from"]) == last_event
@@ -294,6 +295,7 @@ def test_a_connection_without_any_confirmation_does_not_end_the_gap(
             server._not_authorized.clear()
             server.cut()
             await run.until(lambda: run.feed.problems() == [], "subscribed")
+            await run.until(lambda: not run.feed.markets["stocks"].ledger.has_outage, "events")
         (gap,) = run.records(run.settings.gaps_topic)
         assert from_text(gap["to"]) / 1000 > server.connections[2]
 
