@@ -229,6 +229,8 @@ class Filter:
     def _record(self, gap: Gap) -> None:
         reason = reasons.label(gap.reason, reasons.FILTER_GAPS)
         metrics.filter_gaps.labels(gap.market, reason).inc()
+        names = list(gap.subscriptions)
+        log.warning("gap", reason=gap.reason, subscriptions=names, state=f"gap {gap.reason}")
         self._produce(self._settings.gaps_topic, gap.encode(), gap.market)
 
     def _dead_letter(self, message: Message, reason: str) -> None:

@@ -1,5 +1,6 @@
 """The transaction loop against stand-ins: what is committed, aborted, gone back to, given up."""
 
+import logging
 from dataclasses import dataclass, field
 from threading import Event
 from types import SimpleNamespace
@@ -7,13 +8,15 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from recording import RecordingProducer
+from structlog.testing import capture_logs
 
 from polygon_streaming import metrics
 from polygon_streaming.errors import StreamError
 from polygon_streaming.filter import Filter
-from polygon_streaming.gaps import decode
+from polygon_streaming.gaps import Gap, decode
 from polygon_streaming.places import Places
 from polygon_streaming.settings import FilterSettings
 
@@ -346,3 +349,14 @@ def test_the_lag_of_partitions_that_went_to_another_is_no_longer_told() -> None:
     assert told("polygon_consumer_lag_records", {"partition": "3"}) is None
     stage._note_lag()
     assert told("polygon_consumer_lag_records", {"partition": "1"}) == 0
+
+
+def test_a_gap_is_counted_and_logged() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    name, labels = "polygon_filter_gaps_total", {"reason": "retention", "market": ""}
+    before = metrics.FILTER.get_sample_value(name, labels) or 0
+    stage, _, _, _ = _stage([])
+    with capture_logs() as said:
+        stage._record(Gap("", 0, 1000, "retention", (), ""))
+    assert metrics.FILTER.get_sample_value(name, labels) == before + 1
+    assert [(line["event"], line["reason"]) for line in said] == [("gap", "retention")]

@@ -5,24 +5,7 @@ import re
 from typing import Any
 
 from deploy.tests.aws.account import Account
-
-
-def passed_on(template: Any) -> set[tuple[str, tuple[str, ...]]]:
-    """Return the metrics that an agent sends, each with the names of its dimensions."""
-    (agent,) = [
-        container
-        for container in template["Resources"]["Task"]["Properties"]["ContainerDefinitions"]
-        if container["Name"] == "metrics"
-    ]
-    text = next(e["Value"] for e in agent["Environment"] if e["Name"] == "CW_CONFIG_CONTENT")
-    collected = json.loads(text["Fn::Sub"])["logs"]["metrics_collected"]["prometheus"]
-    assert collected["emf_processor"]["metric_namespace"] == "PolygonStream"
-    return {
-        (selector.strip("^$"), tuple(dimensions))
-        for declaration in collected["emf_processor"]["metric_declaration"]
-        for selector in declaration["metric_selectors"]
-        for dimensions in declaration["dimensions"]
-    }
+from deploy.tests.aws.alarms import passed_on
 
 
 def shown(body: Any) -> set[tuple[str, str, tuple[str, ...]]]:

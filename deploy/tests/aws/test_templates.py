@@ -17,6 +17,7 @@ from polygon_streaming.settings import (
     load,
 )
 
+from deploy.tests.aws.alarms import passed_on, watched
 from deploy.tests.exported import exported
 
 AWS = Path(__file__).parents[2] / "aws"
@@ -272,9 +273,38 @@ def test_metrics_of_alarms_and_scaling_are_ones_the_program_has(templates: dict[
         text = (AWS / f"{service}.yaml").read_text()
         used = set(re.findall(r"\bpolygon_\w+", text))
         assert used <= exported(service)
-        # What an alarm looks at is what the agent passes on.
-        for alarm in of_type(templates[service], "AWS::CloudWatch::Alarm").values():
-            assert f"^{alarm['MetricName']}$" in text
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_an_alarm_looks_at_is_sent_by_the_agent_or_made_of_the_log(
+    templates: dict[str, Any], service: str
+) -> None:
+    template = templates[service]
+    made = {
+        (one["MetricName"], json.dumps(one["MetricNamespace"]))
+        for log in of_type(template, "AWS::Logs::MetricFilter").values()
+        for one in log["MetricTransformations"]
+    }
+    looked_at = set()
+    for metric in watched([template]):
+        dimensions = {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
+        if metric["Namespace"] == "PolygonStream":
+            assert dimensions["job"] == service
+            assert (metric["MetricName"], tuple(dimensions)) in passed_on(template)
+        else:
+            assert dimensions == {}
+            looked_at.add((metric["MetricName"], json.dumps(metric["Namespace"])))
+    assert looked_at == made
+
+
+@pytest.mark.parametrize("service", ["feed", "filter"])
+def test_gaps_are_taken_from_the_log(templates: dict[str, Any], service: str) -> None:
+    """The agent's first look at a counter tells nothing, and a restart's gap comes before it."""
+    (log,) = of_type(templates[service], "AWS::Logs::MetricFilter").values()
+    assert log["LogGroupName"] == {"Ref": "Logs"}
+    assert log["FilterPattern"] == '{ $.event = "gap" }'
+    alarm = of_type(templates[service], "AWS::CloudWatch::Alarm")["GapsRecorded"]
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("gaps", 0)
 
 
 def test_each_alarm_has_its_section_in_the_runbook(templates: dict[str, Any]) -> None:
@@ -284,7 +314,7 @@ def test_each_alarm_has_its_section_in_the_runbook(templates: dict[str, Any]) ->
         for template in templates.values()
         for name in of_type(template, "AWS::CloudWatch::Alarm")
     ]
-    assert len(alarms) == 10
+    assert len(alarms) == 20
     assert set(alarms) <= set(headings)
     for template in templates.values():
         for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():

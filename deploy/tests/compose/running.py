@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.request
 from collections.abc import Callable
@@ -86,6 +87,11 @@ class Stack:
     def kill(self, name: str) -> None:
         """End a stage with kill -9."""
         self._stages[name].kill()
+
+    def events(self, name: str) -> list[str]:
+        """Return what a stage has logged, by the field `event`."""
+        lines = self._stages[name].log().splitlines()
+        return [str(json.loads(line)["event"]) for line in lines if line.startswith("{")]
 
     def scrape(self, name: str) -> list[Metric]:
         """Return what a stage exports now."""

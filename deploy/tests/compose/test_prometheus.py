@@ -85,6 +85,7 @@ def test_the_first_of_each_event_is_heard_of_and_is_over_when_it_is(
         "GapsRecorded", market="stocks", reason="disconnected", severity="warning"
     )
     assert gap["annotations"]["summary"] == "Something of stocks is missing: disconnected"
+    assert "gap" in stack.events("feed")  # which CloudWatch counts
 
     stack.listed.write_text("a list that is none\n")
     stack.rules.write_text("min_price: low\n")
