@@ -128,6 +128,7 @@ def test_no_prose_is_kept() -> None:
         collect(facts)
     assert keys == {
         *("type", "format", "text", "enum", "default", "min", "max", "stated_max", "required"),
+        "nullable",
         *("in", "operators", "shown", "unlisted", "shape", "rows_at"),
         *("csv", "deprecated", "product", "data"),
     }

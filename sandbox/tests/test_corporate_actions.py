@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from polygon_sandbox import Plan, World
+from polygon_sandbox import Plan, Sandbox, World
 
 Get = Callable[..., requests.Response]
 Pages = Callable[..., list[dict[str, Any]]]
@@ -101,6 +101,26 @@ def test_closes_times_split_factors_are_the_adjusted_closes(settled: World) -> N
         # Half a unit of the factor's last decimal, and half of the price's.
         assert abs(close * factor - adjusted[day]) < close * 0.5e-6 + 0.5001e-4
     assert met == {0.833333, 2.5, 10.0, 1.0}
+
+
+def test_the_factors_adjust_the_whole_market() -> None:
+    world = World(seed=5, stocks=300, delisted=200, now="2026-11-20T22:30:00Z")
+    splits: dict[str, list[Row]] = {}
+    for row in world.splits_with_factors():
+        splits.setdefault(row["ticker"], []).append(row)
+    listed = [r["ticker"] for active in (True, False) for r in world.tickers("stocks", active)]
+    # The recipe goes by symbol, and cannot tell two companies of one symbol apart.
+    once = {ticker for ticker in listed if listed.count(ticker) == 1}
+    adjusted_bars = 0
+    for day in world.sessions("stocks", date(2019, 1, 1), date(2026, 11, 20))[::60]:
+        adjusted = {bar["T"]: bar["c"] for bar in world.bars("stocks", day, adjusted=True)}
+        for bar in world.bars("stocks", day):
+            if bar["T"] not in once:
+                continue
+            factor = factor_after(splits.get(bar["T"], []), bar["T"], day, "execution_date")
+            adjusted_bars += factor != 1
+            assert abs(bar["c"] * factor - adjusted[bar["T"]]) < bar["c"] * 0.5e-6 + 0.5001e-4
+    assert adjusted_bars > 300
 
 
 def reinvested(world: World, ticker: str, cash: dict[date, float]) -> dict[date, float]:
@@ -237,14 +257,21 @@ def test_the_lists_filter_as_the_contract_says(world: World, get: Get, pages: Pa
         assert get(SPLITS, params=wrong).status_code == 400, wrong
 
 
-def test_a_page_of_five_thousand_has_every_row_at_once() -> None:
-    big = World(stocks=2500, delisted=0, otc=0, crypto=0, fx=0, now="2026-11-20T22:30:00Z")
-    rows = big.dividends_with_factors()
-    assert len(rows) > 7000
+def test_a_large_market_comes_in_pages_of_five_thousand() -> None:
+    big = World(stocks=2000, delisted=0, otc=0, crypto=0, fx=0, now="2026-11-20T22:30:00Z")
+    with Sandbox(big) as sandbox:
+        login = {"Authorization": f"Bearer {sandbox.key}"}
+        url = f"{sandbox.url}{DIVIDENDS}?limit=5000"
+        first = requests.get(url, headers=login, timeout=30).json()
+        second = requests.get(first["next_url"], headers=login, timeout=30).json()
+    assert len(first["results"]) == 5000
+    assert "next_url" not in second
+    rows = first["results"] + second["results"]
+    assert sorted(rows, key=str) == sorted(big.dividends_with_factors(), key=str)
     assert all(0 < row["historical_adjustment_factor"] <= 1 for row in rows)
 
 
-def test_the_plan_may_refuse_a_path(get: Get, sandbox: Any) -> None:
+def test_the_plan_may_refuse_a_path(get: Get, sandbox: Sandbox) -> None:
     sandbox.plan = Plan.unlimited(refused=("/stocks/v1/div",))
     assert get(DIVIDENDS).status_code == 403
     assert get(DIVIDENDS).json()["status"] == "NOT_AUTHORIZED"

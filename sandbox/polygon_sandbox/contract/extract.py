@@ -7,13 +7,13 @@ that a new file of the vendor is one run and a diff. What is kept of a path:
 
     csv, deprecated, product, data  where the file says so: answers as text/csv, marked as
                     deprecated, what market and what kind of data a key must be entitled to
-    parameters      name -> type, format, enum, default, min, max, required, in (path), and
-                    operators: the suffixes .any_of .all_of .search .gt .gte .lt .lte it has
+    parameters      name -> type, format, enum, nullable, default, min, max, required, in (path),
+                    and operators: the suffixes .any_of .all_of .search .gt .gte .lt .lte it has
     shape           list (rows are an array under `rows_at`; "" where the answer is the array),
                     object (one row under `rows_at`), document (the whole answer is the row)
     envelope        the fields around the rows
-    row             the fields of a row: type, format, enum, required, items and fields of a
-                    nested value
+    row             the fields of a row: type, format, enum, nullable, required, items and fields
+                    of a nested value
 
 Two facts stand in prose only and are read out of it as words of our own: `text` is how a value
 is written (date: YYYY-MM-DD; ns, ms or s: an instant as a whole number of those, or a date),
@@ -125,6 +125,8 @@ class _Reader:
         if facts["type"] is None:
             facts["type"] = "object" if "properties" in schema else "array"
         facts |= {name: schema[name] for name in ("format", "enum") if name in schema}
+        if schema.get("nullable"):
+            facts["nullable"] = True
         text = "ns" if choices else _written(prose)
         if text and facts["type"] in ("string", "integer") and "format" not in facts:
             facts["text"] = text

@@ -58,7 +58,8 @@ class Paged:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a row. `shown` are JSON types that the vendor's own example has instead."""
+    """One field of a row. `shown` are JSON types that it may have as well: those of the vendor's
+    own example, null where the file allows it."""
 
     type: str
     format: str = ""
@@ -148,13 +149,14 @@ def _endpoint(path: str, facts: Mapping[str, Any]) -> Endpoint:
 
 
 def _field(facts: Mapping[str, Any]) -> Field:
+    nulls = ("null",) if facts.get("nullable") else ()
     return Field(
         type=facts["type"],
         format=facts.get("format", ""),
         text=facts.get("text", ""),
         choices=tuple(facts.get("enum", ())),
         required=facts.get("required", False),
-        shown=tuple(facts.get("shown", ())),
+        shown=tuple(dict.fromkeys((*facts.get("shown", ()), *nulls))),
         items=_field(facts["items"]) if "items" in facts else None,
         fields={n: _field(f) for n, f in facts["fields"].items()} if "fields" in facts else None,
     )
