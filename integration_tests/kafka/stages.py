@@ -18,7 +18,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
 KEY = "sandbox-key-0123456789"
-FIRST_MS = 1_795_000_000_000
+# Long ago, so that no bar is ahead of the day on which the tests run.
+FIRST_MS = 1_600_000_000_000
 
 
 class Stage:
@@ -87,7 +88,14 @@ def number_event(number: int) -> bytes:
 
 def produce_numbers(address: str, topic: str, numbers: Iterable[int], per_second: int) -> None:
     """Produce numbered events at a pace."""
-    producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 5})
+    producer = Producer(
+        {
+            "bootstrap.servers": address,
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "log_level": 0,
+        }
+    )
     started = time.monotonic()
     for count, number in enumerate(numbers, start=1):
         value = number_event(number)

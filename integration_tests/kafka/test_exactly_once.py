@@ -55,7 +55,9 @@ def test_each_event_once_through_kill_9_at_random_moments(
     total, per_second = 500_000, 11_000
     address, raw = topics["bootstrap_servers"], topics["raw_topic"]
     flags = {**_filter_flags(topics), "batch_records": 1000}
-    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), per_second))
+    feeding = Thread(
+        target=produce_numbers, args=(address, raw, range(1, total + 1), per_second), daemon=True
+    )
     feeding.start()
     dice = random.Random(20261123)  # noqa: S311 - the same moments in each run
     kills = at_work = 0
@@ -89,7 +91,9 @@ def test_each_event_once_through_kill_9_at_random_moments(
 def test_rebalances_lose_and_repeat_nothing(topics: dict[str, str], log: Path) -> None:
     total = 120_000
     address, raw = topics["bootstrap_servers"], topics["raw_topic"]
-    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), 12_000))
+    feeding = Thread(
+        target=produce_numbers, args=(address, raw, range(1, total + 1), 12_000), daemon=True
+    )
     first = Stage(log, "filter", batch_records=500, **_filter_flags(topics, 1))
     feeding.start()
     time.sleep(2)
@@ -111,7 +115,9 @@ def test_rebalances_lose_and_repeat_nothing(topics: dict[str, str], log: Path) -
 def test_a_zombie_is_fenced_and_says_so(topics: dict[str, str], log: Path) -> None:
     total = 60_000
     address, raw = topics["bootstrap_servers"], topics["raw_topic"]
-    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), 10_000))
+    feeding = Thread(
+        target=produce_numbers, args=(address, raw, range(1, total + 1), 10_000), daemon=True
+    )
     zombie = Stage(log.with_name("zombie"), "filter", batch_records=500, **_filter_flags(topics))
     feeding.start()
     wait_until(lambda: end_of(address, topics["filtered_topic"]) > 0, 30, "the zombie has begun")
@@ -136,7 +142,9 @@ def test_a_restart_of_the_broker_loses_and_repeats_nothing(
 ) -> None:
     total = 60_000
     address, raw = topics["bootstrap_servers"], topics["raw_topic"]
-    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), 10_000))
+    feeding = Thread(
+        target=produce_numbers, args=(address, raw, range(1, total + 1), 10_000), daemon=True
+    )
     stage = Stage(log, "filter", batch_records=500, **_filter_flags(topics))
     feeding.start()
     wait_until(lambda: end_of(address, topics["filtered_topic"]) > 5000, 30, "the filter works")
@@ -161,7 +169,9 @@ def test_no_filter_is_stuck_after_its_coordinator_has_restarted(
     """In one of four such restarts librdkafka's own settings left the younger filter stuck."""
     total, rounds = 60_000, 5
     address, raw = topics["bootstrap_servers"], topics["raw_topic"]
-    feeding = Thread(target=produce_numbers, args=(address, raw, range(1, total + 1), 1_000))
+    feeding = Thread(
+        target=produce_numbers, args=(address, raw, range(1, total + 1), 1_000), daemon=True
+    )
     feeding.start()
     dice = random.Random(5)  # noqa: S311 - the same moments in each run
     older = Stage(log, "filter", **_filter_flags(topics, 1))
@@ -207,6 +217,28 @@ def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], 
     assert headers[0]["__connect.errors.topic"] == raw.encode()
     assert headers[0]["__connect.errors.partition"] == b"2"
     assert b"missing required field" in (headers[1]["__connect.errors.exception.message"] or b"")
+
+
+def test_a_dead_letter_that_is_too_large_for_its_topic_stops_nothing(
+    broker: Broker, topics: dict[str, str], log: Path
+) -> None:
+    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
+    topics["dead_letter_topic"] += "-small"
+    broker.create(topics["dead_letter_topic"], max_message_bytes="1000")
+    producer = Producer({"bootstrap.servers": address})
+    for value in (number_event(1), b"x" * 5_000, number_event(2)):
+        producer.produce(raw, value, "S", partition=2, headers=[("market", b"stocks")])
+    producer.flush(30)
+    stage = Stage(log, "filter", **_filter_flags(topics))
+    wait_until(lambda: _caught_up(topics), 30, "the filter has read everything")
+    assert stage.stop() == 0
+
+    assert volumes(address, topics["filtered_topic"]) == Counter([1, 2])
+    (dead,) = read_topic(address, topics["dead_letter_topic"])
+    headers: dict[str, Any] = dict(dead.headers() or [])
+    assert dead.value() is None
+    assert headers["__connect.errors.offset"] == b"1"
+    assert b"Its 5000 bytes are too large" in headers["__connect.errors.exception.message"]
 
 
 def test_what_was_deleted_before_it_was_read_is_a_gap(topics: dict[str, str], log: Path) -> None:

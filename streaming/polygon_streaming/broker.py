@@ -16,10 +16,11 @@ from polygon_streaming.settings import Settings
 log = structlog.get_logger()
 _LIBRARY_LOG: Final = logging.getLogger("librdkafka")
 
-# Long enough to sit out the restart of a broker: a transaction that outlives it fences its holder.
-# The price, that readers wait so long for a filter that died in mid-transaction, is due only if no
-# filter with its transactional id comes back, since one that does ends the transaction at once.
-TRANSACTION_TIMEOUT_MS: Final = 60_000
+# Long enough for brokers to hand over, and so short that the transaction of a filter that has died
+# is over, with the ten seconds after which brokers look for such, when its session is. Readers of
+# committed records wait no longer for it, and not even so long if one with its transactional id
+# comes back. A transaction that outlives it is aborted, and its holder fenced.
+TRANSACTION_TIMEOUT_MS: Final = 30_000
 
 # What exactly-once, order and the accounting of losses rest on.
 _PRODUCER_RULES: Final[Mapping[str, Any]] = {
@@ -41,6 +42,8 @@ _CONSUMER_RULES: Final[Mapping[str, Any]] = {
 _CONSUMER_DEFAULTS: Final[Mapping[str, Any]] = {
     "auto.offset.reset": "earliest",
     "fetch.wait.max.ms": 20,
+    # How soon it finds a topic that was missing.
+    "topic.metadata.refresh.interval.ms": 10_000,
     "session.timeout.ms": 10_000,
 }
 
@@ -82,16 +85,26 @@ def admin(settings: Settings) -> AdminClient:
     return built
 
 
-def asker(settings: Settings) -> Consumer:
-    """Return a client that asks about topics without creating any, joins no group, logs nothing.
+def asker(settings: Settings, group: str = "polygon-stream") -> Consumer:
+    """Return a client that asks: it joins no group, creates no topic and logs nothing.
+
+    Args:
+        settings: where the brokers are.
+        group: of which group it asks for offsets.
 
     Raises:
         ConfigError: a property is wrong.
     """
     config = _config(settings, {}, {})
     del config["logger"]
-    quiet = {"group.id": "polygon-stream", "error_cb": lambda _: None, "log_level": 0}
-    built: Consumer = _build(Consumer, {**config, **quiet, "allow.auto.create.topics": False})
+    rules = {
+        "group.id": group,
+        "isolation.level": "read_committed",
+        "allow.auto.create.topics": False,
+        "error_cb": lambda _: None,
+        "log_level": 0,
+    }
+    built: Consumer = _build(Consumer, {**config, **rules})
     return built
 
 

@@ -6,20 +6,41 @@ whole batch to the sink's dead-letter queue. What cannot be cleaned raises, with
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import Final
+import json
+from typing import Annotated, Final
 
 import msgspec
 
 from polygon_streaming.channels import AGGREGATE_SECONDS
-from polygon_streaming.stamps import EARLIEST_MS, LATEST_MS, to_text
+from polygon_streaming.stamps import EARLIEST_MS, LATEST_MS, is_instant, to_text
 
 KEY_FIELDS: Final = ("event_type", "market", "symbol", "window_start")
 """What identifies a bar; a later bar of the same key replaces the earlier one."""
 
 
+# The longest names, of options, have 26 characters. Longer ones would make of a record that is just
+# within the brokers' limit one that is beyond it.
+_Name = Annotated[str, msgspec.Meta(max_length=100)]
+# Above any price and any volume. Prices may be negative: futures and spreads trade below zero (oil
+# settled at -37.63 dollars on 2020-04-20), and the vendor's specification sets no bound.
+_MOST: Final = 1e18
+_Price = Annotated[float, msgspec.Meta(gt=-_MOST, lt=_MOST)]
+_Size = Annotated[float, msgspec.Meta(ge=0, lt=_MOST)]
+# The longest bars are of a minute. Not each channel's own length: the vendor's specification has
+# examples of indices with `e` at `s`, and of XAS with `e` a minute after it.
+_LONGEST_MS: Final = 60_000
+# No bar starts after it was received. An hour is left to a clock that is wrong; a bar in local time
+# east of Greenwich, or in a wrong unit that falls into these years, is further ahead.
+_AHEAD_MS: Final = 3_600_000
+# Part of a dead letter's header, so not the whole of an endless number.
+_LONGEST_REASON: Final = 500
+
+
 class Unreadable(Exception):
-    """A record is no event, or no bar that can be cleaned; the text says why."""
+    """A record is not an event, or not a bar that can be cleaned; the text says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason[:_LONGEST_REASON])
 
 
 class Bar(msgspec.Struct, gc=False):
@@ -31,21 +52,21 @@ class Bar(msgspec.Struct, gc=False):
 
     ev: str
     s: int | float
-    o: float
-    h: float
-    l: float  # noqa: E741 - the vendor's name
-    c: float
-    sym: str = ""
-    pair: str = ""
+    o: _Price
+    h: _Price
+    l: _Price  # noqa: E741 - the vendor's name
+    c: _Price
+    sym: _Name = ""
+    pair: _Name = ""
     e: int | float | None = None
-    v: float | None = None
+    v: _Size | None = None
     dv: str | None = None
-    av: float | None = None
+    av: _Size | None = None
     dav: str | None = None
-    vw: float | None = None
-    op: float | None = None
-    a: float | None = None
-    z: float | None = None
+    vw: _Price | None = None
+    op: _Price | None = None
+    a: _Price | None = None
+    z: _Size | None = None
     otc: bool | None = None
 
 
@@ -96,6 +117,9 @@ class _Kind(msgspec.Struct, gc=False):
 
 _bars = msgspec.json.Decoder(Bar)
 _kinds = msgspec.json.Decoder(_Kind)
+# Besides what is wrong for JSON or for a bar: text that is not UTF-8, numbers with more digits than
+# Python reads, and what is nested too deeply.
+_DECODING: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 def read(value: bytes | None) -> Bar | None:
@@ -108,17 +132,37 @@ def read(value: bytes | None) -> Bar | None:
         raise Unreadable("no value")
     try:
         bar = _bars.decode(value)
-    except msgspec.MsgspecError as error:
-        try:
-            kind = _kinds.decode(value)
-        except msgspec.MsgspecError as worse:
-            raise Unreadable(f"not an event: {worse}") from None
-        if kind.ev not in AGGREGATE_SECONDS:
-            return None
-        raise Unreadable(f"not a bar: {error}") from None
+    except _DECODING as error:
+        _check_kind(value, error)
+        return None
+    return bar if bar.ev in AGGREGATE_SECONDS else None
+
+
+def _check_kind(value: bytes, why_no_bar: Exception) -> None:
+    """Make sure that what is not read as a bar is an event of another kind.
+
+    Raises:
+        Unreadable: it is a broken bar, or not an event.
+    """
+    try:
+        kind = _kinds.decode(value)
     except UnicodeDecodeError as error:
         raise Unreadable(f"not UTF-8: {error}") from None
-    return bar if bar.ev in AGGREGATE_SECONDS else None
+    except _DECODING as error:
+        raise Unreadable(f"not an event: {_in_words(value, error)}") from None
+    if kind.ev in AGGREGATE_SECONDS:
+        raise Unreadable(f"not a bar: {why_no_bar}") from None
+
+
+def _in_words(value: bytes, error: Exception) -> str:
+    """Return what is wrong; of half a surrogate pair the decoder says that the data end early."""
+    try:
+        json.dumps(json.loads(value), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "half of a surrogate pair, which is not text"
+    except (ValueError, RecursionError):
+        pass
+    return str(error)
 
 
 def clean(bar: Bar, market: str, received_ms: int, healed: bool) -> Record:
@@ -138,10 +182,14 @@ def clean(bar: Bar, market: str, received_ms: int, healed: bool) -> Record:
         raise Unreadable("not a bar: no symbol in sym or pair")
     start = int(bar.s)
     end = start + 1000 * AGGREGATE_SECONDS[bar.ev] if bar.e is None else int(bar.e)
-    if not (EARLIEST_MS <= start <= LATEST_MS and EARLIEST_MS <= end <= LATEST_MS):
-        raise Unreadable(f"not a bar: window {bar.s} to {bar.e} is not in milliseconds since 1970")
-    if not isfinite(bar.o + bar.h + bar.l + bar.c):
-        raise Unreadable("not a bar: a price is too large")
+    # Each bar is compared here, and only what is wrong is looked at closely.
+    if not (
+        EARLIEST_MS <= start <= LATEST_MS
+        and 0 <= end - start <= _LONGEST_MS
+        and EARLIEST_MS <= received_ms <= LATEST_MS
+        and start - received_ms <= _AHEAD_MS
+    ):
+        raise Unreadable(_wrong_time(bar, start, end, received_ms))
     return Record(
         bar.ev,
         market,
@@ -153,8 +201,8 @@ def clean(bar: Bar, market: str, received_ms: int, healed: bool) -> Record:
         bar.l,
         bar.c,
         bar.vw,
-        _volume("dv", bar.dv, bar.v) or 0.0,
-        _volume("dav", bar.dav, bar.av),
+        bar.v or 0.0 if bar.dv is None else _exact("dv", bar.dv),
+        bar.av if bar.dav is None else _exact("dav", bar.dav),
         bar.op,
         bar.a,
         bar.z,
@@ -164,13 +212,24 @@ def clean(bar: Bar, market: str, received_ms: int, healed: bool) -> Record:
     )
 
 
-def _volume(name: str, exact: str | None, rounded: float | None) -> float | None:
-    if exact is None:
-        return rounded
+def _wrong_time(bar: Bar, start: int, end: int, received_ms: int) -> str:
+    for name, stamp in (("s", bar.s), ("e", bar.e)):
+        if stamp is not None and not is_instant(stamp):
+            number = f"{stamp:.4g}" if abs(stamp) < 1e300 else "beyond all bounds"
+            return f"not a bar: {name} is {number}, not in milliseconds since 1970"
+    if not is_instant(received_ms):
+        return "the record does not say when it was received: its timestamp is not set"
+    hours = (start - received_ms) / 3_600_000
+    if start - received_ms > _AHEAD_MS:
+        return f"not a bar: its window starts {hours:.1f} h after it was received"
+    return f"not a bar: e is {end - start} ms after s, and no bar is so long"
+
+
+def _exact(name: str, text: str) -> float:
     try:
-        volume = float(exact)
+        volume = float(text)
     except ValueError:
         volume = -1.0
-    if not 0 <= volume < 1e18:
-        raise Unreadable(f"not a bar: {name} is {exact!r}, no volume")
+    if not 0 <= volume < _MOST:
+        raise Unreadable(f"not a bar: {name} is {text!r}, not a volume")
     return volume

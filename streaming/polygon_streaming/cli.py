@@ -108,29 +108,50 @@ def _feed(arguments: list[str]) -> int:
 def _filter(arguments: list[str]) -> int:
     given = settings.load(settings.FilterSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
+    from polygon_streaming.broker_watch import BrokerWatch
     from polygon_streaming.filter import Filter
+    from polygon_streaming.filter_clients import Fenced
     from polygon_streaming.status import StatusServer
 
     stop = _stop_on_signal()
-    health = Health(lambda: stage.problems())
+    health = Health(lambda: watch.problems() + stage.problems())
     stage = Filter(given, health)
+    topics = [
+        given.raw_topic,
+        given.filtered_topic,
+        given.dead_letter_topic,
+        given.gaps_topic,
+    ]
+    watch = BrokerWatch(given, topics, health.beat, stage.producer)
     _guard("filter", stop, health)
-    with StatusServer(given.http_host, given.http_port, health, "filter"):
-        stage.run(stop)
-    return 0
+    with watch, StatusServer(given.http_host, given.http_port, health, "filter"):
+        while True:
+            outages = watch.outages
+            try:
+                stage.run(stop)
+                return 0
+            except Fenced:
+                # During an outage a transaction outlives its time, and a consumer may be fenced by
+                # its own second attempt to join. What a restart would do can be done here.
+                if watch.outages == outages:
+                    raise
+                stage = Filter(given, health)
+                watch.creator = stage.producer
 
 
 def _sink(arguments: list[str]) -> int:
     given = settings.load(settings.SinkSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
+    from polygon_streaming.broker_watch import BrokerWatch
     from polygon_streaming.sink import Sink
     from polygon_streaming.status import StatusServer
 
     stop = _stop_on_signal()
-    health = Health(lambda: stage.problems())
+    health = Health(lambda: watch.problems() + stage.problems())
     stage = Sink(given, health)
+    watch = BrokerWatch(given, [given.filtered_topic], health.beat)
     _guard("sink", stop, health)
-    with StatusServer(given.http_host, given.http_port, health, "sink"):
+    with watch, StatusServer(given.http_host, given.http_port, health, "sink"):
         stage.run(stop)
     return 0
 
@@ -174,7 +195,9 @@ def _end_if_stuck(stage: str, stop: Event, health: Health | None) -> None:
     """End the process if it no longer goes round, or does not stop in time.
 
     What it had not committed is read again. `send_offsets_to_transaction` of librdkafka does not
-    keep its timeout (its issue 5456), and nothing but the end of the process ends the call.
+    keep its timeout (its issue 5456), and nothing but the end of the process ends the call. While
+    no broker answers that is no fault: `BrokerWatch` beats meanwhile, so that the time counts from
+    when they are back.
     """
     while not stop.wait(1):
         if health is not None and health.stuck_seconds() >= _STUCK_SECONDS:

@@ -2,42 +2,61 @@
 
 Only second bars (`A`) of stocks are watched, after the first one seen of each symbol. Volume that
 never was in a bar would look the same, so such a gap is marked as not certain.
+
+A symbol is followed within one connection of the feed. Between two connections lies a disconnect,
+which the feed has put on record as a certain gap for all of its symbols: to find it once more, in
+each of them, would be to heal it twice. Two feeds of one symbol are followed side by side.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Final
 
 from polygon_streaming.clean import Bar
 from polygon_streaming.gaps import Gap
+from polygon_streaming.trading import NEW_YORK
 
 # A share: what rounding of the two numbers can add up to.
 _ROUNDING: Final = 1.0
+# More feeds than anyone runs side by side. The memory of a connection that has ended stays until so
+# many others have begun.
+_CONNECTIONS: Final = 16
+
+_Seen = dict[str, tuple[int, int, float]]
 
 
 class VolumeWatch:
     """Follows the accumulated volume of each symbol through one partition assignment."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[int, int, float]] = {}
+        self._connections: dict[str | bytes | None, _Seen] = {}
 
     def reset(self) -> None:
         """Forget everything: what comes next does not follow what came last."""
-        self._last.clear()
+        self._connections.clear()
 
-    def see(self, bar: Bar) -> Gap | None:
-        """Take in a second bar; return the gap before it if one is likely."""
+    def see(self, bar: Bar, connection: str | bytes | None) -> Gap | None:
+        """Take in a second bar that `clean` accepts; return the gap before it if one is likely.
+
+        Args:
+            bar: the bar.
+            connection: what the raw record says of where the feed received it.
+        """
         if bar.av is None or bar.v is None:
             return None
+        seen = self._connections.get(connection)
+        if seen is None:
+            seen = self._begin(connection)
         start, end = int(bar.s), int(bar.e if bar.e is not None else bar.s + 1000)
-        before = self._last.get(bar.sym)
+        before = seen.get(bar.sym)
         if before is not None and start < before[0]:
             return None  # an earlier bar, sent again
-        self._last[bar.sym] = (start, end, bar.av)
+        seen[bar.sym] = (start, end, bar.av)
         # The first bar, the same one corrected, the next one, or a new day.
         if before is None or start <= before[1] or bar.av < before[2]:
             return None
-        if bar.av - bar.v - before[2] <= _ROUNDING:
+        if bar.av - bar.v - before[2] <= _ROUNDING or _day(before[1]) != _day(start):
             return None
         return Gap(
             market="stocks",
@@ -48,3 +67,15 @@ class VolumeWatch:
             feed="",
             certain=False,
         )
+
+    def _begin(self, connection: str | bytes | None) -> _Seen:
+        if len(self._connections) >= _CONNECTIONS:
+            del self._connections[next(iter(self._connections))]
+        seen: _Seen = {}
+        self._connections[connection] = seen
+        return seen
+
+
+def _day(ms: int) -> str:
+    """Return the New York day of an instant: the accumulated volume is of one."""
+    return f"{datetime.fromtimestamp(ms / 1000, timezone.utc).astimezone(NEW_YORK):%Y-%m-%d}"

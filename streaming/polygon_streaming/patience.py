@@ -17,7 +17,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _RETRY_SECONDS: Final = 0.1
-_DRAIN_SECONDS: Final = 10.0
+# Container platforms give a command ten seconds and more to stop.
+_DRAIN_SECONDS: Final = 5.0
 # Brokers that restart or hand over. Only transactional calls say of themselves that they may be
 # made again.
 _PASSING: Final = (
@@ -61,7 +62,7 @@ class Patience:
             try:
                 return action()
             except KafkaException as error:
-                if not _is_passing(error.args[0]):
+                if not is_passing(error.args[0]):
                     raise
                 self._alive()
                 self._producer.poll(0)
@@ -80,7 +81,8 @@ class Patience:
             )
 
 
-def _is_passing(error: KafkaError) -> bool:
+def is_passing(error: KafkaError) -> bool:
+    """Tell whether the same call may succeed later."""
     if error.fatal() or error.txn_requires_abort():
         return False
     return bool(error.retriable()) or error.code() in _PASSING

@@ -13,9 +13,10 @@ from typing import Final
 
 import structlog
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from polygon_streaming import broker, clickhouse, lag, metrics
+from polygon_streaming.commits import Commits
 from polygon_streaming.errors import StreamError
 from polygon_streaming.settings import SinkSettings
 from polygon_streaming.status import Health
@@ -26,16 +27,11 @@ _POLL_SECONDS: Final = 0.2
 _LAG_SECONDS: Final = 5.0
 _TRIES: Final = 6
 _LONGEST_WAIT_SECONDS: Final = 15.0
-# The group has given the partitions to others: they read again what was not committed.
-_OUTDATED: Final = (
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError._ASSIGNMENT_LOST,
-)
 _INSERT_SETTINGS: Final = {
     "input_format_skip_unknown_fields": 1,
     "input_format_null_as_default": 1,
+    # Bars of very many months at once, such as healed ones, are unusual and no reason to refuse.
+    "max_partitions_per_insert_block": 0,
 }
 
 
@@ -58,7 +54,10 @@ class Sink:
                 self._clickhouse.command(clickhouse.table_statement(settings.table))
             except ClickHouseError as error:
                 raise clickhouse.refusal(error) from None
-        self._consumer: Consumer = broker.consumer(settings, settings.group)
+        self._commits = Commits()
+        self._consumer: Consumer = broker.consumer(
+            settings, settings.group, {"on_commit": self._commits.answered}
+        )
         self._ready = False
         self._lag_due = 0.0
 
@@ -79,7 +78,9 @@ class Sink:
                 batch = self._collect(stop)
                 if batch:
                     self._insert(batch, stop)
-                    self._commit()
+                    self._commits.inserted(batch)
+                self._commits.ask(self._consumer)
+            self._commits.finish(self._consumer)
         except KafkaException as error:
             raise StreamError(f"Kafka: {error.args[0].str()}.") from error
         finally:
@@ -89,7 +90,8 @@ class Sink:
 
     def problems(self) -> list[str]:
         """Return why the sink is not ready; nothing if it is."""
-        return [] if self._ready else ["kafka: no partition is assigned"]
+        found = [] if self._ready else ["kafka: no partition is assigned"]
+        return found + self._commits.problems()
 
     def _collect(self, stop: Event) -> list[Message]:
         batch: list[Message] = []
@@ -160,19 +162,6 @@ class Sink:
             f"{_place(batch[-1])}: {reason} Their offsets are not committed; the next start reads "
             "them again."
         ) from error
-
-    def _commit(self) -> None:
-        """Commit what is inserted. If that fails another sink repeats it, which the key absorbs."""
-        positions = self._consumer.position(self._consumer.assignment())
-        offsets = [position for position in positions if position.offset >= 0]
-        if not offsets:
-            return
-        try:
-            self._consumer.commit(asynchronous=False, offsets=offsets)
-        except KafkaException as error:
-            if error.args[0].code() not in _OUTDATED:
-                raise
-            log.warning("rows will be repeated", reason=error.args[0].str())
 
 
 def _place(message: Message) -> str:

@@ -17,6 +17,11 @@ LATEST_MS: Final = 4_102_444_800_000
 EARLIEST_MS: Final = 946_684_800_000
 
 
+def is_instant(ms: float) -> bool:
+    """Tell whether a number can be an instant of market data in milliseconds since 1970."""
+    return EARLIEST_MS <= ms <= LATEST_MS
+
+
 def now_ms() -> int:
     """Return the current instant."""
     return time.time_ns() // 1_000_000

@@ -30,7 +30,7 @@ def _until(holds: Callable[[], bool]) -> None:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker_watch, "_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(broker_watch, "_ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(broker_watch, "_SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(broker_watch, "_RETRY_SECONDS", 0.02)
 
 
 def test_a_topic_that_is_missing_is_named_and_not_created(mock_kafka: str) -> None:
@@ -59,13 +59,14 @@ def test_brokers_that_went_away_are_said_to_and_the_stage_hears_of_it() -> None:
     watching = BrokerWatch(_settings(f"{node.host}:{node.port}"), ["raw"], lambda: calls.append(1))
     with watching as watch:
         _until(lambda: watch.problems() == [])
-        assert (watch.silent_seconds(), calls) == (0.0, [])
+        assert (watch.silent_seconds(), watch.outages, calls) == (0.0, 0, [])
         del owner
         _until(lambda: watch.problems() != [])
         (problem,) = watch.problems()
         assert problem.startswith("kafka: the brokers have not answered for ")
-        assert watch.silent_seconds() >= 0.1
-        assert calls
+        assert watch.silent_seconds() >= 1.0  # two questions, each of half a second
+        assert watch.outages == 1
+        assert len(calls) >= 2
 
 
 class FakeClient:
@@ -91,8 +92,9 @@ class _Of:
         self.__dict__.update(values)
 
 
-def test_each_state_is_logged_once_and_then_each_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker_watch, "_SILENT_SECONDS", 5.0)
+def test_what_is_wrong_is_a_state_in_the_log_and_its_end_an_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     watch = BrokerWatch(_settings("127.0.0.1:1"), ["raw"])
     watch._client.close()
@@ -100,26 +102,28 @@ def test_each_state_is_logged_once_and_then_each_minute(monkeypatch: pytest.Monk
     watch._client = cast("Any", client)
     now = 1000.0
     monkeypatch.setattr("polygon_streaming.broker_watch.time.monotonic", lambda: now)
-    said: list[tuple[float, str]] = []
     away = KafkaError(KafkaError._TRANSPORT)
     denied = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
-    for seconds, answer in [
-        (150, (None, [1, 2, 3])), (150, away), (60, (None, [1, -1, -1])), (10, (denied, [])),
-        (10, (None, [1, 2, 3])),
-    ]:  # fmt: skip
+    well = (None, [1, 2, 3])
+    said: list[tuple[str, str | None]] = []
+    leaderless = (None, [1, -1, -1])
+    # A question without an answer between two that have one is no outage, and nothing is said.
+    for answer in [well, away, well, away, away, away, leaderless, away, (denied, []), well, well]:
         client.answer = answer
-        for _ in range(seconds // 2):
-            now += 2
-            with capture_logs() as logs:
-                watch._ask()
-                watch._say()
-            said += [(now - 1000, line["problem"]) for line in logs]
+        now += 3
+        with capture_logs() as lines:
+            watch._ask()
+            watch._say()
+        said += [(line["problem"], line.get("state")) for line in lines]
     away_for = "kafka: the brokers have not answered for {} s: " + away.str()
+    silent = "kafka: the brokers have not answered"
+    assert watch.outages == 1
     assert said == [
-        (156, away_for.format(6)),
-        (216, away_for.format(66)),
-        (276, away_for.format(126)),
-        (302, "kafka: 2 of 3 partitions of raw have no leader"),
-        (362, f"kafka: raw: {denied.str()}"),
-        (372, "none: they answer and have the topics"),
-    ]
+        (away_for.format(6), silent),
+        (away_for.format(9), silent),
+        *[(text, text) for text in [
+            "kafka: 2 of 3 partitions of raw have no leader",
+            f"kafka: raw: {denied.str()}",
+        ]],
+        ("none: they answer and have the topics", None),
+    ]  # fmt: skip

@@ -68,7 +68,20 @@ def test_what_bars_lack_or_spell_differently(changes: Any, expected: Any) -> Non
         ({"s": "1795444200000"}, "not a bar: Expected `int | float`"),
         ({"o": None}, "missing required field `o`"),
         ({"c": "12"}, "Expected `float`"),
-        ({"o": 1e308, "c": 1e308}, "too large"),
+        ({"o": 1e308}, r"at `\$.o`"),
+        ({"vw": -1e19}, r"at `\$.vw`"),
+        ({"v": -9}, r">= 0.0 - at `\$.v`"),
+        ({"av": -1}, r">= 0.0 - at `\$.av`"),
+        ({"z": -0.5}, r">= 0.0 - at `\$.z`"),
+        ({"v": 1e300}, r"at `\$.v`"),
+        ({"dav": "1e19"}, "dav is '1e19'"),
+        ({"s": -5}, "s is -5, not in milliseconds"),
+        ({"s": 10**400}, "s is beyond all bounds"),
+        ({"e": 1795444201}, "e is 1.795e.09, not in milliseconds"),
+        ({"e": 1795444199999}, "e is -1 ms after s"),
+        ({"e": 1795530600000}, "e is 86400000 ms after s"),
+        ({"s": RECEIVED + 3_600_001, "e": None}, "1.0 h after it was received"),
+        ({"sym": "A" * 101}, "length <= 100"),
         ({"dv": "NaN"}, "dv is 'NaN'"),
         ({"dv": "-1"}, "dv is '-1'"),
         ({"dv": "many"}, "dv is 'many'"),
@@ -78,6 +91,45 @@ def test_what_bars_lack_or_spell_differently(changes: Any, expected: Any) -> Non
 def test_what_the_table_would_refuse_is_unreadable(changes: Any, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):
         _clean(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"o": -37.63, "l": -40.32, "vw": -30.1},  # crude oil on 2020-04-20
+        {"e": 1795444200000},  # as the vendor's example of indices has it
+        {"e": 1795444260000},  # and that of XAS
+        {"s": RECEIVED + 3_600_000, "e": None},
+        {"s": 1005000000000, "e": None},
+        {"v": 0, "z": 0},
+    ],
+)
+def test_what_is_unusual_passes(changes: Any) -> None:
+    jsonschema.validate(msgspec.to_builtins(_clean(**changes)), _schema())
+
+
+@pytest.mark.parametrize("received_ms", [-1, 0, 1795444201, 10**17])
+def test_a_record_that_does_not_say_when_it_was_received_is_unreadable(received_ms: int) -> None:
+    bar = read(json.dumps(BAR).encode())
+    assert bar is not None
+    with pytest.raises(Unreadable, match="does not say when it was received"):
+        clean(bar, "stocks", received_ms, healed=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b'{"ev":"T","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "recursion"),
+        (b'{"ev":"A","s":"x","sym":"\xff"}', "not a bar"),
+        (b'{"ev":"\xff"}', "not UTF-8"),
+        (b'{"ev":"A","sym":"\\ud800"}', "not an event: half of a surrogate pair"),
+        (b'{"ev":"A","s":' + b"9" * 100_000 + b"}", "not a bar"),
+    ],
+)
+def test_what_no_decoder_takes_is_unreadable_in_few_words(value: bytes, reason: str) -> None:
+    with pytest.raises(Unreadable, match=reason) as caught:
+        read(value)
+    assert len(str(caught.value)) <= 500
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b"7", b'{"sym":"A"}', b"\xff", b'{"ev":1}'])

@@ -1,6 +1,7 @@
 """The transaction loop against stand-ins: what is committed, aborted, gone back to, given up."""
 
 import logging
+import time
 from dataclasses import dataclass, field
 from threading import Event
 from types import SimpleNamespace
@@ -19,26 +20,29 @@ from polygon_streaming.filter import Filter
 from polygon_streaming.gaps import Gap, decode
 from polygon_streaming.places import Places
 from polygon_streaming.settings import FilterSettings
+from polygon_streaming.takeover import Takeover
 
 START = 1795444200000
 
 
 @dataclass
 class FakeMessage:
-    raw: bytes
+    raw: bytes | None
     place: int
-    sent: dict[str, bytes] = field(default_factory=lambda: {"market": b"stocks"})
+    sent: list[tuple[str, Any]] | None = field(default_factory=lambda: [("market", b"stocks")])
     received_ms: int = START + 100
     failure: KafkaError | None = None
+    marked: bytes | None = b"AAPL"
+    headers_fail: bool = False
 
     def error(self) -> KafkaError | None:
         return self.failure
 
-    def value(self) -> bytes:
+    def value(self) -> bytes | None:
         return self.raw
 
-    def key(self) -> bytes:
-        return b"AAPL"
+    def key(self) -> bytes | None:
+        return self.marked
 
     def topic(self) -> str:
         return "polygon_stream_aggregates"
@@ -52,8 +56,10 @@ class FakeMessage:
     def timestamp(self) -> tuple[int, int]:
         return (1, self.received_ms)
 
-    def headers(self) -> list[tuple[str, bytes]]:
-        return list(self.sent.items())
+    def headers(self) -> list[tuple[str, Any]] | None:
+        if self.headers_fail:  # as seen with a header whose name is not UTF-8
+            raise SystemError("returned a result with an exception set")
+        return self.sent
 
 
 class FakeProducer(RecordingProducer):
@@ -104,8 +110,12 @@ class FakeConsumer:
 
     def consume(self, *_: Any) -> list[FakeMessage]:
         if self._calls == 0:
-            self._callbacks["on_assign"](self, self.assignment())
-        elif self._calls == self.lost_after:
+            self._callbacks["on_assign"](self, [TopicPartition("polygon_stream_aggregates", 1)])
+            self._calls = 1
+        if not self.begun:
+            time.sleep(0.001)
+            return []
+        if self._calls == self.lost_after:
             self._callbacks["on_lost"](self, self.assignment())
         self._calls += 1
         if not self.batches:
@@ -114,7 +124,7 @@ class FakeConsumer:
         return self.batches.pop(0)
 
     def assignment(self) -> list[TopicPartition]:
-        return [TopicPartition("polygon_stream_aggregates", 1)]
+        return [TopicPartition("polygon_stream_aggregates", 1)] if self.begun else []
 
     def position(self, _: Any) -> list[TopicPartition]:
         return [TopicPartition("polygon_stream_aggregates", 1, 7)]
@@ -156,18 +166,19 @@ def _messages(*values: bytes) -> list[FakeMessage]:
     return [FakeMessage(value, place) for place, value in enumerate(values)]
 
 
-def _stage(batches: list[list[FakeMessage]], **changes: Any) -> tuple[Filter, Any, Any, Event]:
+def stage_of(batches: list[list[FakeMessage]], **changes: Any) -> tuple[Filter, Any, Any, Event]:
     stop = Event()
     stage = Filter(FilterSettings.model_validate(changes))
     producer, consumer = FakeProducer(), FakeConsumer(batches, stop)
-    stage._producer = cast("Any", producer)
+    stage.producer = cast("Any", producer)
     stage._consumer = cast("Any", consumer)
-    stage._places = Places(cast("Any", consumer))
+    stage._places = Places(cast("Any", consumer), cast("Any", consumer))
+    stage._takeover = Takeover(stage._places.ask)
     return stage, producer, consumer, stop
 
 
 def test_a_batch_and_its_offsets_are_one_transaction() -> None:
-    stage, producer, _, stop = _stage([_messages(_bar(1), b'{"ev":"T"}', b"poison", _bar(2)), []])
+    stage, producer, _, stop = stage_of([_messages(_bar(1), b'{"ev":"T"}', b"poison", _bar(2)), []])
     stage.run(stop)
     assert producer.calls == [
         "init_transactions", "begin_transaction", "send_offsets_to_transaction",
@@ -183,7 +194,7 @@ def test_a_batch_and_its_offsets_are_one_transaction() -> None:
 
 
 def test_offsets_are_committed_though_nothing_passes() -> None:
-    stage, producer, _, stop = _stage([_messages(b'{"ev":"T"}')])
+    stage, producer, _, stop = stage_of([_messages(b'{"ev":"T"}')])
     stage.run(stop)
     assert producer.calls[-1] == "commit_transaction"
     assert producer.records == []
@@ -191,7 +202,7 @@ def test_offsets_are_committed_though_nothing_passes() -> None:
 
 @pytest.mark.parametrize("call", ["send_offsets_to_transaction", "commit_transaction"])
 def test_an_abortable_error_aborts_and_goes_back(call: str) -> None:
-    stage, producer, consumer, stop = _stage([_messages(_bar(1)), _messages(_bar(1))])
+    stage, producer, consumer, stop = stage_of([_messages(_bar(1)), _messages(_bar(1))])
     producer.failures[call] = [KafkaError(KafkaError.ILLEGAL_GENERATION, txn_requires_abort=True)]
     stage.run(stop)
     assert producer.calls.count("abort_transaction") == 1
@@ -206,7 +217,7 @@ def _gaps(producer: FakeProducer) -> list[tuple[int, int, str, bool]]:
 
 @pytest.mark.parametrize(("stored", "begun"), [(-1001, OFFSET_BEGINNING), (3, 3), (9, 9)])
 def test_a_filter_goes_on_where_its_group_is(stored: int, begun: int) -> None:
-    stage, producer, consumer, stop = _stage([_messages(_bar(1))])
+    stage, producer, consumer, stop = stage_of([_messages(_bar(1))])
     consumer.stored = TopicPartition("polygon_stream_aggregates", 1, stored)
     stage.run(stop)
     assert consumer.begun == [begun]
@@ -214,7 +225,7 @@ def test_a_filter_goes_on_where_its_group_is(stored: int, begun: int) -> None:
 
 
 def test_brokers_that_do_not_tell_the_offset_are_asked_again() -> None:
-    stage, _, consumer, stop = _stage([_messages(_bar(1))])
+    stage, _, consumer, stop = stage_of([_messages(_bar(1))])
     consumer.refusals = [
         KafkaException(KafkaError(KafkaError._TRANSPORT)),
         KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT),
@@ -224,7 +235,7 @@ def test_brokers_that_do_not_tell_the_offset_are_asked_again() -> None:
 
 
 def test_an_offset_that_may_not_be_read_is_not_taken_for_none() -> None:
-    stage, producer, consumer, stop = _stage([_messages(_bar(1))])
+    stage, producer, consumer, stop = stage_of([_messages(_bar(1))])
     consumer.refusals = [KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)]
     with pytest.raises(StreamError, match="GROUP_AUTHORIZATION_FAILED"):
         stage.run(stop)
@@ -235,14 +246,14 @@ def test_an_offset_that_may_not_be_read_is_not_taken_for_none() -> None:
 def test_an_offset_beyond_the_end_ends_the_filter_with_the_fix() -> None:
     (message,) = _messages(b"")
     message.failure = KafkaError(KafkaError._AUTO_OFFSET_RESET)
-    stage, producer, _, stop = _stage([[message]])
+    stage, producer, _, stop = stage_of([[message]])
     with pytest.raises(StreamError, match=r"'polygon-stream-filter' is not in .*--reset-offsets"):
         stage.run(stop)
     assert producer.records == []
 
 
 def test_what_kafka_deleted_unread_is_a_gap_from_the_last_record_read() -> None:
-    stage, producer, _, stop = _stage([_messages(_bar(1))])
+    stage, producer, _, stop = stage_of([_messages(_bar(1))])
     stage.run(stop)
     (stored,) = producer.offsets
     assert (stored.partition, stored.offset) == (1, 7)
@@ -250,7 +261,7 @@ def test_what_kafka_deleted_unread_is_a_gap_from_the_last_record_read() -> None:
     later = _messages(_bar(2), _bar(3))
     for message in later:
         message.received_ms = START + 3_600_000
-    stage, producer, consumer, stop = _stage([later, later])
+    stage, producer, consumer, stop = stage_of([later, later])
     consumer.stored, consumer.watermarks = stored, (10, 12)
     stage.run(stop)
     assert consumer.begun == [OFFSET_BEGINNING]
@@ -260,7 +271,7 @@ def test_what_kafka_deleted_unread_is_a_gap_from_the_last_record_read() -> None:
 
 
 def test_the_gap_is_recorded_again_if_its_transaction_is_aborted() -> None:
-    stage, producer, consumer, stop = _stage([_messages(_bar(2)), _messages(_bar(2))])
+    stage, producer, consumer, stop = stage_of([_messages(_bar(2)), _messages(_bar(2))])
     consumer.watermarks = (4, 12)
     producer.failures["commit_transaction"] = [KafkaError(1, txn_requires_abort=True)]
     stage.run(stop)
@@ -271,7 +282,7 @@ def test_the_gap_is_recorded_again_if_its_transaction_is_aborted() -> None:
 
 
 def test_another_filter_that_takes_the_partition_over_records_the_gap() -> None:
-    stage, producer, consumer, stop = _stage([[], _messages(_bar(2))])
+    stage, producer, consumer, stop = stage_of([[], _messages(_bar(2))])
     consumer.watermarks = (4, 12)
     consumer.lost_after = 1
     stage.run(stop)
@@ -279,7 +290,7 @@ def test_another_filter_that_takes_the_partition_over_records_the_gap() -> None:
 
 
 def test_a_retriable_error_is_tried_again_without_an_abort() -> None:
-    stage, producer, consumer, stop = _stage([_messages(_bar(1))])
+    stage, producer, consumer, stop = stage_of([_messages(_bar(1))])
     again = KafkaError(KafkaError._TIMED_OUT, retriable=True)
     producer.failures["commit_transaction"] = [again, again]
     stage.run(stop)
@@ -289,7 +300,7 @@ def test_a_retriable_error_is_tried_again_without_an_abort() -> None:
 
 
 def test_a_fenced_filter_ends_and_says_why() -> None:
-    stage, producer, _, stop = _stage([_messages(_bar(1))])
+    stage, producer, _, stop = stage_of([_messages(_bar(1))])
     producer.failures["commit_transaction"] = [KafkaError(KafkaError._FENCED, fatal=True)]
     with pytest.raises(
         StreamError, match=r"Fenced: .*'polygon-stream-filter-1'.*--transactional-id"
@@ -299,14 +310,14 @@ def test_a_fenced_filter_ends_and_says_why() -> None:
 
 
 def test_an_error_without_a_flag_is_fatal() -> None:
-    stage, producer, _, stop = _stage([_messages(_bar(1))])
+    stage, producer, _, stop = stage_of([_messages(_bar(1))])
     producer.failures["begin_transaction"] = [KafkaError(KafkaError._STATE)]
     with pytest.raises(StreamError, match="_STATE"):
         stage.run(stop)
 
 
 def test_too_many_unreadable_records_in_a_row_stop_the_filter_uncommitted() -> None:
-    stage, producer, _, stop = _stage([_messages(b"1", b"2", b"3")], dead_letter_limit=3)
+    stage, producer, _, stop = stage_of([_messages(b"1", b"2", b"3")], dead_letter_limit=3)
     with pytest.raises(StreamError, match="3 unreadable records in a row"):
         stage.run(stop)
     assert "commit_transaction" not in producer.calls
@@ -317,7 +328,7 @@ def test_a_stopping_filter_does_not_wait_for_brokers_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("polygon_streaming.patience._DRAIN_SECONDS", 0.15)
-    stage, producer, _, stop = _stage([_messages(_bar(1))])
+    stage, producer, _, stop = stage_of([_messages(_bar(1))])
     producer.failures["commit_transaction"] = [
         KafkaError(KafkaError._TIMED_OUT, retriable=True) for _ in range(100)
     ]
@@ -334,17 +345,17 @@ def test_a_stopping_filter_does_not_wait_for_brokers_for_ever(
 
 def test_a_header_that_is_no_text_stops_nothing() -> None:
     (message,) = _messages(_bar(1))
-    message.sent["market"] = b"\xff"
-    stage, producer, _, stop = _stage([[message]])
+    message.sent = [("market", b"\xff")]
+    stage, producer, _, stop = stage_of([[message]])
     stage.run(stop)
     (record,) = producer.of("custom_filtered_stock_data_topic")
     assert msgspec.json.decode(record.value)["market"] == "\ufffd"
 
 
 def test_the_lag_of_partitions_that_went_to_another_is_no_longer_told() -> None:
-    stage, _, _, _ = _stage([])
+    stage, _, _, _ = stage_of([])
     metrics.lag.labels("3").set(100)
-    stage._on_change(cast("Any", None), [TopicPartition("polygon_stream_aggregates", 3)])
+    stage._on_change([TopicPartition("polygon_stream_aggregates", 3)])
     told = metrics.FILTER.get_sample_value
     assert told("polygon_consumer_lag_records", {"partition": "3"}) is None
     stage._note_lag()
@@ -355,8 +366,140 @@ def test_a_gap_is_counted_and_logged() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     name, labels = "polygon_filter_gaps_total", {"reason": "retention", "market": ""}
     before = metrics.FILTER.get_sample_value(name, labels) or 0
-    stage, _, _, _ = _stage([])
+    stage, _, _, _ = stage_of([])
     with capture_logs() as said:
         stage._record(Gap("", 0, 1000, "retention", (), ""))
     assert metrics.FILTER.get_sample_value(name, labels) == before + 1
     assert [(line["event"], line["reason"]) for line in said] == [("gap", "retention")]
+
+
+def _second(start: int, end: int, v: int, av: int) -> bytes:
+    return (
+        f'{{"ev":"A","sym":"AAPL","v":{v},"av":{av},"o":1,"h":1,"l":1,"c":1,"s":{start},"e":{end}}}'
+    ).encode()
+
+
+@pytest.mark.parametrize("unit", [1_000_000, 1_000, 0.001], ids=["nano", "micro", "seconds"])
+def test_a_bar_in_a_wrong_unit_of_time_is_a_dead_letter_and_nothing_remembers_it(
+    unit: float,
+) -> None:
+    wrong = _second(int((START + 2000) * unit), int((START + 3000) * unit), 5, 900)
+    good = [
+        _second(START, START + 1000, 10, 100),
+        _second(START + 4000, START + 5000, 10, 110),
+        _second(START + 9000, START + 10000, 10, 200),
+    ]
+    batch = _messages(good[0], wrong, *good[1:])
+    for message in batch:
+        message.received_ms = START + 20_000
+    stage, producer, _, stop = stage_of([batch])
+    stage.run(stop)
+    assert len(producer.of("custom_filtered_stock_data_topic")) == 3
+    (dead,) = producer.of("polygon_stream_dead_letter")
+    assert dead.value == wrong
+    assert "not in milliseconds since 1970" in dead.headers["__connect.errors.exception.message"]
+    # The watch has followed the good ones, and them alone.
+    assert _gaps(producer) == [(START + 5000, START + 9000, "volume_jump", False)]
+
+
+def test_a_record_without_its_time_is_a_dead_letter_and_no_offset_says_that_time() -> None:
+    batch = _messages(_bar(1), _bar(2))
+    batch[1].received_ms = -1
+    stage, producer, _, stop = stage_of([batch])
+    stage.run(stop)
+    (dead,) = producer.of("polygon_stream_dead_letter")
+    assert "when it was received" in dead.headers["__connect.errors.exception.message"]
+    (stored,) = producer.offsets
+    assert stored.metadata == str(START + 100)
+
+
+def test_the_gap_of_what_was_deleted_ends_with_the_first_record_that_says_its_time() -> None:
+    batch = _messages(_bar(2), _bar(3))
+    batch[0].received_ms = 10**17
+    stage, producer, consumer, stop = stage_of([batch[:1], batch[1:]])
+    consumer.stored = TopicPartition("polygon_stream_aggregates", 1, 3, "9" * 30)
+    consumer.watermarks = (4, 12)
+    stage.run(stop)
+    assert _gaps(producer) == [(START + 100 - 900_000, START + 100, "retention", True)]
+
+
+def test_a_dead_letter_too_large_for_its_topic_says_where_the_record_is() -> None:
+    stage, producer, _, stop = stage_of([_messages(b"x" * 2000)])
+    produce = producer.produce
+
+    def limited(topic: str, value: Any, key: Any = None, **more: Any) -> None:
+        if value is not None and len(value) > 1000:
+            raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+        produce(topic, value, key, **more)
+
+    producer.produce = limited
+    stage.run(stop)
+    (dead,) = producer.of("polygon_stream_dead_letter")
+    assert (dead.value, dead.key) == (None, None)
+    assert dead.headers["__connect.errors.topic"] == "polygon_stream_aggregates"
+    assert dead.headers["__connect.errors.offset"] == "0"
+    assert "Its 2000 bytes are too large" in dead.headers["__connect.errors.exception.message"]
+    assert producer.calls[-1] == "commit_transaction"
+
+
+def test_a_dead_letter_that_the_brokers_find_too_large_stops_nothing() -> None:
+    poison = b"x" * 2000
+    stage, producer, _, stop = stage_of([_messages(poison), _messages(poison), _messages(b"y")])
+    refusal = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, txn_requires_abort=True)
+    producer.failures["commit_transaction"] = [refusal]
+    stage.run(stop)
+    # The first of them is aborted; the stand-in does not take it back.
+    dead = [record.value for record in producer.of("polygon_stream_dead_letter")]
+    assert dead == [poison, None, b"y"]
+
+
+def test_the_key_is_the_symbol_whatever_the_raw_record_had() -> None:
+    batch = _messages(_bar(1))
+    batch[0].marked = None
+    stage, producer, _, stop = stage_of([batch])
+    stage.run(stop)
+    assert [record.key for record in producer.of("custom_filtered_stock_data_topic")] == ["AAPL"]
+
+
+def test_what_waits_or_fails_again_and_again_is_said() -> None:
+    stage, producer, consumer, stop = stage_of(4 * [_messages(_bar(1))])
+    consumer.refusals = [KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)]
+    producer.failures["commit_transaction"] = [
+        KafkaError(1, "too large", txn_requires_abort=True) for _ in range(2)
+    ]
+    said: list[str] = []
+    beat, commit = stage._beat, stage._commit
+
+    def watched() -> None:
+        said.extend(problem for problem in stage.problems() if problem not in said)
+        beat()
+
+    def slow() -> None:
+        stage._transaction_since -= 30
+        said.extend(problem for problem in stage.problems() if problem not in said)
+        commit()
+
+    stage._beat, stage._commit = watched, slow  # type: ignore[method-assign]
+    stage.run(stop)
+    assert [problem.split(". ")[0] for problem in said] == [
+        "kafka: no partition is assigned",
+        "kafka: partitions 1 wait for their committed offsets",
+        "kafka: partitions 1 wait for their committed offsets",
+        "kafka: a transaction has not ended for 30 s",
+        "kafka: 2 transactions aborted in a row: too large",
+    ]
+    assert stage.problems() == []
+
+
+def test_a_partition_that_went_before_its_place_was_known_is_not_begun() -> None:
+    stage, _, consumer, stop = stage_of([])
+    partition = TopicPartition("polygon_stream_aggregates", 1)
+    consumer.unassigned = []
+    consumer.incremental_unassign = lambda places: consumer.unassigned.append(len(places))
+    stage._on_assign(consumer, [partition])
+    stage._on_revoke(consumer, [partition])
+    stop.wait(0.05)
+    stage._begin_partitions()
+    assert consumer.begun == []
+    # What the library does not have it cannot give up.
+    assert consumer.unassigned == [0]

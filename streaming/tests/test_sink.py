@@ -15,6 +15,7 @@ from clickhouse_server import ClickHouseServer, Failure
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from polygon_streaming.clickhouse import connect
+from polygon_streaming.commits import Commits
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.settings import SinkSettings
 from polygon_streaming.sink import Sink
@@ -211,31 +212,85 @@ def test_an_address_of_another_form_is_refused_without_its_password(address: str
     assert SECRET[:4] not in str(caught.value)
 
 
-class OutdatedConsumer:
-    """A member whose partitions were given to another one while it inserted."""
+class FakeConsumer:
+    """A member that is asked to commit; the test gives the brokers' answers."""
 
-    def __init__(self, positions: list[TopicPartition]) -> None:
-        self.positions = positions
-        self.commits = 0
+    def __init__(self, *owned: int) -> None:
+        self.owned = owned
+        self.asked: list[dict[int, int]] = []
 
     def assignment(self) -> list[TopicPartition]:
-        return self.positions
+        return [TopicPartition("filtered", number) for number in self.owned]
 
-    def position(self, _: Any) -> list[TopicPartition]:
-        return self.positions
-
-    def commit(self, **_: Any) -> None:
-        self.commits += 1
-        raise KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION))
+    def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
+        assert asynchronous
+        self.asked.append({place.partition: place.offset for place in offsets})
 
 
-@pytest.mark.parametrize(("offset", "commits"), [(7, 1), (-1001, 0)])
-def test_a_rebalance_during_an_insert_does_not_end_the_sink(
-    settings: SinkSettings, offset: int, commits: int
-) -> None:
-    sink = Sink(settings)
-    consumer = OutdatedConsumer([TopicPartition(settings.filtered_topic, 0, offset)])
-    sink._consumer.close()
-    sink._consumer = cast("Any", consumer)
-    sink._commit()
-    assert consumer.commits == commits
+class Read:
+    """A record of one partition."""
+
+    def __init__(self, partition: int, offset: int) -> None:
+        self.place = partition, offset
+
+    def topic(self) -> str:
+        return "filtered"
+
+    def partition(self) -> int:
+        return self.place[0]
+
+    def offset(self) -> int:
+        return self.place[1]
+
+
+def _places(offsets: dict[int, int]) -> list[TopicPartition]:
+    return [TopicPartition("filtered", number, offset) for number, offset in offsets.items()]
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError._WAIT_COORD, KafkaError._TIMED_OUT, KafkaError.ILLEGAL_GENERATION]
+)
+def test_a_commit_that_fails_is_made_again_with_all_that_is_due(code: int) -> None:
+    commits, consumer = Commits(), cast("Any", FakeConsumer(0, 1))
+    commits.inserted(cast("Any", [Read(0, 4), Read(1, 8), Read(0, 5)]))
+    commits.ask(consumer)
+    commits.ask(consumer)  # one question at a time
+    commits.answered(KafkaError(code), _places({0: 6, 1: 9}))
+    commits.inserted(cast("Any", [Read(0, 6)]))
+    commits.ask(consumer)
+    commits.inserted(cast("Any", [Read(1, 9)]))
+    commits.answered(None, _places({0: 7, 1: 9}))
+    commits.ask(consumer)
+    commits.answered(None, _places({1: 10}))
+    commits.ask(consumer)
+    assert consumer.asked == [{0: 6, 1: 9}, {0: 7, 1: 9}, {1: 10}]
+
+
+def test_what_went_to_another_member_is_not_committed() -> None:
+    commits, consumer = Commits(), cast("Any", FakeConsumer(1))
+    commits.inserted(cast("Any", [Read(0, 4), Read(1, 8)]))
+    commits.ask(consumer)
+    assert consumer.asked == [{1: 9}]
+
+
+def test_a_refused_commit_ends_the_sink() -> None:
+    commits, consumer = Commits(), cast("Any", FakeConsumer(0))
+    commits.inserted(cast("Any", [Read(0, 4)]))
+    commits.ask(consumer)
+    commits.answered(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED), _places({0: 5}))
+    with pytest.raises(KafkaException, match="GROUP_AUTHORIZATION_FAILED"):
+        commits.ask(consumer)
+
+
+def test_offsets_that_wait_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("polygon_streaming.commits.time.monotonic", lambda: now)
+    commits, consumer = Commits(), cast("Any", FakeConsumer(0))
+    commits.inserted(cast("Any", [Read(0, 4)]))
+    now += 4
+    assert commits.problems() == []
+    commits.ask(consumer)
+    now += 8
+    assert commits.problems() == ["kafka: offsets have not been committed for 12 s"]
+    commits.answered(None, _places({0: 5}))
+    assert commits.problems() == []
