@@ -87,7 +87,7 @@ def test_a_file_more_is_a_stream_more_in_both_editions(
 
 
 def test_the_command_finds_the_packaged_manifest() -> None:
-    made = SourcePolygon().resolved_manifest
+    made = SourcePolygon().manifest.resolved_manifest
     assert [stream["name"] for stream in made["streams"]] == [
         stream["name"] for stream in safe_load_yaml(manifest("docker"))["streams"]
     ]

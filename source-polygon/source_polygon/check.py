@@ -5,22 +5,21 @@ from datetime import timedelta
 from typing import Any
 
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_polygon.sessions import BAR_MARKETS, last_finished, sessions
-from source_polygon.vendor.answers import Refusal, message, refusal
-from source_polygon.vendor.ask import ask
+from source_polygon.vendor.answers import Reason, Refused
+from source_polygon.vendor.questions import Vendor
 
 
-def failures(config: Mapping[str, Any], bars: Requester, tickers: Requester) -> list[str]:
+def failures(config: Mapping[str, Any], bars: Vendor, tickers: Vendor) -> list[str]:
     """Return one sentence for each market that cannot be read, or for what concerns them all.
 
     Args:
         config: a valid configuration.
-        bars: requester of the grouped daily bars.
-        tickers: requester of the tickers, asked for markets that have no daily bars.
+        bars: the vendor, asked for grouped daily bars.
+        tickers: the vendor, asked for the tickers of markets that have no daily bars.
     """
     found: list[str] = []
     for market in config["markets"]:
@@ -29,7 +28,7 @@ def failures(config: Mapping[str, Any], bars: Requester, tickers: Requester) -> 
                 sentence = _bars_failure(bars, market)
             else:
                 sentence = None
-                ask(tickers, request_params={"market": market, "limit": 1})
+                tickers.ask(request_params={"market": market, "limit": 1})
         except AirbyteTracedException as error:
             sentence = error.message or "The check failed."
             if error.failure_type is FailureType.transient_error:
@@ -40,15 +39,16 @@ def failures(config: Mapping[str, Any], bars: Requester, tickers: Requester) -> 
     return found
 
 
-def _bars_failure(bars: Requester, market: str) -> str | None:
+def _bars_failure(bars: Vendor, market: str) -> str | None:
     # Not the very last session: some plans get it hours after the close, which is no failure.
     last = last_finished(market)
     day = sessions(market, last - timedelta(days=10), last)[-2]
     session = StreamSlice(partition={"market": market}, cursor_slice={"date": day.isoformat()})
-    response = ask(bars, stream_slice=session)
-    if refusal(response) is not Refusal.OUTSIDE_HISTORY:
+    of_a_day = (Reason.NOT_YET, Reason.OUTSIDE_HISTORY)
+    answer = bars.ask_or_be_refused(of_a_day, stream_slice=session)
+    if not isinstance(answer, Refused) or answer.reason is Reason.NOT_YET:
         return None
     return (
-        f"Polygon.io serves no {market} bars of {day}, a recent session: {message(response)} "
+        f"Polygon.io serves no {market} bars of {day}, a recent session: {answer.words} "
         f"Take {market} out of `markets`, or upgrade the plan; and compare this machine's clock."
     )

@@ -11,11 +11,11 @@ from airbyte_cdk.models import (
     AirbyteStreamStatus,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
-    FailureType,
     StreamDescriptor,
 )
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_polygon.errors import config_error
 
 
 def messages(
@@ -30,7 +30,7 @@ def messages(
     for chosen in unknown:
         near = difflib.get_close_matches(chosen.stream.name, names, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(names)}."
-        error = _error(f"This connector has no stream {chosen.stream.name!r}. {hint}")
+        error = config_error(f"This connector has no stream {chosen.stream.name!r}. {hint}")
         yield error.as_airbyte_message(
             stream_descriptor=StreamDescriptor(
                 name=chosen.stream.name, namespace=chosen.stream.namespace
@@ -48,16 +48,12 @@ def require_none(
         AirbyteTracedException: `catalog` is empty, or some of it is `unknown` (config_error).
     """
     if not catalog.streams:
-        raise _error("The catalog names no stream. Choose at least one that `discover` prints.")
+        raise config_error(
+            "The catalog names no stream. Choose at least one that `discover` prints."
+        )
     if unknown:
         names = ", ".join(chosen.stream.name for chosen in unknown)
-        raise _error(
+        raise config_error(
             f"Not read, since this connector has no such stream: {names}. Refresh the schema of "
             "the connection, or correct the catalog."
         )
-
-
-def _error(text: str) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=text, internal_message=text, failure_type=FailureType.config_error
-    )

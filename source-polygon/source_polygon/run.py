@@ -19,7 +19,9 @@ from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureTy
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_polygon.engine.cdk import is_count_of_pages, message_text, queued
 from source_polygon.engine.output import Page, in_pages, page_of
+from source_polygon.errors import config_error
 from source_polygon.source import SourcePolygon
 
 LOGGER = logging.getLogger("airbyte")
@@ -71,7 +73,7 @@ class Plain(logging.Filter):
 
         The CDK takes a page for one record. The source logs how many records there were.
         """
-        if record.getMessage().startswith("Read ") and record.module == "concurrent_read_processor":
+        if is_count_of_pages(record):
             return False
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, AirbyteTracedException):
@@ -107,16 +109,21 @@ class Entrypoint(AirbyteEntrypoint):
         if parsed.command != "read":
             yield from self.run(parsed)
             return
-        # What `run` does for a read, but for turning each record into text.
+        # What the CDK's `run` does for a read, in its order, but for turning each record into text,
+        # and for a folder to cache requests in, which no stream asks for.
         debug = parsed.debug or is_platform_debug_log_enabled()
         for logger in (self.logger, LOGGER):
             logger.setLevel(logging.DEBUG if debug else logging.INFO)
         spec = self.source.spec(self.logger)
-        config = self.source.read_config(parsed.config)
-        catalog = self.source.read_catalog(parsed.catalog)
-        state = self.source.read_state(parsed.state)
-        for message in self.read(spec, config, catalog, state):
-            yield page_of(message) or self.airbyte_message_to_string(message)
+        try:
+            config = self.source.configure(self.source.read_config(parsed.config), "")
+            yield from map(message_text, queued(self.source))
+            catalog = self.source.read_catalog(parsed.catalog)
+            state = self.source.read_state(parsed.state)
+            for message in self.read(spec, config, catalog, state):
+                yield page_of(message) or message_text(message)
+        finally:
+            yield from map(message_text, queued(self.source))
 
 
 def main() -> None:
@@ -149,7 +156,7 @@ def main() -> None:
         if error.failure_type is FailureType.config_error and trace.trace and trace.trace.error:
             # Where in our code a wrong file or value was noticed helps nobody.
             trace.trace.error.stack_trace = None
-        sys.stdout.write(f"{Entrypoint.airbyte_message_to_string(trace)}\n")
+        sys.stdout.write(f"{message_text(trace)}\n")
         sys.exit(1)
 
 
@@ -188,9 +195,7 @@ def _load(parsed: argparse.Namespace, option: str, read: Callable[[str], T]) -> 
         return read(path)
     except Exception as error:  # noqa: BLE001 - the CDK's readers raise all kinds
         text = f"--{option} {path} cannot be read: {error}"
-        raise AirbyteTracedException(
-            message=text, internal_message=text, failure_type=FailureType.config_error
-        ) from None
+        raise config_error(text) from None
 
 
 def _end_on_sigterm() -> None:

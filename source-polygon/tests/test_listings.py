@@ -1,7 +1,16 @@
 """The key of a ticker row, as a pure function of what was seen before."""
 
 import pytest
-from source_polygon.streams.listings import Listings, Row, newest_of_each
+from source_polygon.rows import Row
+from source_polygon.streams.listings import (
+    Memory,
+    Seen,
+    active_again,
+    begun,
+    classify,
+    newest_of_each,
+    sift,
+)
 
 FIRST = "2026-11-20T06:00:00.000000000Z"
 LATER = "2026-11-21T06:00:00Z"
@@ -25,9 +34,7 @@ class Table:
     """
 
     def __init__(self, *rows: Row) -> None:
-        self.horizon = ""
-        self.dated: dict[str, str] = {}
-        self.listed: set[str] = set()
+        self.memory = Memory()
         self.asked: set[str] = set()
         self.first = self.sync(*rows, since="")
 
@@ -35,21 +42,20 @@ class Table:
         self, *rows: Row, since: str = FIRST, still_active: bool = True, whole: bool = True
     ) -> list[tuple[str, str]]:
         """Read active and delisted `rows`; return key and end of the delisted ones emitted."""
-        listings = Listings(self.horizon, self.dated, self.listed)
-        listings.whole = whole
-        if not self.horizon:
-            listings.set_horizon(FIRST)
-        seen = {row["ticker"] for row in rows if row["active"]}
-        assert {listings.see_active(ticker) for ticker in seen} <= {"open"}
-
-        def ask(tickers: set[str]) -> set[str]:
-            self.asked |= tickers
-            return tickers if still_active else set()
-
-        gone = [row for row in rows if not row["active"]]
-        emitted = list(listings.see_delisted(gone, since, NOW, ask))
-        self.horizon, self.listed = listings.horizon, listings.listed_now()
-        return [(row["ticker"], end) for row, end in emitted]
+        memory = begun(self.memory, FIRST)
+        active = frozenset(row["ticker"] for row in rows if row["active"])
+        seen = Seen(active, whole, since, NOW)
+        recent: dict[str, dict[str, Row]] = {}
+        emitted = list(sift((row for row in rows if not row["active"]), memory, seen, recent))
+        again = {
+            ticker: active_again(ticker, ends, memory, seen) for ticker, ends in recent.items()
+        }
+        doubtful = {ticker for ticker, known in again.items() if known is None}
+        self.asked |= doubtful
+        anew = {ticker for ticker, known in again.items() if known}
+        anew |= doubtful if still_active else set()
+        moved, self.memory = classify(recent, frozenset(anew), memory, seen)
+        return [(row["ticker"], end) for row, end in [*emitted, *moved]]
 
 
 def test_generations_that_ended_long_ago_are_keyed_by_their_end() -> None:
@@ -114,7 +120,7 @@ def test_the_vendor_is_asked_whether_a_symbol_in_both_lists_was_used_again_or_ju
     just_now = delisted("ABC", "2026-11-22T00:00:00Z", stamp="2026-11-22T12:00:00Z")
     assert table.sync(active("ABC"), just_now, still_active=still_active) == [("ABC", key)]
     assert table.asked == {"ABC"}
-    assert table.listed == ({"ABC"} if still_active else set())
+    assert table.memory.listed == ({"ABC"} if still_active else set())
 
 
 def test_the_vendor_is_asked_where_not_all_active_rows_were_read() -> None:

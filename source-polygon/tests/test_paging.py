@@ -86,7 +86,7 @@ def test_paging_that_leads_nowhere_is_an_error(
 ) -> None:
     """Fresh cursors that bring the same page would never end."""
     config = {"api_key": "k-0123456789", "start_date": "2026-11-19", "requests_per_minute": 6000}
-    requester = SourcePolygon(config=config)._requester("tickers")
+    tickers = SourcePolygon(config=config).vendor("tickers")
     with rm.Mocker() as vendor:
         rows = [{"ticker": "A"}]
         vendor.get(
@@ -94,5 +94,5 @@ def test_paging_that_leads_nowhere_is_an_error(
             [{"json": {"status": "OK", "results": rows, "next_url": url}} for url in next_urls],
         )
         with pytest.raises(AirbyteTracedException, match=words):
-            list(pages(requester, {}, BASE, key="ticker"))
+            list(pages(tickers, {}, key=["ticker"]))
         assert vendor.call_count <= 2

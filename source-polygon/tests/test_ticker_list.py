@@ -7,8 +7,9 @@ from typing import Any, Literal, cast
 import pytest
 import requests
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
-from source_polygon.streams.listings import Row
+from source_polygon.rows import Row
 from source_polygon.streams.ticker_list import TickerList, active_among
+from source_polygon.vendor import questions
 
 BASE = "https://api.polygon.io"
 PAGE = 1000
@@ -74,10 +75,15 @@ def _clock(clock: Callable[[str], None]) -> None:
     clock("2026-11-20T22:30:00Z")
 
 
+def as_asked(vendor: Vendor) -> questions.Vendor:
+    """Return what asks a vendor of these tests."""
+    return questions.Vendor(cast(Requester, vendor), BASE)
+
+
 def read(vendor: Vendor, since: str, undated: int = 0, *, active: bool = True) -> set[str]:
     vendor.asked.clear()
-    tickers = TickerList(cast(Requester, vendor), BASE, "stocks", active=active)
-    return {r["ticker"] for r in tickers.rows(since, undated)}
+    tickers = TickerList(as_asked(vendor), "stocks", active)
+    return {r["ticker"] for r in tickers.read(since, undated).rows}
 
 
 SINCE = "2026-11-20T06:40:00.000000000Z"
@@ -133,10 +139,9 @@ def test_stamps_that_are_out_of_order_within_a_second_are_not_trusted_to_end_the
 def test_a_stamp_from_the_future_does_not_move_the_checkpoint() -> None:
     """Else nothing that changes until then would be read."""
     rows = [row(1, 1), {**row(2, 2), "last_updated_utc": "2099-01-01T00:00:00Z"}]
-    vendor = cast(Requester, Vendor(rows, "lowest"))
-    assert (
-        TickerList(vendor, BASE, "stocks", active=True).newest == "2026-11-20T06:00:01.500000000Z"
-    )
+    vendor = as_asked(Vendor(rows, "lowest"))
+    reading = TickerList(vendor, "stocks", active=True).read("", 0)
+    assert reading.newest == "2026-11-20T06:00:01.500000000Z"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +150,6 @@ def test_a_stamp_from_the_future_does_not_move_the_checkpoint() -> None:
 def test_which_symbols_are_active_is_asked_the_cheaper_way(number: int, asked: list[str]) -> None:
     vendor = Vendor([row(n, n) for n in range(1, 2500)], "lowest")
     tickers = {f"T{n:05d}" for n in range(number)}
-    found = active_among(cast(Requester, vendor), BASE, "stocks", tickers)
+    found = active_among(as_asked(vendor), "stocks", tickers)
     assert found == tickers - {"T00000"}
     assert vendor.asked[: len(asked)] == asked

@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from polygon_sandbox import Plan, Sandbox, World
 from source_polygon import SourcePolygon
-from source_polygon.engine.checkpoints import Lane
 from source_polygon.stamps import sortable
 from source_polygon.streams.tickers import TickersCursor, TickersRetriever
 from syncing import Row, Syncs
@@ -172,24 +171,25 @@ class Connection:
             "base_url": sandbox.url,
             "requests_per_minute": 6000,
         }
-        self._source = SourcePolygon(config=config)
-        self._config = self._source._config
-        self._requester = self._source._requester("tickers")
+        manifest = SourcePolygon(config=config).manifest
+        self._config = manifest.usable_config
+        self._requester = manifest.requester("tickers")
         self.cursor: Mapping[str, Any] = {}
         self.table: dict[tuple[str, str], Row] = {}
 
     def sync(self, interrupt_after: int | None = None) -> None:
         """Read; where interrupted, keep the records and lose the state."""
-        lane = Lane({"market": "stocks"}, self.cursor)
         cursor = TickersCursor(config=self._config, cursor_field="last_updated_utc")
-        (lane_slice,) = cursor.slices(lane)
-        retriever = TickersRetriever(self._config, self._requester, "tickers")
+        (lane_slice,) = cursor.slices(cursor.lane({"market": "stocks"}, self.cursor))
+        retriever = TickersRetriever(
+            self._config, self._requester, "tickers", cursor_field="last_updated_utc"
+        )
         for n, record in enumerate(retriever.read_records({}, lane_slice)):
             if n == interrupt_after:
                 return
             self.table[record["ticker"], record["listing_end"]] = dict(record.data)
-        assert lane_slice.reached is not None
-        self.cursor = lane_slice.reached
+        assert lane_slice.checkpoint is not None
+        self.cursor = lane_slice.checkpoint
 
 
 CHANGES = st.one_of(

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from airbyte_cdk.models import AirbyteMessage
 from airbyte_cdk.sources.types import Record, StreamSlice
 
-Row = dict[str, Any]
+from source_polygon.rows import Row, without_nulls
+
 Output = Callable[[str, Iterable[Row], StreamSlice], Iterable[Record]]
 
 # Large enough that what is done once per page does not count, small enough to keep memory flat.
@@ -76,10 +77,3 @@ def _lines(stream: str, rows: list[Row]) -> bytes:
     if data.count(b"{") == len(rows):  # no brace in a value: each is where a row begins
         return before + data[2:-1].replace(b"{", after + before) + b"," + after
     return b"".join(before + orjson.dumps(row)[1:] + b"," + after for row in rows)
-
-
-def without_nulls(row: Row) -> Row:
-    """Leave out what is null, as the CDK does."""
-    if None in row.values():
-        return {name: value for name, value in row.items() if value is not None}
-    return row

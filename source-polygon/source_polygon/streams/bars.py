@@ -2,15 +2,16 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from typing import Any, Final
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.engine.output import without_nulls
+from source_polygon.errors import system_error
+from source_polygon.rows import Row, without_nulls
 from source_polygon.stamps import from_milliseconds
+from source_polygon.vendor.answers import Data
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -22,14 +23,14 @@ _OFF_MS: Final = 31 * _DAY_MS
 _NAMED: Final = 5
 
 
-def bars(body: Mapping[str, Any], market: str, day: date) -> Iterator[dict[str, Any]]:
+def bars(answer: Data, market: str, day: date) -> Iterator[Row]:
     """Return the records of a grouped daily response, in the vendor's order.
 
     What the vendor leaves out, vwap or transactions, is left out.
     A symbol that comes twice (seen for BAUG in June 2021) is emitted once, as it came last.
 
     Args:
-        body: a well-formed body.
+        answer: what the vendor answered.
         market: stocks, crypto or fx.
         day: the session that was asked for.
 
@@ -37,13 +38,12 @@ def bars(body: Mapping[str, Any], market: str, day: date) -> Iterator[dict[str, 
         AirbyteTracedException: a bar lacks one of the fields that the vendor documents as always
             there, or its end is not in Unix milliseconds (system_error).
     """
-    results = body.get("results") or []
-    adjusted = bool(body.get("adjusted"))
+    adjusted = bool(answer.envelope.get("adjusted"))
     session = day.isoformat()
     stamps: dict[int, str] = {}
     bar: Any = None
     try:
-        for bar in _once_each(results, market, day):
+        for bar in _once_each(answer.rows, market, day):
             end = bar["t"]
             # Nearly all bars of a session end at one time. True would be found as 1, and 1.0 too.
             stamp = stamps.get(end) if type(end) is int else None
@@ -109,6 +109,4 @@ def _malformed(bar: Any, market: str, day: date, error: Exception) -> AirbyteTra
         f"A {market} bar of {day}{which} is malformed: {fault}. The session is not taken as read; "
         "the next sync asks for it again."
     )
-    return AirbyteTracedException(
-        message=text, internal_message=repr(error), failure_type=FailureType.system_error
-    )
+    return system_error(text, repr(error))

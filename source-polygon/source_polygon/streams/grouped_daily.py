@@ -1,21 +1,19 @@
-"""Stream `grouped_daily`: one bar per symbol and session, a whole market in one request."""
+"""Kind `grouped_daily`: one bar per symbol and session, a whole market in one request."""
 
 import logging
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from threading import Lock
-from typing import Any
+from typing import Any, Final
 
-import requests
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.declarative.requesters.requester import Requester
-from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
-from airbyte_cdk.sources.types import Record, StreamSlice
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from airbyte_cdk.sources.types import StreamSlice
 
-from source_polygon.engine.checkpoints import Lane, LaneCursor, LaneSlice, UnreadableState
+from source_polygon.engine.cursor import LaneCursor
+from source_polygon.engine.lanes import Lane, LaneEnds, LaneSlice, UnreadableState
+from source_polygon.engine.retriever import LaneRetriever
+from source_polygon.errors import config_error, transient_error
+from source_polygon.rows import Row
 from source_polygon.sessions import (
     BAR_MARKETS,
     end_of_bar,
@@ -26,57 +24,47 @@ from source_polygon.sessions import (
 )
 from source_polygon.stamps import from_milliseconds
 from source_polygon.streams.bars import bars
-from source_polygon.vendor.answers import Refusal, is_empty, message, payload, refusal
-from source_polygon.vendor.ask import ask, ask_for_rows
+from source_polygon.streams.history import Contradiction, History, Outside
+from source_polygon.vendor.answers import Data, Reason, Refused
 
 LOGGER = logging.getLogger("airbyte")
 
-_PROGRESS_EVERY = 50
+_PROGRESS_EVERY: Final = 50
 
 # Plans get a session up to a day after it; what is older than that is no matter of waiting.
-_RECENT = timedelta(days=7)
+_RECENT: Final = timedelta(days=7)
 
 # Empty days before the first bar of a market that are asked for again.
-_BLANK_DAYS = 5
+_BLANK_DAYS: Final = 5
 
 
 class SessionLane(Lane):
     """The sessions of one market that this sync reads, oldest first.
 
     Attributes:
+        market: the market.
         days: the sessions.
-        history_start: the plan's first session, once a refusal has made it worth finding out.
-        earliest_served: the earliest session that the vendor has served in this sync.
+        history: what the plan's history allows of them.
     """
 
     def __init__(
         self,
         partition: Mapping[str, Any],
         cursor: Mapping[str, Any],
-        cursor_field: str,
         days: list[date],
         run_ahead: int,
     ) -> None:
         super().__init__(partition, cursor, run_ahead)
         self.market = str(partition["market"])
         self.days = days
-        self.history_start: date | None = None
-        self.earliest_served: date | None = None
-        self.history_lock = Lock()
+        self.history = History(days)
         # Where the history of crypto and fx starts at the vendor is not known; that of stocks is.
         self._bars_known = bool(cursor) or self.market == "stocks"
         self._blank_days = 0
-        self._cursor_field = cursor_field
-        self._saved = str(cursor.get(cursor_field, ""))
-
-    def checkpoint(self, day: date) -> Mapping[str, Any]:
-        """Return the checkpoint once `day` is complete; sessions read again do not move it back."""
-        end = from_milliseconds(round(end_of_bar(self.market, day).timestamp() * 1000))
-        return {self._cursor_field: max(end, self._saved)}
 
     def served(self, day: date, *, with_bars: bool) -> None:
         """Note that the vendor has served `day`."""
-        self.earliest_served = min(day, self.earliest_served or day)
+        self.history.served(day)
         self._bars_known = self._bars_known or with_bars
         self._blank_days += not with_bars
 
@@ -90,7 +78,22 @@ class SessionLane(Lane):
 
 
 @dataclass
-class SessionCursor(LaneCursor):
+class Session:
+    """One session to read.
+
+    Attributes:
+        day: its day.
+        number: its number in the lane, from 1.
+        doubtful: whether it came without bars where there should be some.
+    """
+
+    day: date
+    number: int
+    doubtful: bool = False
+
+
+@dataclass
+class SessionCursor(LaneCursor[SessionLane, Session]):
     """One lane per market with daily bars, one slice per finished session.
 
     The lane is also keyed by what changes the bars, so that switching `adjusted` or `include_otc`
@@ -111,23 +114,23 @@ class SessionCursor(LaneCursor):
         end = min(finished, date.fromisoformat(self.config.get("end_date") or finished.isoformat()))
         days = sessions(market, date.fromisoformat(self.config["start_date"]), end)
         if cursor:
-            reached = self._session(market, cursor)
-            if reached > finished:
-                LOGGER.warning("%s: the saved state %s lies ahead of the market.", market, reached)
+            saved = self._session(market, cursor)
+            if saved > finished:
+                LOGGER.warning("%s: the saved state %s lies ahead of the market.", market, saved)
                 days = []
-            known = bisect_right(days, reached)
+            known = bisect_right(days, saved)
             days = days[max(0, known - self.config["lookback_sessions"]) :]
-        return SessionLane(partition, cursor, self.cursor_field, days, self.run_ahead)
+        return SessionLane(partition, cursor, days, self.run_ahead)
 
-    def slices(self, lane: SessionLane) -> Iterator[LaneSlice]:
+    def slices(self, lane: SessionLane) -> Iterator[LaneSlice[SessionLane, Session]]:
         """Return a slice per session."""
         if lane.days:
             LOGGER.info(
                 "grouped_daily %s: %d sessions, %s to %s, one request each.",
                 *(lane.market, len(lane.days), lane.days[0], lane.days[-1]),
             )
-        for day in lane.days:
-            yield lane.slice(date=day.isoformat())
+        for number, day in enumerate(lane.days, start=1):
+            yield LaneSlice(lane, Session(day, number), date=day.isoformat())
 
     def _session(self, market: str, cursor: Mapping[str, Any]) -> date:
         try:
@@ -137,113 +140,86 @@ class SessionCursor(LaneCursor):
             raise UnreadableState(f"{market}: {dict(cursor)!r}") from error
 
 
-@dataclass
-class GroupedDailyRetriever(Retriever):
+@dataclass(kw_only=True)
+class GroupedDailyRetriever(LaneRetriever[SessionLane, Session]):
     """Reads one session.
 
     A day that the vendor refuses because it is not over ends the market for this sync, with the
-    state before it. Days before the history of the plan are passed over. Any other failure stops
-    the market too: reading on past a hole would only have to be repeated.
+    state before it. Days before the history of the plan are passed over.
     """
 
-    requester: Requester
-    name: str
+    cursor_field: str
 
-    def read_records(
-        self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
-    ) -> Iterable[Record]:
-        """Return the bars of the session of `stream_slice`.
-
-        Raises:
-            AirbyteTracedException: the vendor's answer was broken, or refused for good.
-        """
-        if not isinstance(stream_slice, LaneSlice):
-            raise TypeError("grouped_daily is read by the slices of SessionCursor")
-        lane = stream_slice.lane
-        if not isinstance(lane, SessionLane) or not stream_slice.enter():
+    def rows(self, lane: SessionLane, task: Session) -> Iterator[Row]:
+        """Return the bars of a session."""
+        day = task.day
+        if lane.history.excludes(day):
             return
+        doubts = lane.doubts(day)
+        complaint = f"grouped_daily {lane.market}: session {day} has no bars" if doubts else ""
+        answer = self._ask(lane, day, complaint)
         try:
-            yield from self._read(lane, stream_slice)
-        except Exception:
-            lane.stop()
-            raise
-
-    def _read(self, lane: SessionLane, session: LaneSlice) -> Iterator[Record]:
-        day = date.fromisoformat(session["date"])
-        if lane.history_start is None or day >= lane.history_start:
-            doubtful = lane.doubts(day)
-            response = self._ask_for_bars(lane, day) if doubtful else self._ask(lane, day)
-            refused = refusal(response)
-            if refused is Refusal.NOT_YET:
-                LOGGER.info("grouped_daily %s ends before session %s.", lane.market, day)
-                lane.stop()
+            if isinstance(answer, Refused):
+                self._pass_over_or_end(lane, day, answer)
                 return
-            if refused is Refusal.OUTSIDE_HISTORY:
-                if not self._find_history_start(lane, day, message(response)):
-                    lane.stop()
-                    return
-            else:
-                empty = is_empty(response)
-                lane.served(day, with_bars=not empty)
-                yield from session.records(self.name, bars(payload(response), lane.market, day))
-                if empty and doubtful:
-                    # The vendor may be late with the last session: only a later one shows that
-                    # there is nothing to wait for.
-                    session.complete({})
-                    return
-        session.complete(lane.checkpoint(day))
-        if session.position % _PROGRESS_EVERY == 0:
+            lane.served(day, with_bars=bool(answer.rows))
+        except Contradiction as error:
+            raise transient_error(
+                f"Polygon.io refuses {lane.market} bars of {error.refused} as outside the plan's "
+                f"history, although it served {error.served}. Sync again later."
+            ) from None
+        # The vendor may be late with the last session: only a later one shows that there is
+        # nothing to wait for.
+        task.doubtful = doubts and not answer.rows
+        yield from bars(answer, lane.market, day)
+
+    def checkpoint(self, lane: SessionLane, task: Session) -> Mapping[str, Any] | None:
+        """Return the end of the session; one that is read again does not move the state back."""
+        if task.number % _PROGRESS_EVERY == 0:
             LOGGER.info(
                 "grouped_daily %s: session %d of %d (%s).",
-                *(lane.market, session.position, len(lane.days), day),
+                *(lane.market, task.number, len(lane.days), task.day),
             )
+        if task.doubtful:
+            return None
+        end = from_milliseconds(round(end_of_bar(lane.market, task.day).timestamp() * 1000))
+        return {self.cursor_field: max(end, str(lane.cursor.get(self.cursor_field, "")))}
 
-    def _ask(self, lane: SessionLane, day: date) -> requests.Response:
-        return ask(self.requester, stream_slice=_request(lane, day))
+    def _ask(self, lane: SessionLane, day: date, complaint: str = "") -> Data | Refused:
+        request = StreamSlice(partition=lane.partition, cursor_slice={"date": day.isoformat()})
+        reasons = (Reason.NOT_YET, Reason.OUTSIDE_HISTORY)
+        return self.vendor.ask_or_be_refused(reasons, complaint=complaint, stream_slice=request)
 
-    def _ask_for_bars(self, lane: SessionLane, day: date) -> requests.Response:
-        complaint = f"grouped_daily {lane.market}: session {day} has no bars"
-        return ask_for_rows(self.requester, complaint, stream_slice=_request(lane, day))
+    def _pass_over_or_end(self, lane: SessionLane, day: date, answer: Refused) -> None:
+        """Return if a refused day is before the plan's history.
 
-    def _find_history_start(self, lane: SessionLane, day: date, words: str) -> bool:
-        """Find the first session that the plan covers; return whether there is one after `day`.
-
-        The vendor says "timeframe" for days before the plan's history and for future days alike.
-        Only a later session that is served tells the two apart.
+        Raises:
+            LaneEnds: it is after all that the plan serves now.
+            Contradiction: the vendor served an earlier day.
+            AirbyteTracedException: all days lie before the history (config_error).
         """
-        with lane.history_lock:
-            if lane.history_start is not None and day < lane.history_start:
-                return True
-            later = lane.days[bisect_right(lane.days, day) :]
-            if not later or self._outside_history(lane, later[-1]):
-                _require_recent(lane, words)
-                LOGGER.warning(
-                    "grouped_daily %s ends before session %s, which Polygon.io refuses: %s",
-                    *(lane.market, day, words),
-                )
-                return False
-            if lane.earliest_served is not None and lane.earliest_served < day:
-                raise AirbyteTracedException(
-                    message=f"Polygon.io refuses {lane.market} bars of {day} as outside the plan's "
-                    f"history, although it served {lane.earliest_served}. Sync again later.",
-                    internal_message=words,
-                    failure_type=FailureType.transient_error,
-                )
-            first = bisect_left(later, True, key=lambda d: not self._outside_history(lane, d))
-            lane.history_start = later[first]
+        if answer.reason is Reason.NOT_YET:
+            LOGGER.info("grouped_daily %s ends before session %s.", lane.market, day)
+            raise LaneEnds
+        known = lane.history.start
+        side = lane.history.place(day, lambda other: self._is_outside(lane, other))
+        if side is Outside.AFTER:
+            _require_recent(lane, answer.words)
+            LOGGER.warning(
+                "grouped_daily %s ends before session %s, which Polygon.io refuses: %s",
+                *(lane.market, day, answer.words),
+            )
+            raise LaneEnds
+        if lane.history.start != known:
             LOGGER.warning(
                 "grouped_daily %s: the history of the plan starts with session %s; the sessions "
                 "before it are left out.",
-                *(lane.market, lane.history_start),
+                *(lane.market, lane.history.start),
             )
-            return True
 
-    def _outside_history(self, lane: SessionLane, day: date) -> bool:
-        return refusal(self._ask(lane, day)) is Refusal.OUTSIDE_HISTORY
-
-
-def _request(lane: SessionLane, day: date) -> StreamSlice:
-    return StreamSlice(partition=lane.partition, cursor_slice={"date": day.isoformat()})
+    def _is_outside(self, lane: SessionLane, day: date) -> bool:
+        answer = self._ask(lane, day)
+        return isinstance(answer, Refused) and answer.reason is Reason.OUTSIDE_HISTORY
 
 
 def _require_recent(lane: SessionLane, words: str) -> None:
@@ -254,11 +230,10 @@ def _require_recent(lane: SessionLane, words: str) -> None:
             (config_error).
     """
     last = lane.days[-1]
-    if lane.earliest_served is not None or last > last_finished(lane.market) - _RECENT:
+    if lane.history.earliest_served or last > last_finished(lane.market) - _RECENT:
         return
-    raise AirbyteTracedException(
-        message=f"The plan of this API key has no {lane.market} bars from {lane.days[0]} "
-        f"to {last}: {words} Give a later start_date and end_date, or upgrade the plan.",
-        internal_message=words,
-        failure_type=FailureType.config_error,
+    raise config_error(
+        f"The plan of this API key has no {lane.market} bars from {lane.days[0]} to {last}: "
+        f"{words} Give a later start_date and end_date, or upgrade the plan.",
+        words,
     )

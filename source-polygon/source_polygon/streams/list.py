@@ -1,32 +1,28 @@
-"""Lists that come in one piece: exchanges, ticker types, market holidays."""
+"""Kinds `list`, `bare_list` and `paged_list`: what is read in full at each sync."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.declarative.requesters.requester import Requester
-from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Record, StreamSlice
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.vendor.answers import rows
-from source_polygon.vendor.ask import ask_for_rows
+from source_polygon.engine.retriever import PolygonRetriever
+from source_polygon.rows import Row
+from source_polygon.vendor.paging import pages, require_keys
+from source_polygon.vendor.questions import Vendor
 
 
-@dataclass
-class ListRetriever(Retriever):
-    """Reads a list of which the vendor always has rows.
+@dataclass(kw_only=True)
+class ListRetriever(PolygonRetriever):
+    """Reads a list that comes in one piece, and of which the vendor always has rows.
 
     Attributes:
-        requester: sends the one request.
-        name: name of the stream.
         primary_key: fields that each row must have.
+        bare: whether the vendor sends the list without its usual envelope.
     """
 
-    requester: Requester
-    name: str
     primary_key: list[str]
+    bare: bool = False
 
     def read_records(
         self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
@@ -34,21 +30,37 @@ class ListRetriever(Retriever):
         """Return the rows as the vendor sends them.
 
         Raises:
-            AirbyteTracedException: no usable answer, or a row without its key (system_error).
+            AirbyteTracedException: no usable answer, or a row without its key.
         """
-        slice_ = stream_slice or StreamSlice(partition={}, cursor_slice={})
-        response = ask_for_rows(self.requester, f"{self.name} has no rows", stream_slice=slice_)
-        for row in rows(response):
-            fault = self._fault(row)
-            if fault:
-                text = f"A row of {self.name} {fault}: {str(row)[:200]}. Nothing is left out."
-                raise AirbyteTracedException(
-                    message=text, internal_message=text, failure_type=FailureType.system_error
-                )
-            yield Record(data=row, stream_name=self.name, associated_slice=slice_)
+        whole = stream_slice or StreamSlice(partition={}, cursor_slice={})
+        yield from self.output(self.name, self.rows(), whole)
 
-    def _fault(self, row: Any) -> str:
-        if not isinstance(row, dict):
-            return "is not an object"
-        missing = [field for field in self.primary_key if row.get(field) is None]
-        return f"has no {' and no '.join(missing)}" if missing else ""
+    def rows(self) -> Iterator[Row]:
+        """Return the rows."""
+        vendor = Vendor(self.requester, self.config["base_url"], self.bare)
+        answer = vendor.ask(complaint=f"{self.name} has no rows")
+        require_keys(answer.rows, self.primary_key, self.name)
+        yield from answer.rows
+
+
+@dataclass(kw_only=True)
+class PagedListRetriever(ListRetriever):
+    """Reads a list page by page, from the start date on.
+
+    Attributes:
+        date_field: the date by which rows are older than the start date; they are also read in its
+            order, which does not change while pages are read.
+        page_size: rows a page, the vendor's maximum.
+    """
+
+    date_field: str
+    page_size: int
+
+    def rows(self) -> Iterator[Row]:
+        """Return the rows, oldest first."""
+        window = {
+            f"{self.date_field}.gte": self.config["start_date"],
+            "sort": f"{self.date_field}.asc",
+        }
+        for rows, _ in pages(self.vendor, window, key=self.primary_key, page_size=self.page_size):
+            yield from rows

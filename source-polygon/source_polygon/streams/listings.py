@@ -19,13 +19,13 @@ have died before it saved a state. `dated` holds the boundary of the few symbols
 own. A delisting recorded still later than that is known by its symbol, which was `listed`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
+from source_polygon.rows import Row
 from source_polygon.stamps import days_before, sortable
-
-Row = dict[str, Any]
 
 OPEN: Final = "open"
 
@@ -36,9 +36,6 @@ _UNFINISHED_DAYS: Final = 60
 # A symbol that is in both lists was either used again, or ended between the reading of the two. The
 # second is possible only if its delisting was recorded just now; a day is ample for a reading.
 _JUST_NOW_DAYS: Final = 1
-
-AskActive = Callable[[set[str]], set[str]]
-"""Returns those of some symbols that are active by now."""
 
 
 def stamp(row: Row) -> str | None:
@@ -72,100 +69,128 @@ def newest_of_each(rows: Iterable[Row]) -> Iterator[Row]:
         yield from listings.values()
 
 
-class Listings:
-    """Assigns `listing_end` in one sync of one market.
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered of a market's listings from one sync to the next.
 
     Attributes:
-        horizon: boundary of all symbols without one of their own; "" before the first sync.
+        horizon: boundary of all symbols without one of their own, sortable; "" before the first
+            sync.
         dated: boundaries of single symbols.
-        listed: symbols whose row in the table was active before this sync, as far as known.
-        whole: whether all active rows have been seen in this sync, and not just the newest.
+        listed: symbols whose row in the table is active, as far as known.
     """
 
-    def __init__(self, horizon: str, dated: dict[str, str], listed: set[str]) -> None:
-        self.horizon = horizon
-        self.dated = dated
-        self.listed = listed
-        self.whole = False
-        self._active: set[str] = set()
-        self._gone: set[str] = set()
+    horizon: str = ""
+    dated: Mapping[str, str] = field(default_factory=dict)
+    listed: frozenset[str] = frozenset()
 
-    def see_active(self, ticker: str) -> str:
-        """Note an active row; return its `listing_end`."""
-        self._active.add(ticker)
-        return OPEN
+    def boundary(self, ticker: str) -> str:
+        """Return the stamp after which a delisting of `ticker` may be that of an `open` row."""
+        return self.dated.get(ticker, self.horizon)
 
-    def set_horizon(self, newest: str) -> None:
-        """Set the boundary of all symbols, at the first sync, from the newest known delisting."""
-        self.horizon = days_before(newest, _UNFINISHED_DAYS)
 
-    def see_delisted(
-        self, rows: Iterable[Row], changed_since: str, now: str, ask_active: AskActive
-    ) -> Iterator[tuple[Row, str]]:
-        """Return those of `rows` that this sync must emit, with their `listing_end`.
+def begun(memory: Memory, newest: str) -> Memory:
+    """Return `memory` with a boundary, set at the first sync from the newest known delisting."""
+    if memory.horizon:
+        return memory
+    return replace(memory, horizon=days_before(newest, _UNFINISHED_DAYS))
 
-        Args:
-            rows: delisted rows, sorted by ticker; at least all recorded since the first sync.
-            changed_since: sortable stamp; rows older than it were emitted before.
-            now: the current time, sortable.
-            ask_active: asks the vendor, where the order of two events decides.
-        """
-        recent: dict[str, dict[str, Row]] = {}
-        just_now = days_before(now, _JUST_NOW_DAYS)
-        for row in newest_of_each(rows):
-            ticker, end = row["ticker"], ended(row)
-            fresh = changed(row, changed_since)
-            was_active = ticker in self.listed or (
-                ticker in self._active and changed(row, just_now)
-            )
-            if end > self.dated.get(ticker, self.horizon) or (fresh and was_active):
-                recent.setdefault(ticker, {})[end] = row
-            elif fresh:
-                yield row, end
-        active = self._active_again(recent, changed_since, just_now)
-        doubtful = {ticker for ticker, certain in active.items() if not certain}
-        listed_anew = (active.keys() - doubtful) | (ask_active(doubtful) if doubtful else set())
-        for ticker, ends in recent.items():
-            ordered = sorted(ends.items())
-            yield from self._recent(ticker, ordered, ticker in listed_anew, changed_since)
-        self._gone = recent.keys() - listed_anew
 
-    def listed_now(self) -> set[str]:
-        """Return the symbols whose row in the table is active after this sync."""
-        return (self._active if self.whole else self.listed | self._active) - self._gone
+@dataclass(frozen=True)
+class Seen:
+    """What this sync has seen before it classifies the delisted rows.
 
-    def _active_again(
-        self, recent: Mapping[str, Mapping[str, Row]], changed_since: str, just_now: str
-    ) -> dict[str, bool]:
-        """Return the symbols of `recent` that may be active again, and whether that is certain."""
-        found = {}
-        for ticker, ends in recent.items():
-            rows = ends.values()
-            if ticker in self._active:
-                found[ticker] = not any(changed(row, just_now) for row in rows)
-            elif (
-                not self.whole
-                and ticker in self.listed
-                and any(changed(row, changed_since) for row in rows)
-            ):
-                # Its active row may be one that has not changed, or be gone.
-                found[ticker] = False
-        return found
+    Attributes:
+        active: symbols with an active row.
+        whole: whether those are all active rows, and not just the newest.
+        since: sortable stamp; rows older than it were emitted before.
+        now: the current time, sortable.
+    """
 
-    def _recent(
-        self, ticker: str, ends: list[tuple[str, Row]], listed_anew: bool, changed_since: str
-    ) -> Iterator[tuple[Row, str]]:
-        """Keep `open` for the symbol's newest listing; move the ones before it to their end."""
-        over = ends if listed_anew else ends[:-1]
+    active: frozenset[str]
+    whole: bool
+    since: str
+    now: str
+
+    def just_recorded(self, row: Row) -> bool:
+        """Return whether a row is so fresh that it may be younger than the active list's."""
+        return changed(row, days_before(self.now, _JUST_NOW_DAYS))
+
+
+def may_be_open(row: Row, memory: Memory, seen: Seen) -> bool:
+    """Return whether a delisted row may be that of the listing that the table has as `open`."""
+    ticker = row["ticker"]
+    if ended(row) > memory.boundary(ticker):
+        return True
+    was_active = ticker in memory.listed or (ticker in seen.active and seen.just_recorded(row))
+    return was_active and changed(row, seen.since)
+
+
+def sift(
+    rows: Iterable[Row], memory: Memory, seen: Seen, recent: dict[str, dict[str, Row]]
+) -> Iterator[tuple[Row, str]]:
+    """Return those of `rows` to emit under their own end, and put aside what `may_be_open`.
+
+    Args:
+        rows: delisted rows, sorted by ticker; at least all recorded since the first sync.
+        memory: what is remembered.
+        seen: what this sync has seen.
+        recent: takes what is put aside, by symbol and end.
+    """
+    for row in newest_of_each(rows):
+        if may_be_open(row, memory, seen):
+            recent.setdefault(row["ticker"], {})[ended(row)] = row
+        elif changed(row, seen.since):
+            yield row, ended(row)
+
+
+def active_again(ticker: str, ends: Mapping[str, Row], memory: Memory, seen: Seen) -> bool | None:
+    """Return whether a symbol is listed anew; None if only the vendor knows.
+
+    Args:
+        ticker: a symbol of `recent`, see `sift`.
+        ends: its delisted rows that `may_be_open`, by their end.
+        memory: what is remembered.
+        seen: what this sync has seen.
+    """
+    if ticker in seen.active:
+        return None if any(map(seen.just_recorded, ends.values())) else True
+    if seen.whole or ticker not in memory.listed:
+        return False
+    # Its active row may be one that has not changed, or be gone.
+    return None if any(changed(row, seen.since) for row in ends.values()) else False
+
+
+def classify(
+    recent: Mapping[str, Mapping[str, Row]], listed_anew: frozenset[str], memory: Memory, seen: Seen
+) -> tuple[list[tuple[Row, str]], Memory]:
+    """Return the rows of `recent` to emit, each with its `listing_end`, and what to remember.
+
+    A symbol's newest listing keeps `open` unless the symbol is listed anew; those before it move to
+    their end.
+
+    Args:
+        recent: delisted rows that `may_be_open`, by symbol and end.
+        listed_anew: those of the symbols that are active again.
+        memory: what was remembered before this sync.
+        seen: what this sync has seen.
+    """
+    emitted: list[tuple[Row, str]] = []
+    dated = dict(memory.dated)
+    for ticker, rows in recent.items():
+        ends = sorted(rows.items())
+        over = ends if ticker in listed_anew else ends[:-1]
         for end, row in over:
-            if end > self.dated.get(ticker, self.horizon):
-                self.dated[ticker] = end
-            yield row, end
+            if end > dated.get(ticker, memory.horizon):
+                dated[ticker] = end
+            emitted.append((row, end))
         for end, row in ends[len(over) :]:
-            if end <= self.dated.get(ticker, self.horizon):
-                self.dated[ticker] = days_before(end, 1)
-            if changed(row, changed_since):
-                yield row, OPEN
+            if end <= dated.get(ticker, memory.horizon):
+                dated[ticker] = days_before(end, 1)
+            if changed(row, seen.since):
+                emitted.append((row, OPEN))
+    listed = seen.active if seen.whole else memory.listed | seen.active
+    return emitted, Memory(memory.horizon, dated, listed - (recent.keys() - listed_anew))
 
 
 def changed(row: Row, since: str) -> bool:

@@ -1,14 +1,16 @@
 """One list of tickers (a market's active or delisted ones), read as cheaply as is safe."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
-from airbyte_cdk.sources.declarative.requesters.requester import Requester
-
 from source_polygon.clock import utc_now
+from source_polygon.rows import Row
 from source_polygon.stamps import sortable
-from source_polygon.streams.listings import Row, stamp
+from source_polygon.streams.listings import stamp
 from source_polygon.vendor.paging import pages
+from source_polygon.vendor.questions import Vendor
 
 _NEWEST_FIRST: Final = {"sort": "last_updated_utc", "order": "desc"}
 _OLDEST_FIRST: Final = {"sort": "last_updated_utc", "order": "asc"}
@@ -19,63 +21,80 @@ _BY_TICKER: Final = {"sort": "ticker", "order": "asc"}
 # like stocks is unverified; were its stamps missing or constant, it would be read in full too.
 _STAMPED_MARKETS: Final = ("stocks", "otc")
 
+Pages = Iterator[tuple[list[Row], bool]]
+"""Pages of rows, each with whether another one follows."""
+
 # The active list of stocks has about this many pages.
 _CHEAPER_ONE_BY_ONE: Final = 12
 
 
-class TickerList:
-    """A market's active or delisted tickers. The first request is made at once.
+@dataclass(frozen=True)
+class Reading:
+    """What a list is read for in one sync.
 
     Attributes:
-        newest: the newest stamp at that time, sortable; "" where there is none. Rows stamped while
-            the list is read are newer, so a later reading from here on misses nothing. A stamp
-            that lies in the future says nothing: what changes until then would be older.
-        undated: how many rows without a usable stamp were come across.
-        whole: whether all rows of the list were come across.
-        stamped: whether stamps tell which rows have changed.
+        rows: the rows, sorted by ticker; pages that are still to come are asked for as it goes on.
+        newest: the newest stamp when the reading began, sortable; "" where there is none. Rows
+            stamped while the list is read are newer, so a later reading from here on misses
+            nothing. A stamp that lies in the future says nothing: what changes until then would be
+            older.
+        whole: whether `rows` are all of the list.
     """
 
-    def __init__(self, requester: Requester, base_url: str, market: str, *, active: bool) -> None:
-        self._requester = requester
-        self._base_url = base_url
-        self._which = {"market": market, "active": str(active).lower()}
-        self._active = active
-        self.stamped = market in _STAMPED_MARKETS
-        self._pages = self._ask(_NEWEST_FIRST if self.stamped else _BY_TICKER)
-        self._first, self._more = next(self._pages)
-        now = sortable(utc_now().isoformat())
-        stamps = [stamp(row) or "" for row in self._first]
-        self.newest = max((stamped for stamped in stamps if stamped <= now), default="")
-        self.undated = 0
-        self.whole = not self._more
+    rows: Iterable[Row]
+    newest: str
+    whole: bool
 
-    def rows(self, since: str, undated: int) -> Iterator[Row]:
+
+@dataclass(frozen=True)
+class TickerList:
+    """A market's active or delisted tickers.
+
+    Attributes:
+        vendor: is asked for them.
+        market: the market.
+        active: which of the two lists.
+    """
+
+    vendor: Vendor
+    market: str
+    active: bool
+
+    @property
+    def stamped(self) -> bool:
+        """Whether stamps tell which rows have changed."""
+        return self.market in _STAMPED_MARKETS
+
+    def read(self, since: str, undated: int) -> Reading:
         """Return all rows stamped at or after `since`, all without a stamp, and maybe older ones.
 
         Args:
             since: sortable stamp; "" for the whole list.
             undated: rows without a stamp that the last full reading came across.
-
-        Returns:
-            rows sorted by ticker.
         """
-        found = self._recent(since, undated) if self._more else self._first
-        self.whole = self.whole or found is None
-        for row in self._all() if found is None else sorted(found, key=lambda row: row["ticker"]):
-            self.undated += stamp(row) is None
-            yield row
+        following = self._ask(_NEWEST_FIRST if self.stamped else _BY_TICKER)
+        first, more = next(following)
+        newest = _newest(first)
+        if not more:
+            return Reading(sorted(first, key=_ticker), newest, whole=True)
+        if not self.stamped:
+            return Reading(chain(first, _rows(following)), newest, whole=True)
+        recent = self._recent(first, following, since, undated) if since else None
+        if recent is None:
+            return Reading(_rows(self._ask(_BY_TICKER)), newest, whole=True)
+        return Reading(sorted(recent, key=_ticker), newest, whole=False)
 
-    def _recent(self, since: str, undated: int) -> list[Row] | None:
+    def _recent(
+        self, first: list[Row], following: Pages, since: str, undated: int
+    ) -> list[Row] | None:
         """Return the newest rows back to `since`, or None where only the whole list is safe."""
-        if not since or not self.stamped:
-            return None
-        found, reached = self._first, _reaches(self._first, since)
+        found, reached, more = first, _reaches(first, since), True
         # Delisted rows stand still, so further pages are safe. Active ones may be stamped meanwhile
         # and leave the pages that are still to come.
-        while not reached and not self._active and self._more:
-            page, self._more = next(self._pages)
+        while not reached and not self.active and more:
+            page, more = next(following)
             found, reached = found + page, _reaches(page, since)
-        if not self._more and not self._active:
+        if not more:
             return found
         return self._with_undated(found, undated) if reached else None
 
@@ -95,17 +114,12 @@ class TickerList:
             return None
         return found + missing
 
-    def _all(self) -> Iterator[Row]:
-        if not self.stamped:
-            yield from self._first
-        for page, _ in self._ask(_BY_TICKER) if self.stamped else self._pages:
-            yield from page
-
-    def _ask(self, order: dict[str, str]) -> Iterator[tuple[list[Row], bool]]:
-        return pages(self._requester, {**self._which, **order}, self._base_url, key="ticker")
+    def _ask(self, order: dict[str, str]) -> Pages:
+        which = {"market": self.market, "active": str(self.active).lower()}
+        return pages(self.vendor, {**which, **order}, key=["ticker"])
 
 
-def active_among(requester: Requester, base_url: str, market: str, tickers: set[str]) -> set[str]:
+def active_among(vendor: Vendor, market: str, tickers: set[str]) -> set[str]:
     """Return those of `tickers` that are active now, in as few requests as there are."""
     which = {"market": market, "active": "true"}
     lists: Iterable[dict[str, str]] = ({"ticker": ticker} for ticker in sorted(tickers))
@@ -114,7 +128,7 @@ def active_among(requester: Requester, base_url: str, market: str, tickers: set[
     found = {
         row["ticker"]
         for params in lists
-        for page, _ in pages(requester, {**which, **params}, base_url, key="ticker")
+        for page, _ in pages(vendor, {**which, **params}, key=["ticker"])
         for row in page
     }
     return found & tickers
@@ -128,3 +142,18 @@ def _reaches(page: list[Row], since: str) -> bool:
     # Were stamps sorted as text (unverified), then wrongly within a second, as trailing zeros are
     # cut; an older second is older all the same.
     return any(stamped[:19] < since[:19] for stamped in stamps)
+
+
+def _newest(page: list[Row]) -> str:
+    now = sortable(utc_now().isoformat())
+    stamps = [stamp(row) or "" for row in page]
+    return max((stamped for stamped in stamps if stamped <= now), default="")
+
+
+def _rows(following: Pages) -> Iterator[Row]:
+    for page, _ in following:
+        yield from page
+
+
+def _ticker(row: Row) -> str:
+    return str(row["ticker"])

@@ -1,4 +1,4 @@
-"""What an answer of the vendor means: data, a refusal, or neither.
+"""What an answer of the vendor means: data, refused, or broken. Each is judged once.
 
 Refused, empty and broken are three different answers. An empty day is a well-formed body whose
 `results` are absent, null or []. A refusal says so in its status: 403, or `NOT_AUTHORIZED` with
@@ -6,6 +6,8 @@ Refused, empty and broken are three different answers. An empty day is a well-fo
 """
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -18,15 +20,8 @@ LOGGER = logging.getLogger("airbyte")
 
 _GOOD: Final = ("OK", "DELAYED")
 
-# The memo keeps a body from being parsed twice, once to judge it and once to read it.
-_MEMO: Final = "_polygon_payload"
 
-
-class Broken(ValueError):
-    """The body is not what the vendor documents. The text says how."""
-
-
-class Refusal(Enum):
+class Reason(Enum):
     """Why the vendor will not serve data to a valid key."""
 
     NOT_YET = "the session is not over for this plan"
@@ -35,99 +30,118 @@ class Refusal(Enum):
     FORBIDDEN = "no reason that names the plan"
 
 
-def payload(response: requests.Response, *, envelope: bool = True) -> Any:
-    """Return the parsed body of a 200 response.
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A well-formed answer.
+
+    Attributes:
+        rows: its rows, maybe none.
+        envelope: what came around them; empty where the vendor sends the list bare.
+    """
+
+    rows: list[Any]
+    envelope: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The vendor will not serve the data to this key.
+
+    Attributes:
+        reason: why.
+        words: the vendor's own, as a sentence; "" where there are none.
+    """
+
+    reason: Reason
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The body is not what the vendor documents. `fault` says how."""
+
+    fault: str
+
+
+def judge(response: requests.Response, *, bare: bool = False) -> Data | Refused | Broken:
+    """Return what an answer with status 200 or 403 means.
 
     Args:
-        response: the response, read in full.
-        envelope: whether the body is an object with `status`; otherwise it is a bare list.
-
-    Raises:
-        Broken: not JSON, not of that shape, a status other than OK or DELAYED, or a number of rows
-            that differs from the stated one.
+        response: the answer, read in full.
+        bare: whether the body is a list without an envelope, rather than an object with `status`.
     """
-    body = getattr(response, _MEMO, None)
-    if body is None:
-        body = _parse(response, envelope=envelope)
-        setattr(response, _MEMO, body)
-    return body
+    try:
+        body = _parsed(response)
+    except orjson.JSONDecodeError:
+        if response.status_code == 403:
+            return Refused(Reason.FORBIDDEN, "")
+        kind = response.headers.get("content-type", "no content type")
+        size = len(response.content)
+        return Broken(f"the body is not complete JSON ({size} bytes, {kind})")
+    status = body.get("status") if isinstance(body, dict) else None
+    if response.status_code == 403 or status == "NOT_AUTHORIZED":
+        words = _sentence(_spoken(body), response)
+        return Refused(_reason(words, unauthorized=status == "NOT_AUTHORIZED"), words)
+    if bare:
+        return Data(body, {}) if isinstance(body, list) else Broken("the body is not a list")
+    if not isinstance(body, dict):
+        return Broken("the body is not an object")
+    if status not in _GOOD:
+        words = _sentence(_spoken(body) or "no reason given", response)
+        return Broken(f"the body's status is {str(status)[:40]!r}: {words}")
+    return _counted(body)
 
 
-def rows(response: requests.Response) -> list[Any]:
-    """Return the rows of a body that `payload` accepts: its `results`, or the bare list it is."""
-    body = payload(response)
-    return body if isinstance(body, list) else body.get("results") or []
-
-
-def is_empty(response: requests.Response) -> bool:
-    """Return whether `response` is well-formed and has no rows. A refusal is not empty."""
-    return refusal(response) is None and not rows(response)
-
-
-def refusal(response: requests.Response) -> Refusal | None:
-    """Return why the vendor refuses, or None where `response` is no refusal.
-
-    The texts are those seen from 2024 to 2026. With an unknown one, NOT_AUTHORIZED means that the
-    plan lacks the data; any other 403 may be a firewall's or a proxy's.
-    """
-    if hasattr(response, _MEMO):
-        return None
-    unauthorized = _object(response).get("status") == "NOT_AUTHORIZED"
-    if response.status_code != 403 and not unauthorized:
-        return None
-    text = message(response).lower()
-    if "before end of day" in text:
-        return Refusal.NOT_YET
-    if "timeframe" in text:
-        return Refusal.OUTSIDE_HISTORY
-    plan = unauthorized or "entitled" in text or "upgrade" in text
-    return Refusal.NOT_ENTITLED if plan else Refusal.FORBIDDEN
-
-
-def message(response: requests.Response) -> str:
-    """Return the vendor's own words as a sentence, or "" where there are none.
+def words(response: requests.Response) -> str:
+    """Return the vendor's own words in an answer as a sentence, or "" where there are none.
 
     They are in `error` or `message`. Should they repeat the key, it is made unreadable.
     """
-    body = _object(response)
-    return _sentence(body.get("error") or body.get("message") or "", response)
+    try:
+        return _sentence(_spoken(_parsed(response)), response)
+    except orjson.JSONDecodeError:
+        return ""
 
 
-def _sentence(words: object, response: requests.Response) -> str:
+def _counted(body: dict[str, Any]) -> Data | Broken:
+    rows = body.pop("results", None)
+    if rows is not None and not isinstance(rows, list):
+        return Broken("`results` is not a list")
+    rows, stated = rows or [], body.get("resultsCount")
+    if stated is not None and stated != len(rows):
+        return Broken(f"`resultsCount` is {stated} but {len(rows)} rows came")
+    return Data(rows, body)
+
+
+def _reason(words: str, *, unauthorized: bool) -> Reason:
+    """Return why the vendor refuses, by its words, which are those seen from 2024 to 2026.
+
+    With unknown ones, NOT_AUTHORIZED means that the plan lacks the data; any other 403 may be a
+    firewall's or a proxy's.
+    """
+    text = words.lower()
+    if "before end of day" in text:
+        return Reason.NOT_YET
+    if "timeframe" in text:
+        return Reason.OUTSIDE_HISTORY
+    plan = unauthorized or "entitled" in text or "upgrade" in text
+    return Reason.NOT_ENTITLED if plan else Reason.FORBIDDEN
+
+
+def _spoken(body: Any) -> object:
+    return (body.get("error") or body.get("message") or "") if isinstance(body, dict) else ""
+
+
+def _sentence(spoken: object, response: requests.Response) -> str:
     key = str(response.request.headers.get("Authorization", "")) if response.request else ""
-    text = str(words)
+    text = str(spoken)
     if secret := key.removeprefix("Bearer "):
         text = text.replace(secret, "****")
     text = text.strip()[:300]
     return text if not text or text[-1] in ".!?" else f"{text}."
 
 
-def _parse(response: requests.Response, *, envelope: bool) -> Any:
-    try:
-        body = _json(response)
-    except orjson.JSONDecodeError as error:
-        kind = response.headers.get("content-type", "no content type")
-        size = len(response.content)
-        raise Broken(f"the body is not complete JSON ({size} bytes, {kind})") from error
-    if not envelope:
-        if not isinstance(body, list):
-            raise Broken("the body is not a list")
-        return body
-    if not isinstance(body, dict):
-        raise Broken("the body is not an object")
-    if body.get("status") not in _GOOD:
-        words = _sentence(body.get("error") or body.get("message") or "no reason given", response)
-        raise Broken(f"the body's status is {str(body.get('status'))[:40]!r}: {words}")
-    results = body.get("results")
-    if results is not None and not isinstance(results, list):
-        raise Broken("`results` is not a list")
-    stated = body.get("resultsCount")
-    if stated is not None and stated != len(results or []):
-        raise Broken(f"`resultsCount` is {stated} but {len(results or [])} rows came")
-    return body
-
-
-def _json(response: requests.Response) -> Any:
+def _parsed(response: requests.Response) -> Any:
     try:
         return orjson.loads(response.content)
     except orjson.JSONDecodeError:
@@ -137,11 +151,3 @@ def _json(response: requests.Response) -> Any:
         path = str(response.request.path_url).partition("?")[0] if response.request else "a body"
         LOGGER.warning("%s holds %s. Nothing is left out.", path, phrase)
     return body
-
-
-def _object(response: requests.Response) -> dict[str, Any]:
-    try:
-        body = _json(response)
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -6,11 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.declarative.auth.declarative_authenticator import DeclarativeAuthenticator
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.vendor.tally import REQUESTS
+from source_polygon.errors import system_error
 
 
 @dataclass
@@ -40,12 +38,10 @@ class OriginBoundBearer(DeclarativeAuthenticator):
             AirbyteTracedException: the request is for another origin.
         """
         if origin(request.url or "") != origin(self.config["base_url"]):
-            raise AirbyteTracedException(
-                message="Refused to send the API key to an address other than base_url.",
-                internal_message=f"Foreign origin {origin(request.url or '')!r}.",
-                failure_type=FailureType.system_error,
+            raise system_error(
+                "Refused to send the API key to an address other than base_url.",
+                f"Foreign origin {origin(request.url or '')!r}.",
             )
-        REQUESTS.add_one()
         request.headers[self.auth_header] = self.token
         request.hooks["response"] = [_stay]
         return request

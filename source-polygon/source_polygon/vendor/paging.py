@@ -1,21 +1,18 @@
 """Pages of a v3 list, from the first request along `next_url`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.vendor.answers import payload
-from source_polygon.vendor.ask import ask
+from source_polygon.errors import system_error
+from source_polygon.rows import Row
 from source_polygon.vendor.auth import origin
+from source_polygon.vendor.questions import Vendor
 
 PAGE_SIZE: Final = 1000
 """The vendor's maximum; its default of 10 or 100 would cost up to a hundred times the requests."""
-
-Row = dict[str, Any]
 
 # The same API under two names. Behind a proxy, the vendor's next_url names the vendor's host.
 _VENDOR: Final = tuple(
@@ -26,15 +23,15 @@ _VENDOR: Final = tuple(
 
 
 def pages(
-    requester: Requester, params: Mapping[str, Any], base_url: str, *, key: str
+    vendor: Vendor, params: Mapping[str, Any], *, key: Collection[str], page_size: int = PAGE_SIZE
 ) -> Iterator[tuple[list[Row], bool]]:
     """Return each page's rows, and whether a page follows.
 
     Args:
-        requester: sends the requests; its path is that of the list.
+        vendor: is asked for the list.
         params: query of the first request. Later pages carry it in their cursor.
-        base_url: the configured address without a slash at its end; all pages come from there.
-        key: the field that every row must have.
+        key: fields that every row must have.
+        page_size: rows a page, the vendor's maximum for the list.
 
     Raises:
         AirbyteTracedException: `next_url` leads elsewhere or in a circle, or a row lacks its key
@@ -42,26 +39,39 @@ def pages(
     """
     seen: set[str] = set()
     previous: list[Row] | None = None
-    response = ask(requester, request_params={**params, "limit": PAGE_SIZE})
+    where = "the first page"
+    answer = vendor.ask(request_params={**params, "limit": page_size})
     while True:
-        body = payload(response)
-        rows = body.get("results") or []
-        if not all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
-            raise _broken(f"A row has no {key}.", str(response.request.path_url))
-        if rows == previous:
-            raise _broken("The same page comes twice.", str(response.request.path_url))
+        rows = answer.rows
+        require_keys(rows, key, where, of=str)
+        if rows and rows == previous:
+            raise _broken("The same page comes twice.", where)
         previous = rows
-        next_url = body.get("next_url") or ""
+        next_url = answer.envelope.get("next_url") or ""
         if not isinstance(next_url, str):
             raise _broken("next_url is not a text.", repr(next_url)[:100])
         yield rows, bool(next_url)
         if not next_url:
             return
-        target = _target(next_url, base_url)
-        if target in seen:
-            raise _broken("Paging goes in a circle: next_url repeats.", target)
-        seen.add(target)
-        response = ask(requester, path=target)
+        where = _target(next_url, vendor.base_url)
+        if where in seen:
+            raise _broken("Paging goes in a circle: next_url repeats.", where)
+        seen.add(where)
+        answer = vendor.ask(path=where)
+
+
+def require_keys(rows: list[Any], key: Collection[str], where: str, *, of: type = object) -> None:
+    """Check that each row is an object with all fields of its key, values `of` a type.
+
+    Raises:
+        AirbyteTracedException: one is not (system_error).
+    """
+    for row in rows:
+        if not isinstance(row, dict):
+            raise _broken(f"A row is not an object: {str(row)[:80]}.", where)
+        for field in key:
+            if row.get(field) is None or not isinstance(row[field], of):
+                raise _broken(f"A row has no {field}: {str(row)[:200]}.", where)
 
 
 def _target(next_url: str, base_url: str) -> str:
@@ -80,8 +90,4 @@ def _target(next_url: str, base_url: str) -> str:
 
 
 def _broken(text: str, detail: str) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=f"Polygon.io's answer cannot be trusted. {text}",
-        internal_message=f"{text} {detail}",
-        failure_type=FailureType.system_error,
-    )
+    return system_error(f"Polygon.io's answer cannot be trusted. {text}", f"{text} {detail}")

@@ -1,29 +1,31 @@
-"""What this process counts for the summary of a sync."""
+"""What a sync costs, and what it had to take on trust."""
 
 from threading import Lock
 from typing import Final
 
 
 class Tally:
-    """A number that several threads count up."""
+    """What was asked for in this process, over all threads.
+
+    Attributes:
+        requests: sent, retries included.
+        believed: answers without rows that were unlikely, asked for again, and then believed.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._number = 0
+        self.requests = 0
+        self.believed = 0
 
-    def add_one(self) -> None:
-        """Count one more."""
+    def sent(self) -> None:
+        """Count a request."""
         with self._lock:
-            self._number += 1
+            self.requests += 1
 
-    @property
-    def number(self) -> int:
-        """The count so far."""
-        return self._number
+    def believed_empty(self) -> None:
+        """Count an empty answer that was believed."""
+        with self._lock:
+            self.believed += 1
 
 
-REQUESTS: Final = Tally()
-"""Requests sent, retries included: what a sync costs."""
-
-BELIEVED: Final = Tally()
-"""Answers without rows where there should be some, believed after asking again."""
+TALLY: Final = Tally()

@@ -1,8 +1,6 @@
-"""State that never runs ahead of data, in a form a person can read.
+"""The cursor of a stream that is read in lanes: it hands out slices and emits the state.
 
-A stream is read in lanes (one per market, say), a lane in slices, in order. Workers read slices at
-the same time, but a lane's state moves only over slices that are complete, oldest first; the first
-slice that cannot be completed ends its lane for this sync. The state is a list of lanes:
+State never runs ahead of data, and has a form that a person can read, a list of lanes:
 
     {"states": [{"partition": {"market": "stocks"}, "cursor": {"last_updated_utc": "..."}}]}
 """
@@ -11,127 +9,27 @@ import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from threading import Condition, Lock
-from typing import Any
+from threading import Lock
+from typing import Any, Generic
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import MessageRepository
 from airbyte_cdk.sources.streams.concurrent.cursor import Cursor, CursorField
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.types import Record, StreamSlice
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.engine.output import Output, Row, one_by_one
+from source_polygon.engine.lanes import L, LaneSlice, T, UnreadableState
+from source_polygon.errors import config_error
 
 LOGGER = logging.getLogger("airbyte")
 
 
-class UnreadableState(ValueError):
-    """The incoming state is not of a form that this connector writes."""
-
-
-class Lane:
-    """An ordered series of slices that share one checkpoint.
-
-    Attributes:
-        partition: what the lane reads, as it stands in the state.
-        cursor: the checkpoint: everything up to it has been emitted.
-        stopped: whether the lane has ended for this sync, before its last slice.
-        output: turns rows into what the CDK passes on.
-    """
-
-    def __init__(
-        self, partition: Mapping[str, Any], cursor: Mapping[str, Any], run_ahead: int = 1
-    ) -> None:
-        """Open a lane.
-
-        Args:
-            partition: see the class.
-            cursor: the checkpoint to go on from.
-            run_ahead: how many slices may be under way before the oldest of them is complete. It
-                bounds what is read again after an interrupt.
-        """
-        self.partition = partition
-        self.cursor = cursor
-        self.stopped = False
-        self.output: Output = one_by_one
-        self._run_ahead = run_ahead
-        self._handed_out = 0
-        self._passed = 0
-        self._complete: dict[int, Mapping[str, Any]] = {}
-        self._moved = Condition()
-
-    def slice(self, **cursor_slice: Any) -> "LaneSlice":
-        """Return the lane's next slice."""
-        self._handed_out += 1
-        return LaneSlice(self, self._handed_out, cursor_slice)
-
-    def enter(self, position: int) -> bool:
-        """Wait until the slice at `position` may be read; return False if the lane has stopped.
-
-        Slices are taken up in order, so the one that is waited for is under way.
-        """
-        with self._moved:
-            self._moved.wait_for(lambda: self.stopped or position <= self._passed + self._run_ahead)
-            return not self.stopped
-
-    def complete(self, position: int, cursor: Mapping[str, Any]) -> bool:
-        """Note that the slice at `position` is complete; return whether the checkpoint moved.
-
-        An empty `cursor` leaves the checkpoint where it is, until a later slice moves it.
-        """
-        with self._moved:
-            self._complete[position] = cursor
-            passed = self._passed
-            while (reached := self._complete.pop(self._passed + 1, None)) is not None:
-                self.cursor = reached or self.cursor
-                self._passed += 1
-            self._moved.notify_all()
-            return self._passed > passed
-
-    def stop(self) -> None:
-        """End the lane for this sync."""
-        with self._moved:
-            self.stopped = True
-            self._moved.notify_all()
-
-
-class LaneSlice(StreamSlice):
-    """A slice that knows its lane.
-
-    The reader calls `complete` with the checkpoint that holds once all records are emitted. It
-    stops the lane where the slice, and with it all that follow, cannot be read in this sync.
-    """
-
-    def __init__(self, lane: Lane, position: int, cursor_slice: Mapping[str, Any]) -> None:
-        super().__init__(partition=lane.partition, cursor_slice=cursor_slice)
-        self.lane = lane
-        self.position = position
-        self.reached: Mapping[str, Any] | None = None
-
-    def enter(self) -> bool:
-        """Wait for the slice's turn; return False where the lane has stopped before it."""
-        return self.lane.enter(self.position)
-
-    def records(self, stream: str, rows: Iterable[Row]) -> Iterable[Record]:
-        """Return `rows` in the form in which they leave the connector."""
-        return self.lane.output(stream, rows, self)
-
-    def complete(self, cursor: Mapping[str, Any]) -> None:
-        """Say that all records of the slice are emitted, and which checkpoint that reaches.
-
-        An empty `cursor`: what came is not enough to move the checkpoint by itself.
-        """
-        self.reached = cursor
-
-
 @dataclass
-class LaneCursor(Cursor):
+class LaneCursor(Cursor, Generic[L, T]):
     """Hands out the slices of a stream and emits its state.
 
-    The manifest names a subclass as the stream's partition router; `SourcePolygon` attaches it as
-    the stream's cursor, since the CDK takes no custom cursor since 7.0.
+    The manifest names a subclass as the stream's partition router; `engine.cdk` attaches it as
+    the stream's cursor.
 
     Attributes:
         config: the connector's configuration.
@@ -144,7 +42,7 @@ class LaneCursor(Cursor):
     def __post_init__(self) -> None:
         self._lock = Lock()
         self._emitted = False
-        self._lanes: list[Lane] = []
+        self._lanes: list[L] = []
         self._stale: list[dict[str, dict[str, Any]]] = []
         self._incoming: Mapping[str, Any] = {}
 
@@ -153,13 +51,11 @@ class LaneCursor(Cursor):
         stream_name: str,
         states: ConnectorStateManager,
         messages: MessageRepository,
-        output: Output,
     ) -> None:
-        """Take the incoming state, the place to send new state to, and how records leave."""
+        """Take the incoming state, and the place to send new state to."""
         self._stream_name = stream_name
         self._states = states
         self._messages = messages
-        self._output = output
         self._incoming = states.get_stream_state(stream_name, None)
 
     @property
@@ -177,7 +73,7 @@ class LaneCursor(Cursor):
         """Return what the lanes read, one mapping a lane, as it will stand in the state."""
 
     @abstractmethod
-    def lane(self, partition: Mapping[str, Any], cursor: Mapping[str, Any]) -> Lane:
+    def lane(self, partition: Mapping[str, Any], cursor: Mapping[str, Any]) -> L:
         """Return the lane of `partition` that goes on from `cursor` ({} at the first sync).
 
         Raises:
@@ -185,7 +81,7 @@ class LaneCursor(Cursor):
         """
 
     @abstractmethod
-    def slices(self, lane: Any) -> Iterator[LaneSlice]:
+    def slices(self, lane: L) -> Iterator[LaneSlice[L, T]]:
         """Return the slices of a lane, in the order in which its checkpoint moves."""
 
     def stream_slices(self) -> Iterable[StreamSlice]:
@@ -197,13 +93,11 @@ class LaneCursor(Cursor):
         try:
             self._lanes = self._open_lanes()
         except UnreadableState as error:
-            raise AirbyteTracedException(
-                message=f"The saved state of {self._stream_name} cannot be read. Reset the stream.",
-                internal_message=str(error),
-                failure_type=FailureType.config_error,
+            raise config_error(
+                f"The saved state of {self._stream_name} cannot be read. Reset the stream.",
+                str(error),
             ) from error
         for lane in self._lanes:
-            lane.output = self._output
             for lane_slice in self.slices(lane):
                 if lane.stopped:
                     break
@@ -230,10 +124,10 @@ class LaneCursor(Cursor):
         The slice's records are in the output queue by now, so the state comes out behind them.
         """
         lane_slice = partition.to_slice()
-        if not isinstance(lane_slice, LaneSlice) or lane_slice.reached is None:
+        if not isinstance(lane_slice, LaneSlice) or not lane_slice.complete:
             return
         with self._lock:
-            if lane_slice.lane.complete(lane_slice.position, lane_slice.reached):
+            if lane_slice.lane.complete(lane_slice.position, lane_slice.checkpoint):
                 self._emit()
 
     def ensure_at_least_one_state_emitted(self) -> None:
@@ -251,7 +145,7 @@ class LaneCursor(Cursor):
         self._states.update_state_for_stream(self._stream_name, None, self.state)
         self._messages.emit_message(self._states.create_state_message(self._stream_name, None))
 
-    def _open_lanes(self) -> list[Lane]:
+    def _open_lanes(self) -> list[L]:
         wanted = [dict(partition) for partition in self.partitions()]
         try:
             saved = [

@@ -1,0 +1,114 @@
+"""Every touch of the CDK's private parts, and of the texts of its log.
+
+A test holds each of them and says what broke when the CDK moves; the upper bound of the dependency
+is what those tests cover.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteCatalog
+from airbyte_cdk.sources.declarative.models.declarative_component_schema import (
+    HttpRequester as HttpRequesterModel,
+)
+from airbyte_cdk.sources.declarative.requesters.requester import Requester
+from airbyte_cdk.sources.declarative.yaml_declarative_source import YamlDeclarativeSource
+from airbyte_cdk.sources.source import Source
+from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
+from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
+
+from source_polygon.engine.cursor import LaneCursor
+from source_polygon.engine.output import Output
+from source_polygon.engine.retriever import PolygonRetriever
+
+
+class ManifestSource(YamlDeclarativeSource):
+    """The manifest as the CDK reads it, its streams in lanes with their own cursor.
+
+    The CDK takes no custom cursor since 7.0, but a custom partition router. Ours is both: it is
+    found here and attached.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        catalog: ConfiguredAirbyteCatalog | None,
+        config: Mapping[str, Any],
+        state: list[AirbyteStateMessage] | None,
+        output: Output,
+    ) -> None:
+        self._output = output
+        super().__init__(path, catalog=catalog, config=config, state=state)
+
+    @property
+    def name(self) -> str:
+        """Name of the connector, as its logger has it."""
+        return "source-polygon"
+
+    @property
+    def usable_config(self) -> Mapping[str, Any]:
+        """The configuration that the streams are built with."""
+        return self._config
+
+    def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
+        """Return the manifest's streams."""
+        streams = super().streams(config)
+        for stream in streams:
+            if isinstance(stream, DefaultStream):
+                retriever_of(stream).output = self._output
+                cursor = lane_cursor_of(stream)
+                if cursor is not None:
+                    cursor.attach(
+                        stream.name, self._connector_state_manager, self._message_repository
+                    )
+                    stream._cursor = cursor
+                    stream._cursor_field = cursor.field
+        return streams
+
+    def requester(self, stream_name: str) -> Requester:
+        """Return a requester for the path of a stream."""
+        streams = self.resolved_manifest["streams"]
+        stream = next(each for each in streams if each["name"] == stream_name)
+        self._prepare_for_stream_build()
+        requester: Requester = self._constructor.create_component(
+            HttpRequesterModel, stream["retriever"]["requester"], self._config, name="check"
+        )
+        return requester
+
+
+def retriever_of(stream: DefaultStream) -> PolygonRetriever:
+    """Return what reads a stream.
+
+    Raises:
+        TypeError: the manifest names another retriever, or the CDK keeps it elsewhere.
+    """
+    factory = getattr(stream._stream_partition_generator, "_partition_factory", None)
+    retriever = getattr(factory, "_retriever", None)
+    if not isinstance(retriever, PolygonRetriever):
+        raise TypeError(f"{stream.name} is not read by one of our retrievers: {retriever!r}")
+    return retriever
+
+
+def lane_cursor_of(stream: DefaultStream) -> LaneCursor[Any, Any] | None:
+    """Return the cursor that the manifest gave to a stream as its partition router."""
+    router = getattr(stream._stream_partition_generator, "_stream_slicer", None)
+    return router if isinstance(router, LaneCursor) else None
+
+
+def queued(source: Source) -> Iterator[AirbyteMessage]:
+    """Return what components have left in the source's queue, as the CDK's entry point does."""
+    repository = getattr(source, "message_repository", None)
+    if repository is not None:
+        yield from repository.consume_queue()
+
+
+def is_count_of_pages(line: logging.LogRecord) -> bool:
+    """Return whether a log line counts a stream's records, which in our command are pages."""
+    return line.module == "concurrent_read_processor" and line.getMessage().startswith("Read ")
+
+
+def message_text(message: AirbyteMessage) -> str:
+    """Return a message as it is printed."""
+    return AirbyteEntrypoint.airbyte_message_to_string(message)

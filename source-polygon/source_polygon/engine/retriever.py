@@ -1,0 +1,78 @@
+"""What every kind does with a slice: wait for its turn, read, emit, say what it reaches."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from airbyte_cdk.sources.declarative.requesters.requester import Requester
+from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
+from airbyte_cdk.sources.types import Config, Record, StreamSlice
+
+from source_polygon.engine.lanes import L, LaneEnds, LaneSlice, T
+from source_polygon.engine.output import Output, one_by_one
+from source_polygon.rows import Row
+from source_polygon.vendor.questions import Vendor
+
+
+@dataclass
+class PolygonRetriever(Retriever):
+    """What the retrievers of all kinds have.
+
+    Attributes:
+        config: the connector's configuration.
+        requester: sends the requests of the stream.
+        name: name of the stream.
+        output: how records leave, see `engine.output`; `engine.cdk` sets it.
+    """
+
+    config: Config
+    requester: Requester
+    name: str
+    output: Output = field(init=False, default=staticmethod(one_by_one))
+
+    @property
+    def vendor(self) -> Vendor:
+        """The vendor, to be asked for this stream."""
+        return Vendor(self.requester, self.config["base_url"])
+
+
+@dataclass
+class LaneRetriever(PolygonRetriever, Generic[L, T]):
+    """Reads one slice of a lane.
+
+    A failure stops the lane: reading on past a hole would only have to be repeated.
+    """
+
+    @abstractmethod
+    def rows(self, lane: L, task: T) -> Iterator[Row]:
+        """Return the records of a slice.
+
+        Raises:
+            LaneEnds: it is not to be read in this sync; before the first record.
+            AirbyteTracedException: the vendor's answer was broken, or refused for good.
+        """
+
+    @abstractmethod
+    def checkpoint(self, lane: L, task: T) -> Mapping[str, Any] | None:
+        """Return the checkpoint that a slice reaches once `rows` has ended; None for no new one."""
+
+    def read_records(
+        self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
+    ) -> Iterable[Record]:
+        """Return the records of `stream_slice`, a `LaneSlice`."""
+        if not isinstance(stream_slice, LaneSlice):
+            raise TypeError(f"{self.name} is read by the slices of its own cursor")
+        lane, task = stream_slice.lane, stream_slice.task
+        if not lane.enter(stream_slice.position):
+            return
+        try:
+            yield from self.output(self.name, self.rows(lane, task), stream_slice)
+            stream_slice.checkpoint = self.checkpoint(lane, task)
+        except LaneEnds:
+            lane.stop()
+            return
+        except Exception:
+            lane.stop()
+            raise
+        stream_slice.complete = True
