@@ -218,7 +218,7 @@ def test_streams_that_do_not_exist_fail_the_read_by_name_and_the_others_are_read
     assert {("exchange", "INCOMPLETE"), ("options", "INCOMPLETE")} <= set(statuses)
     assert [error["message"] for error in errors] == [
         "This connector has no stream 'exchange'. Did you mean exchanges?",
-        "This connector has no stream 'options'. It has grouped_daily, tickers, splits, dividends, "
+        "This connector has no stream 'options'. It has grouped_daily, tickers, dividends, splits, "
         "exchanges, ticker_types, market_holidays.",
         "Not read, since this connector has no such stream: exchange, options. Refresh the schema "
         "of the connection, or correct the catalog.",

@@ -199,7 +199,7 @@ def test_a_timeframe_refusal_between_served_days_is_not_taken_for_the_plans_star
         (
             {"status_code": 403, "text": "<html>", "headers": {"Content-Type": "text/html; x=y"}},
             "config_error",
-            "with HTTP 403: no reason (text/html). If that is not an answer of Polygon.io, a firewall",
+            "with HTTP 403: no reason (text/html). If that is not an answer of Polygon.io,",
         ),
         (
             {"status_code": 403, "json": {"status": "ERROR", "error": "IP blocked"}},
