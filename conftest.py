@@ -1,4 +1,4 @@
-"""The sandbox that acceptance-test-config.yml points at.
+"""The sandbox that acceptance-test-config.yml points at, and what holds for all tests.
 
 It is at the root because `airbyte-cdk connector test` runs a suite of its own from a folder that it
 writes, and the root is the one place whose conftest.py pytest loads for both that suite and ours.
@@ -11,8 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from polygon_sandbox import Plan, Sandbox, World
 from source_polygon.sessions import last_finished
+
+# How long an example takes is the machine's business: under load a deadline fails right code.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 GENERATED = Path(__file__).parent / "integration_tests" / "generated"
 

@@ -256,9 +256,7 @@ def undated(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=EVENTS, started=st.booleans())
 def test_after_any_history_the_table_is_the_vendors_list(
     undated: Any, clock: Callable[[str], None], events: list[Any], started: bool
