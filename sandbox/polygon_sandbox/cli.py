@@ -184,7 +184,7 @@ def demo(directory: Path, api_key: str | None, requests_per_minute: int, base_ur
 )
 @click.option(
     "--seconds",
-    type=click.IntRange(8, 600),
+    type=click.IntRange(16, 600),
     default=30,
     show_default=True,
     help="How long bars flow.",

@@ -37,6 +37,7 @@ TOPICS = (RAW, "custom_filtered_stock_data_topic", "polygon_stream_dead_letter",
 _RECEIVED = ("polygon_ws_events_total", 'event_type="A"')
 _SEED = 7
 _PATIENCE_SECONDS = 90
+_EARLIEST_CUT = 8
 
 
 def run(directory: Path, seconds: int, rate: int) -> None:
@@ -69,8 +70,9 @@ def run(directory: Path, seconds: int, rate: int) -> None:
         Stages(directory, address, market.key) as stages,
     ):
         market.silent = True
-        # Half-way through, the connection is cut without a word.
-        market.faults.add(StreamFault.drop(after_frames=max(1, seconds // 2)))
+        # Half-way through, the connection is cut without a word; late enough for the market to have
+        # been there in the 5 s before, of which heal brings the bars too.
+        market.faults.add(StreamFault.drop(after_frames=max(_EARLIEST_CUT, seconds // 2)))
         raw = RawTopic(address, RAW)
         table = f"chdb:{directory / 'table.chdb'}"
         sink = stages.start("sink", "--clickhouse", table)

@@ -19,7 +19,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What the demo printed, and its directory."""
     directory = tmp_path_factory.mktemp("demo")
     done = subprocess.run(  # noqa: S603
-        [COMMAND, "demo-stream", "--directory", directory, "--seconds", "14", "--rate", "60"],
+        [COMMAND, "demo-stream", "--directory", directory, "--seconds", "16", "--rate", "60"],
         capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -40,7 +40,7 @@ def test_each_number_can_be_traced_to_the_line_before(demo: tuple[str, Path]) ->
             total += number if sign == "+" else -number
     numbers = {text: int(digits.replace(",", "")) for text, _, digits in books}
     (made,) = (number for text, number in numbers.items() if text.startswith("made by the market"))
-    assert made >= 14 * 50
+    assert made >= 16 * 50
     assert numbers["not sent: nobody was connected"] > 0
     assert numbers["dropped by the rule exclude"] > 0
     (healed,) = (number for text, number in numbers.items() if text.startswith("brought by heal"))
@@ -57,7 +57,7 @@ def test_the_report_stands_alone(demo: tuple[str, Path]) -> None:
 
 def test_the_latency_is_that_of_a_pipeline_that_runs(demo: tuple[str, Path]) -> None:
     (p50, p99) = re.findall(r"p50 ([\d.-]+) s, p99 ([\d.-]+) s", " ".join(demo[0].split()))[0]
-    assert 0 < float(p50) <= float(p99)
+    assert float(p50) <= float(p99) < 20
 
 
 def _books(**changes: Any) -> tuple[RawTopic, Figures]:
