@@ -56,6 +56,7 @@ class StreamSandbox:
         faults: the script of faults to come.
         sent: how many events have been sent to all connections together.
         silent: while it is true no event happens, as outside trading hours.
+        lasts: with a clock, how many seconds of events there are, then none; None for ever.
         seconds: with a clock, of each second in which events happened (since 1970 UTC) how many
             bars were sent; 0 while nobody listened.
         connections: when each connection came, in seconds since 1970 UTC.
@@ -107,6 +108,7 @@ class StreamSandbox:
         self._clock_tape = ClockTape(symbols, seed) if clocked else None
         self.sent = 0
         self.silent = False
+        self.lasts: int | None = None
         self.seconds: dict[int, int] = {}
         self.connections: list[float] = []
         self.received: list[dict[str, Any]] = []
@@ -301,7 +303,7 @@ class StreamSandbox:
             await self._send_extra()
             while second < int(time.time()):
                 second += 1
-                if self.silent:
+                if self.silent or len(self.seconds) == self.lasts:
                     continue
                 before = self.sent
                 for client in self._ready_clients():

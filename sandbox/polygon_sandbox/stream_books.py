@@ -89,6 +89,7 @@ class Figures:
         sent: by second since 1970, how many bars were sent; 0 while nobody was connected.
         received: what the feed counted.
         healed: what heal said that it brought.
+        gaps: how many are on record, the likely ones too.
         outcomes: records of the filter, by outcome.
         inserted: rows of the sink.
         table: bars of the table, a repeated one once.
@@ -100,6 +101,7 @@ class Figures:
     sent: dict[int, int]
     received: int
     healed: int
+    gaps: int
     outcomes: dict[str, int]
     inserted: int
     table: int
@@ -127,7 +129,7 @@ def lines(raw: RawTopic, figures: Figures) -> list[Line]:
         Line("sent over the WebSocket", sent, True),
         Line("lost in the cut, on their way", counts["streamed"] - sent),
         Line("received by the feed", counts["streamed"], True),
-        Line("brought by heal: those of the gap, and of 5 s before it", counts["healed"]),
+        Line(f"brought by heal for {_gaps(figures.gaps)}, from 5 s before on", counts["healed"]),
         Line("in the raw topic, read by the filter", raw.total, True),
         Line("dropped by the rule exclude", -counts["exclude"]),
         Line("dropped by the rule min_price", -counts["min_price"]),
@@ -136,6 +138,10 @@ def lines(raw: RawTopic, figures: Figures) -> list[Line]:
         Line("the same bar again, by stream and by heal", -counts["again"]),
         Line("bars in the table", figures.table, True),
     ]
+
+
+def _gaps(number: int) -> str:
+    return "1 gap" if number == 1 else f"{number:,} gaps"
 
 
 def faults(raw: RawTopic, figures: Figures) -> list[str]:

@@ -64,15 +64,12 @@ def run(directory: Path, seconds: int, rate: int) -> None:
         "The broker is librdkafka's in-memory mock: it shows the flow, not exactly-once\n"
         "(make test-kafka shows that, on Apache Kafka)."
     )
-    with (
-        StreamSandbox(symbols, clocked=True, seed=_SEED) as market,
-        Sandbox(world) as rest,
-        Stages(directory, address, market.key) as stages,
-    ):
-        market.silent = True
-        # Half-way through, the connection is cut without a word; late enough for the market to have
-        # been there in the 5 s before, of which heal brings the bars too.
-        market.faults.add(StreamFault.drop(after_frames=max(_EARLIEST_CUT, seconds // 2)))
+    market = StreamSandbox(symbols, clocked=True, seed=_SEED)
+    market.silent, market.lasts = True, seconds
+    # Half-way through, the connection is cut without a word; late enough for the market to have
+    # been there in the 5 s before, of which heal brings the bars too.
+    market.faults.add(StreamFault.drop(after_frames=max(_EARLIEST_CUT, seconds // 2)))
+    with market, Sandbox(world) as rest, Stages(directory, address, market.key) as stages:
         raw = RawTopic(address, RAW)
         table = f"chdb:{directory / 'table.chdb'}"
         sink = stages.start("sink", "--clickhouse", table)
@@ -109,6 +106,7 @@ def run(directory: Path, seconds: int, rate: int) -> None:
         received=feed_stopped,
         healed=int(re.findall(r"(\d+) bars", said)[0]),
         outcomes=outcomes,
+        gaps=len(gaps),
         inserted=inserted,
         table=len(there),
         missing=len(wanted.keys() - there.keys()),
@@ -145,7 +143,6 @@ def _watch(
             )
             live.update(table)
             time.sleep(0.3)
-    market.silent = True
 
 
 def _drain_feed(stages: Stages, market: StreamSandbox, raw: RawTopic, feed: Stage) -> int:

@@ -40,6 +40,7 @@ def test_each_number_can_be_traced_to_the_line_before(demo: tuple[str, Path]) ->
             total += number if sign == "+" else -number
     numbers = {text: int(digits.replace(",", "")) for text, _, digits in books}
     (made,) = (number for text, number in numbers.items() if text.startswith("made by the market"))
+    assert made % 16 == 0
     assert made >= 16 * 50
     assert numbers["not sent: nobody was connected"] > 0
     assert numbers["dropped by the rule exclude"] > 0
@@ -64,7 +65,7 @@ def _books(**changes: Any) -> tuple[RawTopic, Figures]:
     raw = object.__new__(RawTopic)
     raw.counts = Counter(streamed=70, healed=40, exclude=20, min_price=5, kept=85, again=15)
     figures: dict[str, Any] = {
-        "symbols": 10, "sent": {1: 40, 2: 0, 3: 40}, "received": 70, "healed": 40,
+        "symbols": 10, "sent": {1: 40, 2: 0, 3: 40}, "received": 70, "healed": 40, "gaps": 2,
         "outcomes": {"kept": 85, "dropped": 25, "dead_lettered": 0}, "inserted": 85,
         "table": 70, "missing": 0, "different": 0,
     }  # fmt: skip
