@@ -1,6 +1,8 @@
 """The doctor: bounded, concurrent, and it looks at what each command needs."""
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,25 +85,29 @@ def test_missing_topics_are_named_with_who_needs_them(
         assert f"{topic} has 4" in words
 
 
-def test_a_table_that_lacks_columns_is_wrong(settings: dict[str, Any]) -> None:
-    client = _Client(["symbol", "open"])
-    missing = doctor._missing_columns(client, "stock_aggregates")
-    assert "close" in missing
-    assert "symbol" not in missing
-    columns = clickhouse.table_statement("t").split("\n")
-    there = [line.split()[0] for line in columns if line.startswith("    ")]
-    assert doctor._missing_columns(_Client(there), "t") == []
-
-
-class _Client:
-    def __init__(self, columns: list[str]) -> None:
-        self._columns = columns
-
-    def query(self, _: str) -> Any:
-        class Answer:
-            result_rows = [(name, "String") for name in self._columns]  # noqa: RUF012
-
-        return Answer
+@pytest.mark.parametrize(("change", "good"), [("", True), ("close Float64", False)])
+def test_a_table_that_lacks_columns_is_wrong(
+    settings: dict[str, Any], tmp_path: Path, change: str, good: bool
+) -> None:
+    statement = clickhouse.table_statement("bars")
+    if change:
+        statement = "\n".join(line for line in statement.split("\n") if change not in line)
+    directory = tmp_path / "table.chdb"
+    # A process may have one engine only, and it keeps its directory to itself.
+    code = (
+        "import clickhouse_connect, sys\n"
+        "clickhouse_connect.get_client(interface='chdb', path=sys.argv[1]).command(sys.argv[2])"
+    )
+    subprocess.run([sys.executable, "-c", code, directory, statement], check=True)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        [Path(sys.executable).with_name("polygon-stream"), "doctor", "--clickhouse",
+         f"chdb:{directory}", "--table", "bars", "--bootstrap-servers", "127.0.0.1:1",
+         "--subscriptions", settings["subscriptions"]],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    (line,) = [line for line in done.stdout.splitlines() if line.split()[1] == "clickhouse"]
+    assert line.startswith("ok" if good else "WRONG")
+    assert ("table bars is there" if good else "table bars has no close. Add the") in line
 
 
 def test_the_engine_s_words_are_kept_short() -> None:
