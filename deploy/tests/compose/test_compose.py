@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 import shutil
@@ -78,13 +79,31 @@ def test_files_that_are_mounted_exist_and_are_good(services: dict[str, Any]) -> 
     assert listed.name == "A.*"
 
 
-def test_dashboards_and_alerts_use_metrics_that_exist() -> None:
+def test_dashboards_alerts_and_documents_name_metrics_that_exist() -> None:
     known = exported("feed") | exported("filter") | exported("sink")
-    texts = [path.read_text() for path in (COMPOSE / "grafana" / "dashboards").glob("*.json")]
-    texts.append((COMPOSE / "alerts.yml").read_text())
+    known |= {name.removesuffix("_bucket") for name in known}
+    with (DEPLOY / "confluent" / "topics.csv").open() as topics:
+        known |= {row["topic"] for row in csv.DictReader(topics)}
+    known |= {"polygon_streaming", "polygon_sandbox", "polygon_orchestration"}
+    paths = [
+        *(COMPOSE / "grafana" / "dashboards").glob("*.json"),
+        COMPOSE / "alerts.yml",
+        *(DEPLOY.parent / "docs").glob("*.md"),
+        DEPLOY.parent / "README.md",
+    ]
+    texts = [path.read_text() for path in paths]
     used = {name for text in texts for name in re.findall(r"\bpolygon_[a-z_]+", text)}
     assert used
     assert used - known == set()
+
+
+def test_each_panel_of_prometheus_has_a_unit_and_a_number_says_if_it_is_good() -> None:
+    board = json.loads((COMPOSE / "grafana" / "dashboards" / "operator.json").read_text())
+    for panel in board["panels"]:
+        if panel["datasource"]["type"] == "prometheus":
+            defaults = panel["fieldConfig"]["defaults"]
+            assert defaults["unit"], panel["title"]
+            assert panel["type"] != "stat" or defaults["thresholds"]["steps"], panel["title"]
 
 
 def test_queries_of_the_dashboards_run(engine: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from polygon_sandbox.stream_faults import StreamFault
 
 from deploy.tests.compose.prometheus import Prometheus
 from deploy.tests.compose.running import LIST, RULES, Stack
@@ -93,6 +94,20 @@ def test_the_first_of_each_event_is_heard_of_and_is_over_when_it_is(
     prometheus.firing("RulesRefused")
     stack.listed.write_text(LIST)
     stack.rules.write_text(RULES)
+    prometheus.until_silent()
+
+
+@needs_prometheus
+def test_a_market_that_is_refused_is_heard_of_and_the_others_are_well(
+    stack: Stack, prometheus: Prometheus
+) -> None:
+    stack.server.faults.add(StreamFault.auth_failed(times=None))  # stocks are connected already
+    stack.listed.write_text(f"{LIST}options,A,O:SPY251219C00650000\n")
+    prometheus.firing("MarketRefused", market="options")
+    time.sleep(15)  # longer than the others wait for
+    assert {alert["labels"]["alertname"] for alert in prometheus.alerts()} == {"MarketRefused"}
+    stack.server.faults.clear()
+    stack.listed.write_text(LIST)
     prometheus.until_silent()
 
 
