@@ -19,15 +19,21 @@ have died before it saved a state. `dated` holds the boundary of the few symbols
 own. A delisting recorded still later than that is known by its symbol, which was `listed`.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
 
+from source_polygon.errors import system_error
 from source_polygon.rows import Row
 from source_polygon.stamps import days_before, sortable
 
+LOGGER = logging.getLogger("airbyte")
+
 OPEN: Final = "open"
+
+_NAMED: Final = 5
 
 # How long before the first sync a delisting may have happened whose active row is in the table all
 # the same, from a first sync that did not finish.
@@ -46,6 +52,26 @@ def stamp(row: Row) -> str | None:
         return None
 
 
+def require_times(rows: Iterable[Row], market: str) -> None:
+    """Refuse rows whose stamps are there and are not times. One may be missing, null or "".
+
+    Raises:
+        AirbyteTracedException: such a row, by its ticker (system_error).
+    """
+    for row in rows:
+        for name in ("last_updated_utc", "delisted_utc"):
+            value = row.get(name)
+            if value is None or value == "":
+                continue
+            try:
+                sortable(value)
+            except (TypeError, ValueError):
+                raise system_error(
+                    f"The row of {row['ticker']} (market {market}) has {name} {str(value)[:60]}, "
+                    "expected a time such as 2026-11-20T22:30:00Z. It is not taken as read."
+                ) from None
+
+
 def ended(row: Row) -> str:
     """Return when the listing of a delisted row ended, sortable; its last stamp where unsaid."""
     try:
@@ -57,16 +83,33 @@ def ended(row: Row) -> str:
 def newest_of_each(rows: Iterable[Row]) -> Iterator[Row]:
     """Return `rows`, sorted by ticker, with only the newest of those that are one listing.
 
-    Rows that differ only in their stamp are duplicates on the vendor's side.
+    Rows that differ only in their stamp are duplicates on the vendor's side. Those that differ in
+    more, such as two companies' numbers under one symbol, are named in the log.
     """
-    for _, same in groupby(rows, key=lambda row: row["ticker"]):
+    odd: dict[str, set[str]] = {}
+    for ticker, same in groupby(rows, key=lambda row: row["ticker"]):
         listings: dict[str, Row] = {}
         for row in same:
             end = "" if row.get("active", True) else ended(row)
             known = listings.get(end)
+            if known is not None and (differing := _differing(known, row)):
+                odd.setdefault(ticker, set()).update(differing)
             if known is None or (stamp(row) or "") >= (stamp(known) or ""):
                 listings[end] = row
         yield from listings.values()
+    if odd:
+        named = [f"{ticker} ({', '.join(sorted(fields))})" for ticker, fields in odd.items()]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        LOGGER.warning(
+            "tickers: %s%s came in several rows that differ; the newest of each counts, of equally "
+            "new ones the last.",
+            *("; ".join(named[:_NAMED]), more),
+        )
+
+
+def _differing(one: Row, other: Row) -> set[str]:
+    fields = (one.keys() | other.keys()) - {"last_updated_utc"}
+    return {field for field in fields if one.get(field) != other.get(field)}
 
 
 @dataclass(frozen=True)

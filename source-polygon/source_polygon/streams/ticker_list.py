@@ -8,7 +8,7 @@ from typing import Final
 from source_polygon.clock import utc_now
 from source_polygon.rows import Row
 from source_polygon.stamps import sortable
-from source_polygon.streams.listings import stamp
+from source_polygon.streams.listings import require_times, stamp
 from source_polygon.vendor.paging import pages
 from source_polygon.vendor.questions import Vendor
 
@@ -116,7 +116,13 @@ class TickerList:
 
     def _ask(self, order: dict[str, str]) -> Pages:
         which = {"market": self.market, "active": str(self.active).lower()}
-        return pages(self.vendor, {**which, **order}, key=["ticker"])
+        # A market without active tickers is none; delisted ones exist for some markets alone.
+        complaint = f"tickers: {self.market} has no active ones" if self.active else ""
+        for page, more in pages(
+            self.vendor, {**which, **order}, key=["ticker"], complaint=complaint
+        ):
+            require_times(page, self.market)
+            yield page, more
 
 
 def active_among(vendor: Vendor, market: str, tickers: set[str]) -> set[str]:

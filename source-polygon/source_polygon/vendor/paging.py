@@ -23,7 +23,12 @@ _VENDOR: Final = tuple(
 
 
 def pages(
-    vendor: Vendor, params: Mapping[str, Any], *, key: Collection[str], page_size: int = PAGE_SIZE
+    vendor: Vendor,
+    params: Mapping[str, Any],
+    *,
+    key: Collection[str],
+    page_size: int = PAGE_SIZE,
+    complaint: str = "",
 ) -> Iterator[tuple[list[Row], bool]]:
     """Return each page's rows, and whether a page follows.
 
@@ -32,6 +37,8 @@ def pages(
         params: query of the first request. Later pages carry it in their cursor.
         key: fields that every row must have.
         page_size: rows a page, the vendor's maximum for the list.
+        complaint: what a first page without rows would mean, where that is unlikely, as it always
+            is of a page that `next_url` led to. See `Vendor.ask`.
 
     Raises:
         AirbyteTracedException: `next_url` leads elsewhere or in a circle, or a row lacks its key
@@ -40,7 +47,7 @@ def pages(
     seen: set[str] = set()
     previous: list[Row] | None = None
     where = "the first page"
-    answer = vendor.ask(request_params={**params, "limit": page_size})
+    answer = vendor.ask(complaint=complaint, request_params={**params, "limit": page_size})
     while True:
         rows = answer.rows
         require_keys(rows, key, where, of=str)
@@ -57,7 +64,7 @@ def pages(
         if where in seen:
             raise _broken("Paging goes in a circle: next_url repeats.", where)
         seen.add(where)
-        answer = vendor.ask(path=where)
+        answer = vendor.ask(complaint="The page after a full one has no rows", path=where)
 
 
 def require_keys(rows: list[Any], key: Collection[str], where: str, *, of: type = object) -> None:
