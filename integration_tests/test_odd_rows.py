@@ -67,7 +67,7 @@ def test_the_cloud_edition_fails_on_latin_1_and_never_takes_it_for_an_end(
     config = {"start_date": "2025-01-23", "end_date": "2025-01-24"}
     output = CloudSyncs(sandbox).read(stream, expect_failure=True, **config)
     assert output.status(stream) == "INCOMPLETE"
-    assert "sent a byte that is not UTF-8" in output.text
+    assert "an answer holds a byte that is not UTF-8" in output.text
     sandbox.faults.clear()
     assert CloudSyncs(sandbox).read(stream, **config).errors == []
 
