@@ -64,7 +64,7 @@ def test_the_cloud_edition_fails_on_latin_1_and_never_takes_it_for_an_end(
         return replace(reply, body=reply.body.replace(before, after))
 
     sandbox.faults.add(Fault("Latin-1", change, "", None))
-    config = {"start_date": "2025-01-23", "end_date": "2025-01-24"}
+    config: dict[str, Any] = {"start_date": "2025-01-23", "end_date": "2025-01-24"}
     output = CloudSyncs(sandbox).read(stream, expect_failure=True, **config)
     assert output.status(stream) == "INCOMPLETE"
     assert "an answer holds a byte that is not UTF-8" in output.text
