@@ -147,6 +147,44 @@ def test_what_is_too_large_for_a_while_is_counted_and_on_record(
     assert len(feeding.lines("events are being lost")) == 1
 
 
+def test_a_topic_that_is_missing_or_deleted_is_named_and_each_event_counted(
+    broker: Broker, topics: dict[str, str], tmp_path: Path
+) -> None:
+    raw, own = topics["raw_topic"], "allow.auto.create.topics=false"
+    missing = {**topics, "raw_topic": f"{raw}-never", "gaps_topic": f"{raw}-gaps"}
+    broker.create(missing["gaps_topic"])
+    (tmp_path / "never").mkdir()
+    with StreamSandbox(rate=RATE) as server, StreamSandbox(rate=RATE) as other:
+        never = Feeding(other, missing, tmp_path / "never", kafka=own)
+        feeding = Feeding(server, topics, tmp_path, kafka=own)
+        wait_until(lambda: server.sent > 2_000, 30, "events flow")
+        never.wait_for(f"kafka: the topic {raw}-never is missing", 10)
+        feeding.pause()
+        gone = server.sent
+        broker.delete(raw)
+        feeding.go_on()
+        feeding.wait_for(f"kafka: the topic {raw} is missing", 10)
+        feeding.wait_for("stocks: events are being lost: ", 50)
+        never.wait_for("stocks: events are being lost: ", 50)
+        broker.create(raw)
+        wait_until(lambda: feeding.readiness() == "ok", 60, "ready again")
+        other.rate = 0.001
+        feeding.hush()
+        assert never.stage.stop() == 1
+        assert feeding.stage.stop() == 0
+        gaps = _account(feeding, server.sent, gone)
+        sent_there = other.sent
+    assert feeding.summary()["lost"] > 0
+    assert all("UNKNOWN" in gap["reason"] for gap in gaps)
+    assert never.summary()["lost"] == sent_there
+    assert never.summary()["delivered"] == 0
+    (gap,) = read_values(topics["bootstrap_servers"], missing["gaps_topic"])
+    assert "UNKNOWN_TOPIC" in gap["reason"]
+    assert gap["subscriptions"][0].startswith("A.")
+    assert len(never.lines("events are being lost")) <= 2
+    assert len(never.lines()) < 20
+
+
 def test_a_right_that_is_revoked_loses_nothing_unrecorded(tmp_path: Path) -> None:
     with GuardedBroker(tmp_path / "guarded") as broker, StreamSandbox(rate=RATE) as server:
         names = {f"{kind}_topic": kind for kind in ("raw", "dead_letter", "gaps")}

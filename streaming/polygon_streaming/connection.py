@@ -262,7 +262,7 @@ class _Wire:
         except ValueError:
             well_formed = False
         if not well_formed:
-            raise _Refused("unreadable_reply", "the reply to the key is no list of statuses")
+            raise _Refused("unreadable_reply", "the reply to the key is not a list of statuses")
         self._connection.on_auth_reply(statuses)
         return statuses
 

@@ -20,6 +20,7 @@ from polygon_streaming.backoff import Backoff
 from polygon_streaming.channels import delay, host
 from polygon_streaming.connection import Connection, End, Endpoint
 from polygon_streaming.errors import StreamError
+from polygon_streaming.hearing import Hearing
 from polygon_streaming.ledger import Ledger
 from polygon_streaming.progress import Progress
 from polygon_streaming.publisher import Publisher
@@ -32,9 +33,6 @@ log = structlog.get_logger()
 
 _ACK_POLL_SECONDS: Final = 0.05
 _ASK_AGAIN_SECONDS: Final = 1.0
-_PINGS_MS: Final = 60_000
-# `tick` comes ten times a second, unless the process or its machine stood still.
-_STANDSTILL_MS: Final = 5_000
 _PART_MS: Final = 3_600_000
 
 
@@ -78,13 +76,8 @@ class MarketFeed:
         self._connection: Connection | None = None
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._last_event_ms = 0
-        self._first_event_ms = 0
-        self._ready_since_ms = 0
-        self._known_ms = 0
+        self._hearing = Hearing(now_ms())
         self._was_open = False
-        self._ticked_ms = now_ms()
-        self._stood_still: tuple[int, int] | None = None
         self._predecessor_known = False
 
     async def run(self) -> None:
@@ -101,13 +94,11 @@ class MarketFeed:
             if self._stopping.is_set():
                 return
             metrics.reconnects.labels(self.market, end.reason).inc()
-            heard = self._heard_until()
+            heard = self._hearing.until(self.publisher.last_event_ms)
             if end.authorised and heard:
                 self.ledger.begin_outage(heard, now_ms(), f"disconnected: {end.reason}")
-            flowed = (self.publisher.last_event_ms - self._first_event_ms) / 1000
-            wait = self._backoff.after(
-                end, time.monotonic() - started, flowed if self._first_event_ms else 0.0
-            )
+            flowed = self._hearing.flowed_seconds
+            wait = self._backoff.after(end, time.monotonic() - started, flowed)
             self._report(end, wait)
             await first(self._stopping, wait)
 
@@ -139,11 +130,11 @@ class MarketFeed:
     def tick(self) -> None:
         """Look after outages, silence and metrics; called about ten times a second."""
         now = now_ms()
-        if now - self._ticked_ms > _STANDSTILL_MS:
-            self._stood_still = self._ticked_ms, now
-        self._ticked_ms = now
         self._names = self._subscriptions.names(self.market) or self._names
-        self._note_events(now)
+        if self._hearing.tick(now, self.publisher.last_event_ms):
+            self._silence.heard()
+            if self.ready and self._hearing.since_ready:
+                self.ledger.end_outage(now, self._names)
         moment = datetime.fromtimestamp(now / 1000, timezone.utc)
         self._record_part(now, moment)
         connection = self._connection
@@ -172,12 +163,12 @@ class MarketFeed:
         missing = self.ledger.since
         if missing is not None:
             return missing
-        return self._heard_until() or None
+        return self._hearing.until(self.publisher.last_event_ms) or None
 
     async def _connect_once(self) -> End:
         connection = Connection(self._endpoint, self._on_frame)
         self._connection = connection
-        self._first_event_ms = 0
+        self._hearing.connected()
         self._silence.connected()
         subscribing = asyncio.create_task(self._keep_subscribed(connection))
         try:
@@ -204,8 +195,7 @@ class MarketFeed:
                 await asyncio.sleep(_ACK_POLL_SECONDS)
             if connection.confirmed and not self.ready:
                 self.ready = True
-                self._ready_since_ms = now_ms()
-                self._known_ms = self._known_ms or self._ready_since_ms
+                self._hearing.ready(now_ms())
             await self._changed.wait()
 
     async def _await_acks(self, connection: Connection) -> None:
@@ -238,8 +228,8 @@ class MarketFeed:
             log.info("first start", market=self.market, shard=self._settings.shard)
         else:
             now = now_ms()
-            self._known_ms = min(reached, now)
-            self.ledger.begin_outage(self._known_ms, now, "restart")
+            self._hearing.follow(min(reached, now))
+            self.ledger.begin_outage(min(reached, now), now, "restart")
         self._predecessor_known = True
 
     async def _predecessor(self) -> int | None:
@@ -285,16 +275,6 @@ class MarketFeed:
         self.refused = words
         metrics.refused.labels(self.market).set(bool(words))
 
-    def _note_events(self, now: int) -> None:
-        last = self.publisher.last_event_ms
-        if last == self._last_event_ms:
-            return
-        self._last_event_ms = last
-        self._first_event_ms = self._first_event_ms or last
-        self._silence.heard()
-        if self.ready and last >= self._ready_since_ms:
-            self.ledger.end_outage(now, self._names)
-
     def _record_part(self, now: int, moment: datetime) -> None:
         was_open, self._was_open = self._was_open, is_open(self.market, moment - self._delay)
         noted = self.ledger.outage_noted_ms()
@@ -303,14 +283,6 @@ class MarketFeed:
         over = was_open and not self._was_open
         if over or (self._was_open and now - noted >= _PART_MS):
             self.ledger.record_part(now, self._names)
-
-    def _heard_until(self) -> int:
-        """Return up to when events are known to have come in; 0 if none were expected yet."""
-        last = max(self.publisher.last_event_ms, self._known_ms)
-        if self._stood_still is not None and self._ticked_ms - self._stood_still[1] < _PINGS_MS:
-            # What came in since may have waited in the socket, with more behind it that is gone.
-            return min(last, self._stood_still[0])
-        return last
 
 
 async def first(event: asyncio.Event, seconds: float) -> None:

@@ -98,7 +98,9 @@ class FeedSettings(Served, Keyed):
     retry_seconds: Seconds = Field(1, description="First wait after a lost connection; doubles")
     retry_max_seconds: Seconds = Field(60, description="Longest wait after a lost connection")
     cool_down_seconds: Seconds = Field(
-        120, description="First wait after max_connections; doubles up to 15 times"
+        120,
+        description="First wait after max_connections, or for a market that is refused; doubles "
+        "up to 15 times",
     )
     buffer_records: int = Field(
         1_000_000, ge=1, le=10_000_000, description="Events that may wait for the broker"

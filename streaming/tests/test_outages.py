@@ -87,7 +87,7 @@ def test_the_gap_of_a_silent_server_ends_with_the_first_event_not_with_a_confirm
         server.rate = 400
         await _events(run)
         assert run.feed.problems() == []
-        first = run.feed.markets["crypto"]._first_event_ms
+        first = run.feed.markets["crypto"]._hearing.first_ms
 
     run = _feed(mock_kafka, server, listed, body, silence_seconds=0.5)
     (gap,) = run.records(run.settings.gaps_topic)
@@ -117,7 +117,7 @@ def test_a_stop_in_silence_leaves_the_gap_to_the_successor(
         assert run.records(run.settings.gaps_topic) == []
         server.rate = 400
         await _events(run)
-        first = run.feed.markets["crypto"]._first_event_ms
+        first = run.feed.markets["crypto"]._hearing.first_ms
 
     run = _feed(mock_kafka, server, listed, silent, silence_seconds=limit)
     assert run.records(run.settings.gaps_topic) == []

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import msgspec
+import pytest
 from confluent_kafka import TopicPartition
 
 from polygon_streaming.progress import Progress
@@ -60,6 +61,30 @@ def test_progress_goes_back_to_where_something_turns_out_to_be_missing() -> None
     progress.mark(T, 10, 0)  # silence is noticed late
     progress.store()
     assert _loaded(consumer) == T - 60_000
+
+
+def test_what_was_refused_is_not_taken_for_delivered() -> None:
+    """A report takes records off the queue, also one that they will never be there."""
+    consumer = FakeConsumer()
+    progress = _progress(consumer)
+    progress.mark(T + 600_000, 100, 50)
+    progress.mark(T, 105, 5)  # the fifty were refused: missing since T
+    progress.store()
+    assert _loaded(consumer) == T - 60_000
+
+
+def test_a_market_taken_off_the_list_has_no_successor() -> None:
+    consumer = FakeConsumer()
+    progress = _progress(consumer)
+    progress.mark(T, 1, 0)
+    progress.store()
+    progress.forget()
+    assert _loaded(consumer) is None
+
+
+@pytest.mark.parametrize("metadata", ["no", "[]", '{"until_ms":-1,"clean":true}'])
+def test_what_somebody_else_wrote_is_not_progress(metadata: str) -> None:
+    assert _loaded(FakeConsumer(metadata)) is None
 
 
 def test_crashes_without_a_connection_in_between_do_not_move_the_start() -> None:
