@@ -3,7 +3,6 @@ from typing import Any, cast
 
 import pytest
 
-from polygon_streaming import delivery as module
 from polygon_streaming.delivery import Delivery
 
 
@@ -51,7 +50,7 @@ def test_delivered_is_what_is_neither_on_its_way_nor_refused() -> None:
 
 def test_brokers_that_take_nothing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("polygon_streaming.delivery.time.monotonic", lambda: clock[0])
     queue = Queue()
     delivery, counts = _delivery(queue)
     clock[0] += 1_000

@@ -73,6 +73,42 @@ def test_healing_puts_in_what_the_stream_would_have_sent(
         assert {n: streamed[key][n] for n in COMPARED} == {n: healed[key][n] for n in COMPARED}
 
 
+def test_all_that_a_silent_server_kept_is_healed(mock_kafka: str, tmp_path: Path) -> None:
+    """It confirms and sends nothing, over reconnects and a restart of the feed."""
+    world = World(seed=SEED)
+    symbols = [_stream_symbol(str(row["ticker"]), "X:") for row in world.tickers("crypto")][:2]
+    path = tmp_path / "subscriptions.csv"
+    path.write_text("market,channel,symbol\n" + "".join(f"crypto,XAS,{s}\n" for s in symbols))
+    topics = {"raw_topic": "raw-silent", "gaps_topic": "gaps-silent"}
+
+    with StreamSandbox(symbols, clocked=True, seed=SEED) as server:
+
+        async def live() -> None:
+            before = Running(mock_kafka, server, path, silence_seconds=2.0, **topics)
+            await before.start()
+            await before.until(lambda: before.events() >= 4, "bars of two seconds")
+            server.silent = True
+            await before.until(lambda: len(server.connections) == 3, "two fruitless connections")
+            await before.finish()
+            after = Running(mock_kafka, server, path, **topics)
+            await after.start()
+            await after.until(lambda: after.feed.problems() == [], "all is confirmed")
+            server.silent = False
+            await after.until(lambda: after.events() >= 4, "bars of two more seconds")
+            await after.finish()
+
+        asyncio.run(live())
+    with Sandbox(world) as rest:
+        assert _heal(mock_kafka, rest, topics, "silent").startswith("1 gaps healed with ")
+
+    streamed, healed = _bars(mock_kafka, topics["raw_topic"])
+    starts = sorted({start for _, start in streamed})
+    every = {(symbol, start) for symbol in symbols
+             for start in range(starts[0], starts[-1] + 1000, 1000)}  # fmt: skip
+    assert len(every - set(streamed)) >= 2 * 4, "the silence has to keep something"
+    assert every <= set(streamed) | set(healed)
+
+
 async def _interrupted(run: Running, server: StreamSandbox) -> None:
     await run.start()
     try:
