@@ -8,6 +8,7 @@ the cut can be proven right it is a plain split; everywhere else msgspec finds t
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -88,18 +89,51 @@ class Splitter:
     def _split_with_care(self, frame: str) -> Split:
         """Split a frame of which at least one element is not an event."""
         try:
-            pieces = self._pieces.decode(frame)
+            pieces = [str(bytes(piece), "utf-8") for piece in self._pieces.decode(frame)]
         except _UNREADABLE as error:
-            return Split(broken=[(frame, f"not a JSON array: {error}")])
+            found = _elements(frame)
+            if found is None:
+                return Split(broken=[(frame, f"not a JSON array: {error}")])
+            pieces = found
         split = Split()
-        for piece in pieces:
-            text = str(bytes(piece), "utf-8")
+        for text in pieces:
             try:
-                split.heads.append(self._head.decode(piece))
+                split.heads.append(self._head.decode(text))
                 split.texts.append(text)
             except _UNREADABLE as error:
                 split.broken.append((text, f"not an event: {error}"))
         return split
+
+
+def _elements(frame: str) -> list[str] | None:
+    """Return the elements of an array of which one holds what msgspec does not take for JSON.
+
+    Half of a surrogate pair, or NaN: Python's own decoder is not so strict. None if it is not an
+    array for that one either.
+    """
+    decoder = json.JSONDecoder()
+    found: list[str] = []
+    start = _after_space(frame, 0) + 1
+    if frame[start - 1 : start] != "[":
+        return None
+    try:
+        while True:
+            start = _after_space(frame, start)
+            _, end = decoder.raw_decode(frame, start)
+            found.append(frame[start:end])
+            start = _after_space(frame, end) + 1
+            if frame[start - 1 : start] != ",":
+                break
+    except (ValueError, RecursionError):
+        return None
+    over = frame[start - 1 : start] == "]" and not frame[start:].strip()
+    return found if over else None
+
+
+def _after_space(text: str, start: int) -> int:
+    while text[start : start + 1] in (" ", "\t", "\n", "\r"):
+        start += 1
+    return start
 
 
 def symbol(head: Head) -> str:

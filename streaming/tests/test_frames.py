@@ -89,3 +89,22 @@ def test_nesting_beyond_any_sense_is_broken_and_no_crash() -> None:
     texts, broken = _split(frame)
     assert texts == []
     assert [text for text, _ in broken] == [frame]
+
+
+@pytest.mark.parametrize("odd", ['{"ev":"A","sym":"\\ud800"}', '{"ev":"A","c":NaN}', "NaN"])
+@pytest.mark.parametrize("apart", [",", " , ", "\n,\t"])
+def test_what_msgspec_takes_for_no_json_does_not_take_its_neighbours_along(
+    odd: str, apart: str
+) -> None:
+    before, after = '{"ev":"A","sym":"X"}', '{"ev":"T","sym":"Y","c":[1,{"a":"],"}]}'
+    split = Splitter("stocks").split(f" [{apart.join([before, odd, after])}]\n")
+    assert split.texts == [before, after]
+    assert [head.sym for head in split.heads] == ["X", "Y"]
+    assert [text for text, _ in split.broken] == [odd]
+
+
+@pytest.mark.parametrize("frame", ["[NaN", "[NaN,", "[NaN]]", "[NaN}", "{NaN]", "[,NaN]", "[NaN,]"])
+def test_what_is_no_array_is_dead_lettered_whole(frame: str) -> None:
+    split = Splitter("stocks").split(frame)
+    assert split.texts == []
+    assert [text for text, _ in split.broken] == [frame]

@@ -4,6 +4,8 @@ from typing import Any, cast
 
 import pytest
 from confluent_kafka import KafkaError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from recording import RecordingProducer, Report, kafka_error
 
 from polygon_streaming.frames import Head
@@ -264,3 +266,42 @@ def test_a_delayed_feed_records_the_time_of_the_bars_that_are_missing() -> None:
     for record in producer.of("gaps"):
         gap = json.loads(record.value)
         assert (gap["from"], gap["to"]) == ("2026-11-23 14:15:00.123", "2026-11-23 14:15:01.123")
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+HEADS = st.fixed_dictionaries(
+    {}, optional={name: ANY_JSON | st.just("A") for name in ("ev", "sym", "pair", "T", "p")}
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # a clock that stands
+@given(st.lists(HEADS | ANY_JSON, max_size=6), st.sampled_from(["stocks", "forex"]), st.booleans())
+def test_any_array_ends_as_records_dead_letters_and_statuses(
+    elements: list[Any], market: str, escaped: bool
+) -> None:
+    case = Market()
+    publisher = Publisher(market, cast("Any", case.producer), "raw", "dead", case.ledger)
+    statuses: list[Head] = []
+    frame = json.dumps(elements, ensure_ascii=escaped)
+    publisher.publish(frame, "c0ffee", NOW, statuses.append)
+    produced = len(case.producer.of("raw"))
+    dead = len(case.producer.of("dead"))
+    assert publisher.produced == produced
+    assert produced + len(statuses) + dead == len(elements) or (dead == 1 and not produced)
+    for record in case.producer.records:
+        case.producer.refuse(record, KafkaError.MSG_SIZE_TOO_LARGE)
+    assert case.ledger.lost == produced + dead
+    case.ledger.finish(NOW + 1)
+    assert len(case.recorded()) == bool(case.ledger.lost)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text())
+def test_any_text_ends_as_records_or_dead_letters(frame: str) -> None:
+    case = Market()
+    case.publisher.publish(frame, "c0ffee", NOW, lambda _: None)
+    assert case.producer.records or frame.strip() == "[]"
