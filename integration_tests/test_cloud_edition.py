@@ -68,7 +68,7 @@ def test_both_editions_have_one_spec_but_for_the_addresses() -> None:
     for field in ("markets", "adjusted", "include_otc", "num_workers"):  # said for the platform
         del ours[field]["description"], theirs[field]["description"]
     assert theirs == ours
-    assert address["enum"] == ["https://api.polygon.io", "https://api.massive.com"]
+    assert address["enum"] == ["https://api.massive.com", "https://api.polygon.io"]
 
 
 def components(part: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

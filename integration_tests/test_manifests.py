@@ -118,4 +118,4 @@ def test_nothing_is_null_and_no_default_is_written_twice() -> None:
     for path in parts:
         text = path.read_text()
         assert "null" not in text, path
-        assert "api.polygon.io" not in text, path
+        assert "https://api." not in text, path

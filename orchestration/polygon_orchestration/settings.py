@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     retry_seconds: float = Field(default=60, ge=0)
 
     api_key: SecretStr = SecretStr("")
-    base_url: str = "https://api.polygon.io"
+    base_url: str = "https://api.massive.com"
     requests_per_minute: int = Field(default=5, ge=1)
 
     airbyte_connection_id: str = ""

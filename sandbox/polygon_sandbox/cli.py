@@ -160,7 +160,7 @@ def stream(
 )
 @click.option("--requests-per-minute", default=5, show_default=True, help="Pace with a key.")
 @click.option(
-    "--base-url", default="https://api.polygon.io", show_default=True, help="Address with a key."
+    "--base-url", default="https://api.massive.com", show_default=True, help="Address with a key."
 )
 def demo(directory: Path, api_key: str | None, requests_per_minute: int, base_url: str) -> None:
     """Read daily bars and tickers through PyAirbyte into DuckDB, twice.

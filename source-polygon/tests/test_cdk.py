@@ -86,7 +86,7 @@ def test_a_requester_is_built_as_for_its_stream() -> None:
     requester = source.manifest.requester("tickers")
     assert (
         requester.get_url(stream_state=None, stream_slice=None, next_page_token=None)
-        == "https://api.polygon.io/v3/reference/tickers"
+        == "https://api.massive.com/v3/reference/tickers"
     )
 
 

@@ -20,7 +20,7 @@ def test_what_is_missing_takes_the_default_of_the_spec() -> None:
         "requests_per_minute": 5,
         "lookback_sessions": 5,
         "num_workers": 2,
-        "base_url": "https://api.polygon.io",
+        "base_url": "https://api.massive.com",
     }
 
 
@@ -51,7 +51,7 @@ def test_a_good_configuration_has_no_problem(clock: Callable[[str], None]) -> No
 
 DATE = "YYYY-MM-DD, for example 2025-01-02."
 MARKETS = "a list of stocks, otc, crypto, fx, indices, for example ['stocks', 'crypto']."
-ADDRESS = "https://host, for example https://api.polygon.io."
+ADDRESS = "https://host, for example https://api.massive.com."
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ ADDRESS = "https://host, for example https://api.polygon.io."
         ("lookback_sessions", -1, "is less than 0", "a whole number from 0 to 250"),
         ("num_workers", 99, "is more than 20", "a whole number from 1 to 20"),
         ("num_workers", 2.5, "is not of type integer", "a whole number from 1 to 20"),
-        ("base_url", "api.polygon.io", "is not of the right form", ADDRESS),
+        ("base_url", "api.massive.com", "is not of the right form", ADDRESS),
         ("base_url", "https://user:pass@host", "is not of the right form", ADDRESS),
     ],
 )

@@ -18,7 +18,7 @@ CONFIG = {
     "end_date": "2026-11-20",
     "requests_per_minute": 6000,
 }
-URL = "https://api.polygon.io"
+URL = "https://api.massive.com"
 DAY = URL + "/v2/aggs/grouped/locale/us/market/stocks/"
 BAR = {"T": "AAPL", "o": 1, "h": 3, "l": 0.5, "c": 2, "v": 10.5, "t": 1795208400000}
 GOOD = {"status": "OK", "adjusted": False, "queryCount": 1, "resultsCount": 1, "results": [BAR]}
@@ -301,7 +301,7 @@ def test_crypto_is_asked_without_the_otc_parameter(vendor: Any) -> None:
         (UNKNOWN_KEY, "does not accept this API key: Unknown API Key. Copy the key"),
         (NOT_ENTITLED, "does not cover /v2/aggs/grouped/locale/us/market/stocks/2026-11-19"),
         (TIMEFRAME, "serves no stocks bars of 2026-11-19, a recent session"),
-        ({"exc": requests.exceptions.ConnectionError}, "api.polygon.io gave no usable answer"),
+        ({"exc": requests.exceptions.ConnectionError}, "api.massive.com gave no usable answer"),
     ],
 )
 def test_check_tells_failures_apart(
@@ -377,7 +377,7 @@ def test_check_of_a_dead_host_does_not_ask_for_every_market(vendor: Any, naps: l
     status, text = check(markets=["stocks", "otc", "crypto", "fx", "indices"])
     assert (status, vendor.call_count) == ("FAILED", 6)
     assert text == (
-        "api.polygon.io gave no usable answer in 6 attempts: no connection (ConnectionError). "
+        "api.massive.com gave no usable answer in 6 attempts: no connection (ConnectionError). "
         "If that lasts, check the network and base_url."
     )
 
