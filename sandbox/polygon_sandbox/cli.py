@@ -96,7 +96,7 @@ def serve(
 @click.option("--key", default=DEFAULT_KEY, show_default=True, help="The API key to accept.")
 @click.option("--size", type=click.Choice(list(SIZES)), default="small", show_default=True)
 @click.option("--seed", default=7, show_default=True, help="Same seed, same world.")
-@click.option("--max-connections", default=0, show_default=True, help="Per market; 0 is no limit.")
+@click.option("--max-connections", default=0, show_default=True, help="Per market; 0: no limit.")
 @click.option("--rate", type=float, help="Events a second, for load, instead of bars by the clock.")
 @click.option("--events-per-frame", default=100, show_default=True, help="With --rate.")
 def stream(

@@ -134,7 +134,7 @@ def test_what_is_queued_is_printed_around_a_read() -> None:
 
 
 def test_the_print_buffer_can_be_locked_and_flushed() -> None:
-    assert PRINT_BUFFER.lock.acquire(timeout=5), "the lock is no lock, or taken"
+    assert PRINT_BUFFER.lock.acquire(timeout=5), "it is not a lock, or taken"
     PRINT_BUFFER.lock.release()
     assert callable(PRINT_BUFFER.flush)
 

@@ -49,7 +49,7 @@ class Split:
     """A frame cut into events.
 
     `heads` and `texts` go together, in the order received, status messages included. `broken`
-    holds what is no event: its text and the reason.
+    holds what is not an event: its text and the reason.
     """
 
     heads: list[Head] = field(default_factory=list)

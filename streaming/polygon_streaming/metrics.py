@@ -67,7 +67,7 @@ lost = Counter(
     "polygon_feed_lost", "Events that could not be produced, by reason", ["reason"], registry=FEED
 )
 broken = Counter(
-    "polygon_feed_broken", "Texts received that are no event; dead-lettered", registry=FEED
+    "polygon_feed_broken", "Texts received that are not events; dead-lettered", registry=FEED
 )
 queue = Gauge("polygon_feed_queue_records", "Records that wait for the broker", registry=FEED)
 queue_limit = Gauge(

@@ -1,7 +1,7 @@
-"""Characters that are none: a body that would be JSON but for a few of them.
+"""Letters that are not characters: a body that would be JSON but for a few of them.
 
-Half a surrogate pair (an escape such as `\\ud83d` without its other half) is no character, and a
-byte of Latin-1 is no UTF-8; strict parsers refuse the whole answer for one letter of one name.
+Half a surrogate pair (an escape such as `\\ud83d` without its other half) is not a character, and
+a byte of Latin-1 is not UTF-8; strict parsers refuse the whole answer for one letter of one name.
 Nothing is lost here: the byte is read as the Latin-1 letter that it is, and the half is kept as
 the six characters of its escape, since no destination could store it.
 """
@@ -20,7 +20,7 @@ _AS_LATIN_1: Final = "source-polygon-as-latin-1"
 
 
 def mended(content: bytes) -> tuple[bytes, list[str]]:
-    """Return `content` with what is no character made one, and a phrase for each kind found.
+    """Return `content` with what is not a character made one, and a phrase for each kind found.
 
     Content without such a thing comes back as it is, with no phrase.
     """
