@@ -58,7 +58,6 @@ class MarketFeed:
         self.ready = False
         self.refused = ""
         self.publisher = publisher
-        metrics.begin(market)
         self.ledger = ledger
         self.progress = progress
         self._settings = settings
@@ -87,6 +86,7 @@ class MarketFeed:
             StreamError: Kafka refuses to say how far the feed had got.
             KafkaException: the producer is of no further use.
         """
+        metrics.begin(self.market)
         await self._note_restart()
         while not self._stopping.is_set():
             started = time.monotonic()

@@ -12,6 +12,7 @@ from recording import RecordingProducer
 from running_feed import Running
 
 from polygon_streaming import market as market_module
+from polygon_streaming import metrics
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.gaps import GapLog, decode
 from polygon_streaming.ledger import Ledger
@@ -198,11 +199,14 @@ def test_a_market_taken_off_the_list_ends_and_leaves_nothing_behind(
         await run.until(lambda: "options" in " ".join(run.feed.problems()), "options are refused")
         listed.write_text(f"{HEADER}stocks,A,AAPL\n")
         await run.until(lambda: run.feed.problems() == [], "its problem has gone with it")
+        await run.until(lambda: all(t.done() for t in run.feed._leaving.values()), "it has left")
+        assert metrics.FEED.get_sample_value("polygon_ws_refused", {"market": "options"}) is None
         assert list(run.feed.markets) == ["stocks"]
         server.not_in_plan.clear()
         listed.write_text(both)
         await run.until(lambda: server.subscriptions == {"A.AAPL", "A.MSFT"}, "it is back")
         await run.until(lambda: run.feed.markets["options"].publisher.produced > 0, "it flows")
+        assert metrics.FEED.get_sample_value("polygon_ws_connected", {"market": "options"}) == 1
         listed.write_text(f"{HEADER}stocks,A,AAPL\n")
         await run.until(lambda: server.subscriptions == {"A.AAPL"}, "its connection is closed")
         await run.until(lambda: all(t.done() for t in run.feed._leaving.values()), "it has left")
