@@ -165,5 +165,5 @@ def test_a_sink_without_its_topic_says_so_and_begins_with_it(
     assert missing in _get(port, "/readyz")
     broker.create(name)
     wait_until(lambda: _get(port, "/readyz") == "ok", 30, "the sink has its partitions")
-    assert sink.log().count(missing) == 1
+    assert sink.log().count(f'"problem": "{missing}') == 1
     assert sink.stop() == 0

@@ -13,10 +13,14 @@ from importlib.metadata import version
 from threading import Event, Thread
 from typing import Final
 
+import structlog
+
 from polygon_streaming import logs, settings
 from polygon_streaming.errors import StreamError
 from polygon_streaming.spelling import did_you_mean
 from polygon_streaming.status import Health
+
+log = structlog.get_logger()
 
 # Beyond what any call to brokers or ClickHouse may take.
 _STUCK_SECONDS: Final = 45.0
@@ -130,11 +134,12 @@ def _filter(arguments: list[str]) -> int:
             try:
                 stage.run(stop)
                 return 0
-            except Fenced:
+            except Fenced as fenced:
                 # During an outage a transaction outlives its time, and a consumer may be fenced by
                 # its own second attempt to join. What a restart would do can be done here.
                 if watch.outages == outages:
                     raise
+                log.warning("starting anew after an outage of the brokers", reason=str(fenced))
                 stage = Filter(given, health)
                 watch.creator = stage.producer
 

@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from clickhouse_server import ClickHouseServer, Failure
 from polygon_sandbox import StreamSandbox
 from topics import values_of
 
-from polygon_streaming import cli
+from polygon_streaming import cli, logs
+from polygon_streaming.filter import Filter
+from polygon_streaming.filter_clients import Fenced
 from polygon_streaming.stamps import from_text
 from polygon_streaming.status import Health
 
@@ -272,3 +275,48 @@ def test_the_doctor_says_what_is_wrong(tmp_path: Path) -> None:
     assert lines["rules"].startswith("ok")
     assert "127.0.0.1:1 cannot be asked" in lines["kafka"]
     assert lines["clickhouse"].startswith("ok")
+
+
+class FakeWatch:
+    """Brokers that the test lets fall silent."""
+
+    outages = 0
+    creator: Any = None
+
+    def __init__(self, *_: Any) -> None:
+        FakeWatch.outages = 0
+
+    def __enter__(self) -> "FakeWatch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End nothing."""
+
+    def problems(self) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize("outages", [1, 0], ids=["after an outage", "without one"])
+def test_a_fenced_filter_starts_anew_in_the_process_only_after_an_outage(
+    monkeypatch: pytest.MonkeyPatch, outages: int
+) -> None:
+    runs: list[Filter] = []
+
+    def run(stage: Filter, _: Event) -> None:
+        runs.append(stage)
+        if len(runs) == 1:
+            FakeWatch.outages += outages
+            raise Fenced("fenced")
+
+    monkeypatch.setattr(Filter, "run", run)
+    monkeypatch.setattr("polygon_streaming.broker_watch.BrokerWatch", FakeWatch)
+    monkeypatch.setattr(cli, "_stop_on_signal", Event)
+    monkeypatch.setattr(cli, "_guard", lambda *_: None)
+    monkeypatch.setattr(logs, "set_up", lambda *_: None)
+    if outages:
+        assert cli._filter([]) == 0
+        assert len({id(stage) for stage in runs}) == 2
+    else:
+        with pytest.raises(Fenced):
+            cli._filter([])
+        assert len(runs) == 1
