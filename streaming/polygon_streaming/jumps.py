@@ -3,13 +3,15 @@
 Only second bars (`A`) of stocks are watched, after the first one seen of each symbol. Volume that
 never was in a bar would look the same, so such a gap is marked as not certain.
 
-A symbol is followed within one connection of the feed. Between two connections lies a disconnect,
-which the feed has put on record as a certain gap for all of its symbols: to find it once more, in
-each of them, would be to heal it twice. Two feeds of one symbol are followed side by side.
+A symbol is followed for as long as the feed knows of nothing that is missing: within one
+connection, and from one event that it lost to the next. What lies between is on record as a certain
+gap: to find it once more, in each symbol, would be to heal it twice. Two feeds of one symbol are
+followed side by side.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import datetime, timezone
 from typing import Final
 
@@ -19,9 +21,9 @@ from polygon_streaming.trading import NEW_YORK
 
 # A share: what rounding of the two numbers can add up to.
 _ROUNDING: Final = 1.0
-# More feeds than anyone runs side by side. The memory of a connection that has ended stays until so
+# More feeds than anyone runs side by side. The memory of a stretch that has ended stays until so
 # many others have begun.
-_CONNECTIONS: Final = 16
+_STRETCHES: Final = 16
 
 _Seen = dict[str, tuple[int, int, float]]
 
@@ -30,24 +32,24 @@ class VolumeWatch:
     """Follows the accumulated volume of each symbol through one partition assignment."""
 
     def __init__(self) -> None:
-        self._connections: dict[str | bytes | None, _Seen] = {}
+        self._stretches: dict[Hashable, _Seen] = {}
 
     def reset(self) -> None:
         """Forget everything: what comes next does not follow what came last."""
-        self._connections.clear()
+        self._stretches.clear()
 
-    def see(self, bar: Bar, connection: str | bytes | None) -> Gap | None:
+    def see(self, bar: Bar, stretch: Hashable) -> Gap | None:
         """Take in a second bar that `clean` accepts; return the gap before it if one is likely.
 
         Args:
             bar: the bar.
-            connection: what the raw record says of where the feed received it.
+            stretch: what all bars have in common between which the feed knows of no loss.
         """
         if bar.av is None or bar.v is None:
             return None
-        seen = self._connections.get(connection)
+        seen = self._stretches.get(stretch)
         if seen is None:
-            seen = self._begin(connection)
+            seen = self._begin(stretch)
         start, end = int(bar.s), int(bar.e if bar.e is not None else bar.s + 1000)
         before = seen.get(bar.sym)
         if before is not None and start < before[0]:
@@ -68,11 +70,11 @@ class VolumeWatch:
             certain=False,
         )
 
-    def _begin(self, connection: str | bytes | None) -> _Seen:
-        if len(self._connections) >= _CONNECTIONS:
-            del self._connections[next(iter(self._connections))]
+    def _begin(self, stretch: Hashable) -> _Seen:
+        if len(self._stretches) >= _STRETCHES:
+            del self._stretches[next(iter(self._stretches))]
         seen: _Seen = {}
-        self._connections[connection] = seen
+        self._stretches[stretch] = seen
         return seen
 
 

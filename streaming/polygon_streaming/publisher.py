@@ -76,7 +76,7 @@ class Publisher:
         """
         split = self._splitter.split(frame)
         self._frames += 1
-        headers = _FrameHeaders(self._market, connection, received_ms)
+        headers = _FrameHeaders(self._market, connection, received_ms, self._ledger.lost)
         # All that a report of the brokers brings back is key and value; headers and time it lacks.
         report = partial(self._not_delivered, received_ms)
         produce, topic = self._producer.produce, self._topic
@@ -144,7 +144,7 @@ class Publisher:
         self._ledger.lose(name, received_ms, now_ms(), reason)
 
     def _dead_letter(self, split: Split, connection: str, received_ms: int) -> None:
-        headers = _FrameHeaders(self._market, connection, received_ms)[""]
+        headers = _FrameHeaders(self._market, connection, received_ms, 0)[""]
         for text, reason in split.broken:
             metrics.broken.inc()
             log.warning(
@@ -175,12 +175,16 @@ def _name(head: Head) -> str:
 class _FrameHeaders(dict[str, Any]):
     """The headers of a frame's records by event type, made once for each type."""
 
-    def __init__(self, market: str, connection: str, received_ms: int) -> None:
+    def __init__(self, market: str, connection: str, received_ms: int, lost: int) -> None:
         self._common: Headers = [
             ("market", market),
             ("received_at", to_text(received_ms)),
             ("connection", connection),
         ]
+        # Between two records that have the same number the feed knows of no loss, so what volumes
+        # say is missing there is news.
+        if lost:
+            self._common.append(("lost", str(lost)))
 
     def __missing__(self, event_type: str) -> Headers:
         headers = [*self._common, ("event_type", event_type)]

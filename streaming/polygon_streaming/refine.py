@@ -50,7 +50,7 @@ class Refinery:
         market = _market(headers.get("market"))
         record = clean(bar, market, message.timestamp()[1], "healed" in headers)
         if bar.ev == "A" and market == "stocks":
-            gap = self._jumps.see(bar, headers.get("connection"))
+            gap = self._jumps.see(bar, (headers.get("connection"), headers.get("lost")))
             if gap is not None:
                 self._on_gap(gap)
         judge = self._rules.judge

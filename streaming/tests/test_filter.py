@@ -402,6 +402,22 @@ def test_a_bar_in_a_wrong_unit_of_time_is_a_dead_letter_and_nothing_remembers_it
     assert _gaps(producer) == [(START + 5000, START + 9000, "volume_jump", False)]
 
 
+def test_no_likely_gap_lies_where_the_feed_has_one_on_record() -> None:
+    bars = [_second(START + 1000 * n, START + 1000 * (n + 1), 10, 100 * n) for n in range(0, 18, 3)]
+    batch = _messages(*bars)
+    for message, stretch in zip(batch, ["c1", "c2", "c2", "c2 5", "c2 7", "c2 7"], strict=True):
+        connection, _, lost = stretch.partition(" ")
+        message.received_ms = START + 20_000
+        message.sent = [("market", b"stocks"), ("connection", connection.encode())]
+        message.sent += [("lost", lost.encode())] if lost else []
+    stage, producer, _, stop = stage_of([batch])
+    stage.run(stop)
+    assert _gaps(producer) == [
+        (START + 4000, START + 6000, "volume_jump", False),
+        (START + 13000, START + 15000, "volume_jump", False),
+    ]
+
+
 def test_a_record_without_its_time_is_a_dead_letter_and_no_offset_says_that_time() -> None:
     batch = _messages(_bar(1), _bar(2))
     batch[1].received_ms = -1

@@ -106,6 +106,8 @@ def test_what_finds_no_room_is_one_gap_that_names_the_symbols(clock: list[int]) 
     ]
     assert market.ledger.losing == ""
     assert market.ledger.lost == 2
+    # Records between which something was lost can be told by their headers.
+    assert [r.headers.get("lost") for r in market.producer.of("raw")] == [None, "2"]
     assert len(market.producer.of("raw")) == 2
 
 
