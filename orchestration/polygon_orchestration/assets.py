@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
+from polygon_orchestration.brought import Brought
 from polygon_orchestration.ingestion import BARS, REFERENCE, Ingestion
 from polygon_orchestration.views import View
 from polygon_orchestration.warehouse import Warehouse
@@ -22,9 +24,15 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 
 
 def raw(
-    ingestion: Ingestion, partitions: dg.PartitionsDefinition[str], retry: dg.RetryPolicy
+    ingestion: Ingestion,
+    brought: Brought,
+    partitions: dg.PartitionsDefinition[str],
+    retry: dg.RetryPolicy,
 ) -> dg.AssetsDefinition:
-    """Return the raw streams, as the connector lands them, one sync for all."""
+    """Return the raw streams, as the connector lands them, one sync for all.
+
+    A run that lacks bars of a session marks the others as materialized, and fails.
+    """
 
     @dg.multi_asset(
         name="raw",
@@ -44,11 +52,25 @@ def raw(
         can_subset=True,
         pool=POOL,
     )
-    def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        streams = sorted(key.path[-1] for key in context.selected_asset_keys)
-        first, *_ = days = sorted(context.partition_keys)
-        metadata = ingestion.sync(streams, date.fromisoformat(first), date.fromisoformat(days[-1]))
-        for key in context.selected_asset_keys:
+    def materialize(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        keys = sorted(context.selected_asset_keys)
+        streams = [key.path[-1] for key in keys]
+        days = sorted(map(date.fromisoformat, context.partition_keys))
+        span = days[0], days[-1]
+        # A sync that goes on by its own state leaves earlier sessions as they are.
+        before = brought.before(*span) if ingestion.rereads else {}
+        metadata = ingestion.sync(streams, *span)
+        if BARS in streams:
+            there = [d for d, found in brought.landed(*span).items() if found != before.get(d)]
+        else:
+            there = brought.over(days)
+        if missing := [day for day in days if day not in there]:
+            for key in keys:
+                for day in sorted(set(days) & set(there)):
+                    yield dg.AssetMaterialization(key, partition=str(day), metadata=metadata)
+            reasons = "; ".join(map(brought.why_not, missing))
+            raise dg.Failure(f"Not read: {reasons}.", allow_retries=False)
+        for key in keys:
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
     return materialize

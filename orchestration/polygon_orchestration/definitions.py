@@ -9,6 +9,7 @@ from dagster_airbyte import AirbyteWorkspace
 
 from polygon_orchestration import assets
 from polygon_orchestration.alerts import sensors
+from polygon_orchestration.brought import Brought
 from polygon_orchestration.checks import Check, checks
 from polygon_orchestration.ingestion import Ingestion, Local, Platform
 from polygon_orchestration.reconciliation import reconciliation
@@ -28,18 +29,19 @@ def defs() -> dg.Definitions:
 def definitions(settings: Settings) -> dg.Definitions:
     """Return assets, checks, schedules and sensors for a deployment."""
     today = datetime.now(NEW_YORK).date()
-    trading = partitions(settings.start_date, today)
+    trading = partitions(settings.start_date, today, settings.plan_delay_minutes)
     warehouse = _warehouse(settings)
     retry = dg.RetryPolicy(
         max_retries=settings.retries,
         delay=settings.retry_seconds,
         backoff=dg.Backoff.EXPONENTIAL,
     )
-    raw = assets.raw(_ingestion(settings), trading, retry)
+    brought = Brought(warehouse, settings.plan_delay_minutes)
+    raw = assets.raw(_ingestion(settings), brought, trading, retry)
     return dg.Definitions(
         assets=[raw, *(assets.modelled(view, warehouse) for view in views())],
         asset_checks=[check.definition() for check in _checks(settings, warehouse)],
-        schedules=schedules(settings.plan_delay_minutes, settings.lookback_sessions, trading),
+        schedules=schedules(settings.plan_delay_minutes, settings.lookback_sessions, settings.start_date),
         sensors=sensors(_webhook(settings)),
         # A DuckDB file has one writing process.
         executor=dg.in_process_executor,

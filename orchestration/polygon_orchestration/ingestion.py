@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import airbyte
 from airbyte.caches import CacheBase
@@ -23,7 +23,13 @@ class SyncError(Exception):
 
 
 class Ingestion(Protocol):
-    """Fills LANDING."""
+    """Fills LANDING.
+
+    Attributes:
+        rereads: whether a sync reads all of the range, whatever was read before.
+    """
+
+    rereads: ClassVar[bool]
 
     def sync(self, streams: Sequence[str], first: date, last: date) -> Mapping[str, Any]:
         """Read `streams`, the bars from session `first` to `last`, and merge them by their keys.
@@ -46,6 +52,7 @@ class Local:
             locked from then on until it is closed.
     """
 
+    rereads: ClassVar[bool] = True
     config: Mapping[str, Any]
     open_cache: Callable[[], CacheBase]
 
@@ -106,6 +113,7 @@ class Platform:
     the last sessions again. A sync that runs already is waited for.
     """
 
+    rereads: ClassVar[bool] = False
     workspace: AirbyteWorkspace
     connection_id: str
 

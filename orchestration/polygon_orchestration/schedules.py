@@ -1,6 +1,6 @@
 """When what runs: each session once its plan serves it, and a look for staleness each morning."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import dagster as dg
@@ -12,19 +12,18 @@ _RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition
 
 
 def schedules(
-    plan_delay_minutes: int | None, lookback: int, partitions: dg.PartitionsDefinition[str]
+    plan_delay_minutes: int | None, lookback: int, start: date
 ) -> list[dg.ScheduleDefinition]:
     """Return the schedules, which run by themselves once the code location is loaded.
 
     Args:
         plan_delay_minutes: see `Settings`.
         lookback: earlier sessions that each run reads again.
-        partitions: the sessions.
+        start: the first session.
     """
     everything = dg.define_asset_job(
         "sessions", AssetSelection.all(), description="Read sessions, check them, model them."
     )
-    first = partitions.get_first_partition_key()
 
     # A quarter of an hour after the close is 13:15 on half-days and 16:15 else; asking each
     # quarter finds either, and after an outage the session that is due by then.
@@ -38,7 +37,7 @@ def schedules(
     def after_each_session(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         session = last_due(context.scheduled_execution_time, plan_delay_minutes)
         days = sessions(session - timedelta(days=2 * lookback + 10), session)[-lookback - 1 :]
-        known = [str(day) for day in days if first and str(day) >= first]
+        known = [str(day) for day in days if day >= start]
         if not known:
             return dg.SkipReason(f"The latest session, {session}, is before the start date.")
         # One key, one run: Dagster leaves out a request whose key it has seen.

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     backend: Literal["local", "airbyte"] = "local"
     warehouse: Literal["duckdb", "snowflake"] = "duckdb"
     start_date: date = date(2026, 1, 2)
-    plan_delay_minutes: int | None = Field(default=None, ge=15)
+    plan_delay_minutes: int | None = Field(default=None, ge=15, le=24 * 60)
     lookback_sessions: int = Field(default=5, ge=0)
     retries: int = Field(default=3, ge=0)
     retry_seconds: float = Field(default=60, ge=0)

@@ -2,10 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import clickhouse_connect
 import duckdb
@@ -16,7 +15,6 @@ from polygon_sandbox import Sandbox, World
 from polygon_streaming.clickhouse import table_statement
 from pydantic import SecretStr
 
-from polygon_orchestration import checks
 from polygon_orchestration.alerts import message
 from polygon_orchestration.settings import Settings
 
@@ -56,14 +54,9 @@ def landed(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def chosen(
-    landed: Path, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    landed: Path, sandbox: Sandbox, tmp_path: Path, clock: Callable[[str], None]
 ) -> Settings:
-    class Fixed(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            return datetime.fromisoformat("2026-11-20T22:30:00+00:00").astimezone(tz)
-
-    monkeypatch.setattr(checks, "datetime", Fixed)
+    clock("2026-11-20T22:30:00Z")
     return settings(sandbox, Path(shutil.copy(landed, tmp_path / "polygon.duckdb")))
 
 

@@ -7,7 +7,9 @@ from threading import Event, Thread
 from typing import Any
 
 import dagster as dg
+import fakesnow
 import pytest
+import snowflake.connector
 from aiohttp import web
 from pydantic import SecretStr
 
@@ -86,6 +88,23 @@ def airbyte() -> Iterator[Airbyte]:
         yield airbyte
 
 
+@pytest.fixture(autouse=True)
+def warehouse() -> Iterator[Any]:
+    """Snowflake, with the bars that the connection has landed."""
+    with fakesnow.patch(), snowflake.connector.connect(database="POLYGON") as session:
+        landed = session.cursor()
+        landed.execute("CREATE SCHEMA landing")
+        landed.execute(
+            "CREATE TABLE landing.grouped_daily "
+            "(market TEXT, date DATE, ticker TEXT, _airbyte_extracted_at TIMESTAMP_TZ)"
+        )
+        landed.execute(
+            "INSERT INTO landing.grouped_daily VALUES "
+            "('stocks', '2026-11-20', 'AAPL', '2026-11-20 22:00:00+00')"
+        )
+        yield landed
+
+
 @pytest.fixture
 def chosen(airbyte: Airbyte, tmp_path: Path) -> Settings:
     return Settings(
@@ -128,6 +147,19 @@ def test_one_sync_materializes_all_streams(airbyte: Airbyte, chosen: Settings) -
         "records": 12,
         "bytes": 34,
     }
+
+
+def test_a_session_without_bars_is_not_materialized(
+    airbyte: Airbyte, chosen: Settings, warehouse: Any
+) -> None:
+    warehouse.execute("DELETE FROM landing.grouped_daily")
+    result = sync(chosen)
+    assert not result.success
+    assert result.get_asset_materialization_events() == []
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    told = str(failure.step_failure_data.error)
+    assert "Not read: 2026-11-20 is over, and the vendor sent no bars." in told
+    assert airbyte.started == 1
 
 
 def test_a_sync_that_runs_already_is_waited_for(airbyte: Airbyte, chosen: Settings) -> None:
