@@ -4,8 +4,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stream orchestrate test test-kafka test-image check fix manifests \
-    bench-source publish-cloud publish-image lock clean
+.PHONY: help install demo demo-stream orchestrate test test-days test-kafka test-image check fix \
+    manifests bench-source publish-cloud publish-image lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ orchestrate: $(INSTALLED) ## Serve Dagster on sandbox data, with a first run fin
 
 test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest --numprocesses auto --dist loadfile
+
+test-days: $(INSTALLED) ## Run what hangs on dates on other dates; DAYS=2027-01-04T15:00Z one of your own
+	@$(BIN)/python integration_tests/other_days/run.py $(DAYS)
 
 test-kafka: $(INSTALLED) ## Prove exactly-once, recovery and the Flink SQL on Apache Kafka (needs Java 17, Maven)
 	@$(BIN)/pytest -m kafka_tests integration_tests/kafka deploy/tests/kafka_connect \

@@ -1,16 +1,19 @@
-"""The sandbox that acceptance-test-config.yml points at, and what holds for all tests.
+"""The clock of the tests, the sandbox of acceptance-test-config.yml, and what holds for all tests.
 
-It is at the root because `airbyte-cdk connector test` runs a suite of its own from a folder that it
-writes, and the root is the one place whose conftest.py pytest loads for both that suite and ours.
+They are at the root because `airbyte-cdk connector test` runs a suite of its own from a folder that
+it writes: the root is the one place whose conftest.py pytest loads for both that suite and ours.
 """
 
 import json
 import logging
-from collections.abc import Iterator
-from datetime import timedelta
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from hypothesis import settings
 from polygon_sandbox import Plan, Sandbox, World
 from source_polygon.sessions import last_finished
@@ -19,7 +22,29 @@ from source_polygon.sessions import last_finished
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
-GENERATED = Path(__file__).parent / "integration_tests" / "generated"
+INTEGRATION = Path(__file__).parent / "integration_tests"
+GENERATED = INTEGRATION / "generated"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Set what time it is, as often as a test wants; it begins as it is.
+
+    Time goes on from there, in this process and in Python processes that are started later:
+    `other_days/sitecustomize.py` moves those. DuckDB and ClickHouse keep the real time.
+    """
+    with ExitStack() as travels:
+
+        def set_to(moment: str) -> None:
+            travels.close()
+            now = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+            travels.enter_context(time_machine.travel(now))
+            ahead = now.timestamp() - time_machine.escape_hatch.time.time()
+            folders = [str(INTEGRATION / "other_days"), os.environ.get("PYTHONPATH", "")]
+            monkeypatch.setenv("TRAVEL_SECONDS", str(ahead))
+            monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, folders)))
+
+        yield set_to
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
-from typing import Any
 
 import pytest
 from polygon_sandbox import Plan, Sandbox, World
@@ -14,20 +12,10 @@ NOW = "2026-11-20T22:30:00Z"
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Set what the connector takes for the current time."""
-
-    def set_to(moment: str) -> None:
-        class Fixed(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-                fixed = datetime.fromisoformat(moment.replace("Z", "+00:00"))
-                return fixed.astimezone(tz or timezone.utc)
-
-        monkeypatch.setattr("source_polygon.clock.datetime", Fixed)
-
-    set_to(NOW)
-    return set_to
+def clock(clock: Callable[[str], None]) -> Callable[[str], None]:
+    """Set what time it is; a Friday evening at first."""
+    clock(NOW)
+    return clock
 
 
 @pytest.fixture

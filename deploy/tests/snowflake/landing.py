@@ -62,9 +62,16 @@ class Landing:
         for stream in self._streams.values():
             self._cursor.execute(table(stream))
 
-    def run(self, script: str) -> None:
-        """Run a script of deploy/snowflake."""
+    def run(self, script: str, now: str | None = None) -> None:
+        """Run a script of deploy/snowflake.
+
+        Args:
+            script: its name.
+            now: what its views take for the current time; None: the real one, DuckDB's own.
+        """
         for statement in statements(FOLDER / script):
+            if now:
+                statement = statement.replace("CURRENT_TIMESTAMP()", f"'{now}'::TIMESTAMP_TZ")
             self._cursor.execute(statement)
 
     def load(self, stream: str, rows: list[Row]) -> None:

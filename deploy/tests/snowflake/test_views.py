@@ -24,26 +24,14 @@ def landing() -> Iterator[Landing]:
         connection.close()
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Set what the connector takes for the current time."""
-
-    def set_to(moment: str) -> None:
-        class Fixed(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-                return datetime.fromisoformat(moment.replace("Z", "+00:00")).astimezone(tz)
-
-        monkeypatch.setattr("source_polygon.clock.datetime", Fixed)
-
-    return set_to
+NOW = "2026-11-20T22:30:00Z"
 
 
 def land(landing: Landing, syncs: Syncs) -> None:
     """Land the tables of a connection, and create the views."""
     for stream in ("grouped_daily", "tickers", "splits"):
         landing.load(stream, list(syncs.tables[stream].values()))
-    landing.run("views.sql")
+    landing.run("views.sql", now=NOW)
 
 
 def listed(sandbox: Sandbox, day: date) -> set[tuple[str, str]]:
@@ -60,9 +48,11 @@ def listed(sandbox: Sandbox, day: date) -> set[tuple[str, str]]:
     return found
 
 
-def test_adjusted_bars_equal_those_of_the_api(landing: Landing) -> None:
-    # The views ask what day it is, so this world ends now. It begins some weeks ago.
-    now = datetime.now(timezone.utc)
+def test_adjusted_bars_equal_those_of_the_api(
+    landing: Landing, clock: Callable[[str], None]
+) -> None:
+    clock(NOW)
+    now = datetime(2026, 11, 20, 22, 30, tzinfo=timezone.utc)
     world = World(seed=3, stocks=70, delisted=60, now=now - timedelta(days=40))
     start = world.today - timedelta(days=80)
     splitting = {split["ticker"] for split in world.splits()}
@@ -160,8 +150,8 @@ def test_the_universe_of_each_session_is_the_list_of_the_api_for_that_day(
         sync("2026-11-02T22:30:00Z")
         world.advance("2026-11-11T22:30:00Z")
         world.delist(moved)
-        world.advance("2026-11-20T22:30:00Z")
-        sync("2026-11-20T22:30:00Z")
+        world.advance(NOW)
+        sync(NOW)
         land(landing, syncs)
 
         sessions = world.sessions("stocks", date(2026, 6, 1), date(2026, 11, 20))
@@ -191,8 +181,8 @@ def test_the_universe_of_each_session_is_the_list_of_the_api_for_that_day(
 def test_latest_tickers_have_one_row_a_symbol_the_active_one_if_there_is_one(
     landing: Landing, clock: Callable[[str], None]
 ) -> None:
-    clock("2026-11-20T22:30:00Z")
-    world = World(seed=7, stocks=60, delisted=90, crypto=8, now="2026-11-20T22:30:00Z")
+    clock(NOW)
+    world = World(seed=7, stocks=60, delisted=90, crypto=8, now=NOW)
     with Sandbox(world, Plan.unlimited()) as sandbox:
         syncs = Syncs(sandbox)
         markets = ["stocks", "crypto"]
@@ -223,8 +213,8 @@ def test_latest_tickers_have_one_row_a_symbol_the_active_one_if_there_is_one(
 def test_unadjusted_bars_are_those_that_were_landed(
     landing: Landing, clock: Callable[[str], None]
 ) -> None:
-    clock("2026-11-20T22:30:00Z")
-    world = World(seed=7, stocks=60, delisted=90, now="2026-11-20T22:30:00Z")
+    clock(NOW)
+    world = World(seed=7, stocks=60, delisted=90, now=NOW)
     with Sandbox(world, Plan.unlimited()) as sandbox:
         syncs = Syncs(sandbox)
         syncs.read("grouped_daily", "tickers", "splits", start_date="2026-11-16")

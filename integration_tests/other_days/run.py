@@ -1,0 +1,89 @@
+"""Run the tests that hang on dates as if it were another day: `make test-days`.
+
+Each day is an instant, so that a run is the same on any real day. Without arguments all of `DAYS`
+run; `run.py 2027-01-04T15:00Z 2028-02-29T12:00-05:00` runs other instants.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+DAYS = {
+    "2026-11-27T18:30Z": "a half-day's afternoon, half an hour after New York's early close",
+    "2026-11-28T12:00Z": "a Saturday, after a Friday that was a half-day",
+    "2027-01-01T01:30Z": "1 January in UTC, 31 December in New York",
+    "2027-01-04T15:00Z": "the year's first session, while the exchange is open",
+    "2027-03-15T06:30Z": "the Monday after clocks went forward, before New York's morning",
+    "2028-02-29T22:00Z": "29 February, after the close, more than a year ahead",
+    "2029-01-01T17:00Z": "1 January, a holiday, in the year after one that ends on a Sunday",
+}
+
+# What asks for the day. The rest of these folders has a clock of its own, or none.
+TESTS = [
+    "integration_tests/test_airbyte_standards.py",
+    "integration_tests/test_cloud_edition.py",
+    "integration_tests/test_command.py",
+    "orchestration/tests",
+    "deploy/tests/snowflake",
+    "sandbox/tests/test_aggregates.py",
+    "sandbox/tests/test_stream.py",
+    "sandbox/tests/test_tickers.py",
+    "sandbox/tests/test_time.py",
+    "source-polygon/tests/test_config.py",
+    "source-polygon/tests/test_reference.py",
+    "source-polygon/tests/test_sessions.py",
+    "streaming/tests/test_heal_end_to_end.py",
+    "streaming/tests/test_trading.py",
+]
+# One day of the lot runs all of these suites.
+ALL = [
+    "integration_tests",
+    "orchestration/tests",
+    "deploy/tests/snowflake",
+    "deploy/tests/clickhouse",
+    "sandbox/tests",
+    "source-polygon/tests",
+    "streaming/tests/test_heal_end_to_end.py",
+    "streaming/tests/test_trading.py",
+]
+WHOLE = "2027-01-04T15:00Z"
+# They take time, and nothing in them hangs on a date.
+LEFT_OUT = ["test_memory_does_not_grow", "test_browser", "test_sigterm", "test_help_and_version"]
+
+
+def run(moment: str) -> bool:
+    """Run the tests as if it were `moment`, ISO 8601 with an offset; return whether they pass."""
+    now = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    if now.tzinfo is None:
+        raise SystemExit(f"{moment}: add the offset, such as {moment}Z")
+    why = DAYS.get(moment, "a day of your own")
+    sys.stdout.write(f"\n{moment}, {now:%A}: {why}\n")
+    sys.stdout.flush()
+    folders = [str(HERE), os.environ.get("PYTHONPATH", "")]
+    environment = {
+        **os.environ,
+        "TRAVEL_SECONDS": str(now.timestamp() - time.time()),
+        "PYTHONPATH": os.pathsep.join(filter(None, folders)),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "--numprocesses", "auto", "--dist", "loadfile"]
+    # time-machine is imported by sitecustomize, before pytest could rewrite its plugin.
+    command += ["-p", "no:time_machine", "-k", " and ".join(f"not {name}" for name in LEFT_OUT)]
+    command += ALL if moment == WHOLE else TESTS
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0  # noqa: S603
+
+
+def main() -> None:
+    """Run the days that are named, or all of `DAYS`."""
+    failed = [moment for moment in sys.argv[1:] or DAYS if not run(moment)]
+    if failed:
+        raise SystemExit("Failed on " + ", ".join(failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""Moves every Python process to another day: Python runs this first if its folder is on PYTHONPATH.
+
+`TRAVEL_SECONDS` is how far all clocks are ahead of the real one (negative: behind), the same for
+each process of a run, so that servers and subprocesses agree. Clocks go on from there. What is not
+Python keeps the real day: DuckDB's and ClickHouse's own `now()`, SQLite, Kafka, Chromium.
+"""
+
+import os
+import time
+
+import time_machine
+
+if "TRAVEL_SECONDS" in os.environ:
+    time_machine.travel(time.time() + float(os.environ["TRAVEL_SECONDS"]), tick=True).start()
