@@ -41,7 +41,9 @@ def definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[raw, *(assets.modelled(view, warehouse) for view in views())],
         asset_checks=[check.definition() for check in _checks(settings, warehouse)],
-        schedules=schedules(settings.plan_delay_minutes, settings.lookback_sessions, settings.start_date),
+        schedules=schedules(
+            settings.plan_delay_minutes, settings.lookback_sessions, settings.start_date
+        ),
         sensors=sensors(_webhook(settings)),
         # A DuckDB file has one writing process.
         executor=dg.in_process_executor,

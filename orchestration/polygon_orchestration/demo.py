@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from datetime import date, datetime, timedelta, timezone
 from importlib.resources import files
 from pathlib import Path
@@ -74,13 +76,31 @@ def _serve(directory: Path, port: int, stocks: int) -> int:
         if done.returncode:
             print(f"The first run failed; see {log}.", file=sys.stderr)  # noqa: T201
             return 1
-        print(f"Done: {directory / 'polygon.duckdb'}. The UI: http://127.0.0.1:{port}", flush=True)  # noqa: T201
-        ui = subprocess.Popen(_dagster("dev", "--port", str(port)), env=environment)  # noqa: S603
+        print(f"Done: {directory / 'polygon.duckdb'}. Dagster starts, half a minute.", flush=True)  # noqa: T201
+        log, url = directory / "dagster.log", f"http://127.0.0.1:{port}"
+        with log.open("w") as out:
+            command = _dagster("dev", "--port", str(port))
+            ui = subprocess.Popen(command, env=environment, stdout=out, stderr=out)  # noqa: S603
         try:
-            return ui.wait()
+            if _answers(url, ui):
+                print(f"The UI: {url}. Dagster's log: {log}. Ctrl-C stops it.", flush=True)  # noqa: T201
+            status = ui.wait()
+            print(f"Dagster ended; see {log}.", file=sys.stderr)  # noqa: T201
+            return status
         finally:
             ui.terminate()
             ui.wait()
+
+
+def _answers(url: str, ui: "subprocess.Popen[bytes]") -> bool:
+    """Wait until the UI can be opened; return False if it has ended instead."""
+    while ui.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/server_info", timeout=5):  # noqa: S310 - our own
+                return True
+        except OSError:  # nobody listens yet, or it is too busy to answer
+            time.sleep(0.2)
+    return False
 
 
 def _recent() -> list[date]:

@@ -25,11 +25,16 @@ def told(done: Run) -> str:
 @pytest.mark.parametrize(
     ("now", "day", "delay", "words"),
     [
-        ("2026-11-25T13:00Z", "2026-11-25", 15, "is not over: New York closes at 2026-11-25 16:00"),
-        ("2026-11-25T20:59Z", "2026-11-25", 15, "is not over: New York closes at 2026-11-25 16:00"),
-        ("2026-11-25T21:14Z", "2026-11-25", 15, "the plan serves it from 2026-11-25 16:15 New York"),
+        ("2026-11-25T13:00Z", "2026-11-25", 15, "not over: New York closes at 2026-11-25 16:00"),
+        ("2026-11-25T20:59Z", "2026-11-25", 15, "not over: New York closes at 2026-11-25 16:00"),
+        (
+            "2026-11-25T21:14Z",
+            "2026-11-25",
+            15,
+            "the plan serves it from 2026-11-25 16:15",
+        ),
         ("2026-11-25T22:00Z", "2026-11-25", None, "the plan serves it from 2026-11-26 00:15"),
-        ("2026-11-27T17:59Z", "2026-11-27", 15, "is not over: New York closes at 2026-11-27 13:00"),
+        ("2026-11-27T17:59Z", "2026-11-27", 15, "not over: New York closes at 2026-11-27 13:00"),
         ("2026-11-27T18:16Z", "2026-11-27", 15, "is over, and the vendor sent no bars"),
         ("2027-01-04T15:00Z", "2026-12-31", None, "is over, and the vendor sent no bars"),
     ],

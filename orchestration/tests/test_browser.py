@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,16 +42,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(command, stdout=out, stderr=out)  # noqa: S603
     url = f"http://127.0.0.1:{port}"
 
-    def answers() -> bool:
+    def told() -> bool:
         assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{url}/server_info", timeout=5):  # noqa: S310
-                return True
-        except (urllib.error.URLError, TimeoutError):
-            return False
+        return f"The UI: {url}." in log.read_text()
 
     try:
-        until(answers, 300, "the UI answers")
+        until(told, 300, "its address is told")
+        with urllib.request.urlopen(f"{url}/server_info", timeout=30) as answer:  # noqa: S310
+            assert answer.status == 200  # at once: it is told when it answers
         yield url
     finally:
         process.send_signal(signal.SIGTERM)

@@ -11,6 +11,14 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+)
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -61,7 +69,7 @@ def run(directory: Path, api_key: str | None, requests_per_minute: int, base_url
             f"Reading {base_url} at {requests_per_minute} requests a minute. The first read needs "
             "about 40 requests, nearly all for the tickers."
         )
-        _demo(directory, config, overnight=lambda: None)
+        _demo(directory, config, overnight=lambda: None, pyairbyte=nullcontext)  # long: show it
         return
     recent = _recent_sessions(11)
     world = World(stocks=800, delisted=1500, now=f"{recent[-1]}T17:00:00Z")
@@ -73,16 +81,28 @@ def run(directory: Path, api_key: str | None, requests_per_minute: int, base_url
             "requests_per_minute": 6000,
         }
         CONSOLE.print(f"Reading a sandbox market at {sandbox.url}: no key, no internet.")
-        _demo(directory, config, overnight=lambda: _overnight(world, recent))
+        _demo(
+            directory,
+            config,
+            overnight=lambda: _overnight(world, recent),
+            pyairbyte=lambda: _aside(directory / "pyairbyte.log"),
+        )
 
 
-def _demo(directory: Path, config: dict[str, Any], overnight: Any) -> None:
+def _demo(
+    directory: Path,
+    config: dict[str, Any],
+    overnight: Callable[[], None],
+    pyairbyte: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Run the steps; `pyairbyte` is entered around what makes PyAirbyte print its own lines."""
     import airbyte
 
     executable = Path(sys.executable).with_name("source-polygon")
-    source = airbyte.get_source(
-        "source-polygon", config=config, local_executable=executable, install_if_missing=False
-    )
+    with pyairbyte():
+        source = airbyte.get_source(
+            "source-polygon", config=config, local_executable=executable, install_if_missing=False
+        )
     cache = airbyte.caches.DuckDBCache(
         db_path=directory / "demo.duckdb", schema_name="polygon", cache_dir=directory / "cache"
     )
@@ -90,22 +110,37 @@ def _demo(directory: Path, config: dict[str, Any], overnight: Any) -> None:
     fields = source.config_spec["properties"]
     CONSOLE.print(f"{len(fields)} fields: {', '.join(fields)}")
     _headline("check")
-    source.check()
+    with pyairbyte():
+        source.check()  # raises if it fails
+    CONSOLE.print("The connection works.")
     _headline("discover")
     CONSOLE.print(", ".join(source.get_available_streams()))
     source.select_streams(STREAMS)
 
     _headline("first read")
-    first = _read(source, cache, directory)
+    with pyairbyte():
+        first = _read(source, cache, directory)
+    CONSOLE.print(f"{first.records:,} records in {first.seconds:.1f} s.")
     _remember(cache)
     overnight()
     _headline("second read, from the state of the first")
-    second = _read(source, cache, directory)
+    with pyairbyte():
+        second = _read(source, cache, directory)
+    CONSOLE.print(
+        f"{second.records:,} records, {second.requests:,} requests, {second.seconds:.1f} s."
+    )
 
     _headline("summary")
     _print_tables(cache)
     _print_costs(first, second)
     CONSOLE.print(f"\nThe data is in {directory / 'demo.duckdb'}, schema polygon.")
+
+
+@contextmanager
+def _aside(log: Path) -> Iterator[None]:
+    """Let what is printed go to a file."""
+    with log.open("a", encoding="utf-8") as out, redirect_stdout(out), redirect_stderr(out):
+        yield
 
 
 def _overnight(world: World, recent: list[date]) -> None:
