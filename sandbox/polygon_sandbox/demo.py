@@ -126,9 +126,7 @@ def _demo(
     _headline("second read, from the state of the first")
     with pyairbyte():
         second = _read(source, cache, directory)
-    CONSOLE.print(
-        f"{second.records:,} records, {second.requests:,} requests, {second.seconds:.1f} s."
-    )
+    CONSOLE.print(f"{second.records:,} records in {second.seconds:.1f} s.")
 
     _headline("summary")
     _print_tables(cache)
