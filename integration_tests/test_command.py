@@ -99,8 +99,10 @@ def test_discover_lists_keys_cursors_and_typed_fields(config: Path) -> None:
     } == {
         "grouped_daily": (["last_updated_utc"], ["market"], ["date"], ["ticker"], ["adjusted"]),
         "tickers": (["last_updated_utc"], ["market"], ["ticker"], ["listing_end"]),
-        "splits": (["execution_date"], ["id"]),
-        "dividends": (["ex_dividend_date"], ["id"]),
+        "splits": (None, ["id"]),
+        "dividends": (None, ["id"]),
+        "short_interest": (["settlement_date"], ["ticker"], ["settlement_date"]),
+        "short_volume": (["date"], ["ticker"], ["date"]),
         "exchanges": (None, ["asset_class"], ["locale"], ["id"], ["name"]),
         "ticker_types": (None, ["asset_class"], ["locale"], ["code"]),
         "market_holidays": (None, ["date"], ["exchange"]),
@@ -219,7 +221,7 @@ def test_streams_that_do_not_exist_fail_the_read_by_name_and_the_others_are_read
     assert [error["message"] for error in errors] == [
         "This connector has no stream 'exchange'. Did you mean exchanges?",
         "This connector has no stream 'options'. It has grouped_daily, tickers, dividends, splits, "
-        "exchanges, ticker_types, market_holidays.",
+        "short_interest, short_volume, exchanges, ticker_types, market_holidays.",
         "Not read, since this connector has no such stream: exchange, options. Refresh the schema "
         "of the connection, or correct the catalog.",
     ]

@@ -96,8 +96,8 @@ def test_the_command_finds_the_packaged_manifest() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("streams/splits.yaml", "kind: dated", "kind: daily"), "'daily' is not a kind. Take one"),
-        (("streams/splits.yaml", "window_days: 365\n", ""), "streams/splits.yaml: window_days is"),
+        (("streams/splits.yaml", "kind: paged_list", "kind: lis"), "'lis' is not a kind. Take one"),
+        (("streams/splits.yaml", "page_size: 5000\n", ""), "streams/splits.yaml: page_size is"),
         (
             ("spec.yaml", "cloud:\n        # Cloud", "cloud:\n        order: 3\n        # Cloud"),
             "spec.yaml: ['order'] is said for both editions and for cloud.",

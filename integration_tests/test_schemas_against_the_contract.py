@@ -61,8 +61,6 @@ TOLERATED = {
     ("exchanges", "name"),
     ("exchanges", "type"),
     ("ticker_types", "description"),
-    ("dividends", "dividend_type"),
-    ("dividends", "frequency"),
 }
 
 

@@ -44,7 +44,7 @@ Written by `make manifests` from `manifests/streams`. How each is read and what 
 """
 
 # The order in which the catalog lists them; within a kind by name.
-_KINDS: Final = ("grouped_daily", "tickers", "dated", "list", "bare_list")
+_KINDS: Final = ("grouped_daily", "tickers", "paged_list", "dated", "list", "bare_list")
 
 _PLACEHOLDER: Final = re.compile(r"\$(?:(\w+)|{(\w+)})")
 

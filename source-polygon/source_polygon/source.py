@@ -119,6 +119,7 @@ class SourcePolygon(Source):
             self._take(catalog, config, state)
         self._require_valid_config()
         self._warn(logger)
+        self._warn_of_states_no_longer_used(logger)
         known, unknown = self._split(catalog)
         yield from missing.messages(unknown, self._stream_names)
         started, requests, believed = monotonic(), TALLY.requests, TALLY.believed
@@ -159,6 +160,25 @@ class SourcePolygon(Source):
         known = [chosen for chosen in catalog.streams if chosen.stream.name in names]
         unknown = [chosen for chosen in catalog.streams if chosen.stream.name not in names]
         return ConfiguredAirbyteCatalog(streams=known), unknown
+
+    def _warn_of_states_no_longer_used(self, logger: logging.Logger) -> None:
+        """Say where an earlier version went on from a state and this one reads in full."""
+        whole = {
+            stream["name"]
+            for stream in self.manifest.resolved_manifest["streams"]
+            if "partition_router" not in stream["retriever"]
+        }
+        for message in self._state or []:
+            saved = message.stream
+            if saved is None or saved.stream_descriptor.name not in whole:
+                continue
+            cursors = vars(saved.stream_state) if saved.stream_state else {}
+            if any(not field.startswith("__ab") for field in cursors):
+                logger.warning(
+                    "%s: the saved state is that of an earlier version and has no effect. The "
+                    "stream is read in full at each sync now.",
+                    saved.stream_descriptor.name,
+                )
 
     def _require_valid_config(self) -> None:
         if self._problems:

@@ -23,6 +23,8 @@ KEYS = {
     "tickers": ("market", "ticker", "listing_end"),
     "dividends": ("id",),
     "splits": ("id",),
+    "short_interest": ("ticker", "settlement_date"),
+    "short_volume": ("ticker", "date"),
     "exchanges": ("asset_class", "locale", "id", "name"),
     "ticker_types": ("asset_class", "locale", "code"),
     "market_holidays": ("date", "exchange"),

@@ -94,5 +94,5 @@ def test_paging_that_leads_nowhere_is_an_error(
             [{"json": {"status": "OK", "results": rows, "next_url": url}} for url in next_urls],
         )
         with pytest.raises(AirbyteTracedException, match=words):
-            list(pages(tickers, {}, key=["ticker"]))
+            list(pages(tickers, {}, key=["ticker"], page_size=1000))
         assert vendor.call_count <= 2

@@ -1,4 +1,4 @@
-"""The supporting streams: dated events by windows, and lists in one piece."""
+"""The supporting streams: rows by a date, and lists, in one piece or many pages."""
 
 from collections.abc import Callable
 from datetime import date
@@ -6,15 +6,32 @@ from typing import Any
 
 import pytest
 from polygon_sandbox import Fault, Sandbox, World
-from syncing import Syncs
+from syncing import KEYS, Syncs
 
 Clock = Callable[[str], None]
-FIELD = {"splits": "execution_date", "dividends": "ex_dividend_date"}
+PATHS = {"short_volume": "/stocks/v1/short-volume", "short_interest": "/stocks/v1/short-interest"}
+FIELD = {"short_volume": "date", "short_interest": "settlement_date"}
 
 
-def events(world: World, stream: str, start: str = "2026-11-02") -> dict[tuple[str], Any]:
-    rows = world.splits() if stream == "splits" else world.dividends()
-    return {(row["id"],): row for row in rows if row[FIELD[stream]] >= start}
+def keyed(stream: str, rows: list[Any]) -> dict[tuple[Any, ...], Any]:
+    return {tuple(row[field] for field in KEYS[stream]): row for row in rows}
+
+
+def dated(world: World, stream: str, start: str = "2026-11-02") -> dict[tuple[Any, ...], Any]:
+    rows = world.dataset(PATHS[stream]).rows()
+    return keyed(stream, [plain(row) for row in rows if row[FIELD[stream]] >= start])
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def events(world: World, stream: str, start: str = "2026-11-02") -> dict[tuple[Any, ...], Any]:
+    by, rows = {
+        "splits": ("execution_date", world.splits_with_factors()),
+        "dividends": ("ex_dividend_date", world.dividends_with_factors()),
+    }[stream]
+    return keyed(stream, [row for row in rows if row[by] >= start])
 
 
 @pytest.mark.parametrize("stream", ["splits", "dividends"])
@@ -22,42 +39,40 @@ def events(world: World, stream: str, start: str = "2026-11-02") -> dict[tuple[s
 def test_all_events_come_the_announced_ones_too(
     syncs: Syncs, world: World, stream: str, start: str
 ) -> None:
-    output = syncs.read(stream, start_date=start)
-    expected = events(world, stream, start)
-    assert syncs.tables[stream] == expected
-    assert max(row[FIELD[stream]] for row in expected.values()) > "2026-11-20"
-    (lane,) = output.states(stream)[-1]["states"]
-    assert lane == {"partition": {}, "cursor": {FIELD[stream]: "2026-11-20"}}
+    syncs.read(stream, start_date=start)
+    assert syncs.tables[stream] == events(world, stream, start)
+    dates = {
+        row.get("execution_date") or row["ex_dividend_date"]
+        for row in events(world, stream, start).values()
+    }
+    assert max(dates) > "2026-11-20"
 
 
 @pytest.mark.parametrize("stream", ["splits", "dividends"])
-def test_a_future_event_does_not_freeze_the_stream(
+def test_an_event_changes_the_factors_of_older_rows(
     syncs: Syncs, world: World, clock: Clock, stream: str
 ) -> None:
-    syncs.read(stream)
-    ticker = world.tickers("stocks", active=True)[0]["ticker"]
-    for day in (date(2026, 11, 5), date(2026, 12, 24)):
+    """Whatever syncs there were, the table equals the vendor's own answer."""
+    start = "2020-01-02"
+    syncs.read(stream, start_date=start)
+    before = dict(syncs.tables[stream])
+    symbols = [row["ticker"] for row in before.values() if "ticker" in row]
+    ticker = max(set(symbols), key=symbols.count)
+    for day in (date(2026, 11, 5), date(2026, 11, 23), date(2026, 12, 24)):
         world.add_split(ticker, day, 1, 2)
         world.add_dividend(ticker, day, 0.25)
-    world.advance(to="2026-11-24T12:00:00Z")
-    clock("2026-11-24T12:00:00Z")
-    syncs.sandbox.clear_requests()
-    syncs.read(stream)
-    assert syncs.tables[stream] == events(world, stream)
-    assert syncs.sandbox.requests[0].query[f"{FIELD[stream]}.gte"] == "2026-11-02"
+    for now in ("2026-11-22T12:00:00Z", "2026-11-24T12:00:00Z"):
+        world.advance(to=now)
+        clock(now)
+        syncs.read(stream, start_date=start)
+        assert syncs.tables[stream] == events(world, stream, start)
+    factor = "historical_adjustment_factor"
+    assert any(before[key][factor] != syncs.tables[stream][key][factor] for key in before)
 
 
-def test_an_interrupted_backfill_resumes_from_any_state(syncs: Syncs, world: World) -> None:
-    # Many windows: those that end out of order share a state.
-    whole = syncs.read("dividends", start_date="2012-01-02", num_workers=4)
-    expected = events(world, "dividends", "2012-01-02")
-    cuts = [n for n, message in enumerate(whole.messages, 1) if message["type"] == "STATE"]
-    assert len(cuts) > 5
-    for cut in [*cuts[:: len(cuts) // 5], cuts[-1]]:
-        resumed = Syncs(syncs.sandbox)
-        resumed.load(whole.messages[:cut])
-        resumed.read("dividends", start_date="2012-01-02")
-        assert resumed.tables["dividends"] == expected
+def test_a_full_list_costs_a_request_for_5000_rows(syncs: Syncs, world: World) -> None:
+    syncs.read("dividends", start_date="2003-01-02")
+    assert [request.query["limit"] for request in syncs.sandbox.requests] == ["5000"]
 
 
 def test_an_end_date_bounds_the_events(syncs: Syncs, world: World) -> None:
@@ -69,10 +84,65 @@ def test_an_end_date_bounds_the_events(syncs: Syncs, world: World) -> None:
     }
 
 
+def test_a_state_of_the_version_that_read_by_date_is_named(syncs: Syncs, world: World) -> None:
+    lane = {"partition": {}, "cursor": {"execution_date": "2026-11-19"}}
+    syncs.set_state("splits", {"states": [lane]})
+    output = syncs.read("splits", start_date="2024-01-02")
+    assert "splits: the saved state is that of an earlier version" in output.text
+    assert syncs.tables["splits"] == events(world, "splits", "2024-01-02")
+    assert "earlier version" not in syncs.read("splits", start_date="2024-01-02").text
+
+
+@pytest.mark.parametrize("stream", PATHS)
+def test_dated_rows_come_from_the_start_date_on(syncs: Syncs, world: World, stream: str) -> None:
+    output = syncs.read(stream)
+    assert syncs.tables[stream] == dated(world, stream)
+    assert len(syncs.tables[stream]) > 20
+    (lane,) = output.states(stream)[-1]["states"]
+    assert lane == {"partition": {}, "cursor": {FIELD[stream]: "2026-11-20"}}
+
+
+@pytest.mark.parametrize("stream", PATHS)
+def test_late_and_corrected_rows_within_the_lookback_are_read_again(
+    syncs: Syncs, world: World, clock: Clock, stream: str
+) -> None:
+    syncs.read(stream)
+    rows = world.dataset(PATHS[stream])
+    old = next(row for row in rows.rows() if row[FIELD[stream]] == "2026-11-16")
+    rows.change({name: old[name] for name in KEYS[stream]}, ticker="LATER")
+    rows.insert(**{FIELD[stream]: "2026-11-13", "ticker": "LATE"})
+    rows.insert(**{FIELD[stream]: "2026-12-24", "ticker": "AHEAD"})
+    world.advance(to="2026-11-24T12:00:00Z")
+    clock("2026-11-24T12:00:00Z")
+    syncs.sandbox.clear_requests()
+    output = syncs.read(stream)
+    assert dated(world, stream).items() <= syncs.tables[stream].items()
+    assert ("AHEAD", "2026-12-24") in syncs.tables[stream]
+    first = min(request.query[f"{FIELD[stream]}.gte"] for request in syncs.sandbox.requests)
+    assert first == {"short_volume": "2026-11-10", "short_interest": "2026-11-02"}[stream]
+    # A row dated next month does not move the state there.
+    (lane,) = output.states(stream)[-1]["states"]
+    assert lane["cursor"] == {FIELD[stream]: "2026-11-24"}
+
+
+def test_an_interrupted_backfill_resumes_from_any_state(syncs: Syncs, world: World) -> None:
+    # Many windows: those that end out of order share a state.
+    start = "2025-11-03"
+    whole = syncs.read("short_volume", start_date=start, num_workers=4)
+    expected = dated(world, "short_volume", start)
+    cuts = [n for n, message in enumerate(whole.messages, 1) if message["type"] == "STATE"]
+    assert len(cuts) > 5
+    for cut in [*cuts[:: len(cuts) // 5], cuts[-1]]:
+        resumed = Syncs(syncs.sandbox)
+        resumed.load(whole.messages[:cut])
+        resumed.read("short_volume", start_date=start)
+        assert resumed.tables["short_volume"] == expected
+
+
 def test_a_state_from_the_future_reads_nothing(syncs: Syncs) -> None:
-    syncs.set_state("splits", {"execution_date": "2999-01-01"})
-    output = syncs.read("splits")
-    assert output.records("splits") == []
+    syncs.set_state("short_volume", {"date": "2999-01-01"})
+    output = syncs.read("short_volume")
+    assert output.records("short_volume") == []
     assert "lies in the future" in output.text
 
 

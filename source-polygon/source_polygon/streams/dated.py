@@ -94,18 +94,20 @@ class DatedRetriever(LaneRetriever[Lane, Window]):
     Attributes:
         cursor_field: the date of the rows.
         primary_key: fields that every row must have.
+        page_size: rows a page, the vendor's maximum.
     """
 
     cursor_field: str
     primary_key: list[str]
+    page_size: int
 
     def rows(self, lane: Lane, task: Window) -> Iterator[Row]:
         """Return the rows of the window, as the vendor sends them."""
         field = self.cursor_field
-        params = {f"{field}.gte": task.start.isoformat(), "sort": field, "order": "asc"}
+        params = {f"{field}.gte": task.start.isoformat(), "sort": f"{field}.asc"}
         if task.end:
             params[f"{field}.lte"] = task.end.isoformat()
-        for rows, _ in pages(self.vendor, params, key=self.primary_key):
+        for rows, _ in pages(self.vendor, params, key=self.primary_key, page_size=self.page_size):
             yield from rows
 
     def checkpoint(self, lane: Lane, task: Window) -> Mapping[str, Any]:

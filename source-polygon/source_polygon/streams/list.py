@@ -45,7 +45,7 @@ class ListRetriever(PolygonRetriever):
 
 @dataclass(kw_only=True)
 class PagedListRetriever(ListRetriever):
-    """Reads a list page by page, from the start date on.
+    """Reads a list page by page, from the start date on, to the end date if there is one.
 
     Attributes:
         date_field: the date by which rows are older than the start date; they are also read in its
@@ -62,5 +62,7 @@ class PagedListRetriever(ListRetriever):
             f"{self.date_field}.gte": self.config["start_date"],
             "sort": f"{self.date_field}.asc",
         }
+        if self.config.get("end_date"):
+            window[f"{self.date_field}.lte"] = self.config["end_date"]
         for rows, _ in pages(self.vendor, window, key=self.primary_key, page_size=self.page_size):
             yield from rows

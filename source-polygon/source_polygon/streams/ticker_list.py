@@ -24,6 +24,9 @@ _STAMPED_MARKETS: Final = ("stocks", "otc")
 Pages = Iterator[tuple[list[Row], bool]]
 """Pages of rows, each with whether another one follows."""
 
+# The vendor's maximum.
+_PAGE_SIZE: Final = 1000
+
 # The active list of stocks has about this many pages.
 _CHEAPER_ONE_BY_ONE: Final = 12
 
@@ -119,7 +122,11 @@ class TickerList:
         # A market without active tickers is none; delisted ones exist for some markets alone.
         complaint = f"tickers: {self.market} has no active ones" if self.active else ""
         for page, more in pages(
-            self.vendor, {**which, **order}, key=["ticker"], complaint=complaint
+            self.vendor,
+            {**which, **order},
+            key=["ticker"],
+            page_size=_PAGE_SIZE,
+            complaint=complaint,
         ):
             require_times(page, self.market)
             yield page, more
@@ -134,7 +141,7 @@ def active_among(vendor: Vendor, market: str, tickers: set[str]) -> set[str]:
     found = {
         row["ticker"]
         for params in lists
-        for page, _ in pages(vendor, {**which, **params}, key=["ticker"])
+        for page, _ in pages(vendor, {**which, **params}, key=["ticker"], page_size=_PAGE_SIZE)
         for row in page
     }
     return found & tickers

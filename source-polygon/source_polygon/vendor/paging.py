@@ -1,4 +1,4 @@
-"""Pages of a v3 list, from the first request along `next_url`."""
+"""Pages of a list, from the first request along `next_url`."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
@@ -10,9 +10,6 @@ from source_polygon.errors import system_error
 from source_polygon.rows import Row
 from source_polygon.vendor.auth import origin
 from source_polygon.vendor.questions import Vendor
-
-PAGE_SIZE: Final = 1000
-"""The vendor's maximum; its default of 10 or 100 would cost up to a hundred times the requests."""
 
 # The same API under two names. Behind a proxy, the vendor's next_url names the vendor's host.
 _VENDOR: Final = tuple(
@@ -27,7 +24,7 @@ def pages(
     params: Mapping[str, Any],
     *,
     key: Collection[str],
-    page_size: int = PAGE_SIZE,
+    page_size: int,
     complaint: str = "",
 ) -> Iterator[tuple[list[Row], bool]]:
     """Return each page's rows, and whether a page follows.
@@ -36,7 +33,8 @@ def pages(
         vendor: is asked for the list.
         params: query of the first request. Later pages carry it in their cursor.
         key: fields that every row must have.
-        page_size: rows a page, the vendor's maximum for the list.
+        page_size: rows a page. The vendor's default of 10 or 100 would cost up to a thousand times
+            the requests that its maximum for the list does.
         complaint: what a first page without rows would mean, where that is unlikely, as it always
             is of a page that `next_url` led to. See `Vendor.ask`.
 
