@@ -154,7 +154,12 @@ def test_a_future_state_reads_nothing(config: Path, sandbox: Sandbox) -> None:
     }
     assert status == 0
     # Rows without a stamp cannot tell whether they have changed, so they always come.
-    assert {r["record"]["data"]["ticker"] for r in of(messages, "RECORD")} <= undated
+    of_a_cursor = [
+        r["record"]["data"]["ticker"]
+        for r in of(messages, "RECORD")
+        if r["record"]["stream"] not in ("splits", "dividends")  # these are read in full
+    ]
+    assert set(of_a_cursor) <= undated
 
 
 @pytest.mark.parametrize(
