@@ -4,8 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import syncing
+from airbyte_cdk.test import entrypoint_wrapper
 from polygon_sandbox import Plan, Sandbox, World
 from pyrate_limiter import TimeClock
+from source_polygon.engine.output import in_pages
 from syncing import Syncs
 
 NOW = "2026-11-20T22:30:00Z"
@@ -49,3 +52,11 @@ def large(clock: Callable[[str], None]) -> Iterator[Syncs]:
     world = World(seed=11, stocks=1300, delisted=2200, otc=0, crypto=0, fx=0, indices=0, now=NOW)
     with Sandbox(world, plan=Plan.unlimited()) as running:
         yield Syncs(running)
+
+
+@pytest.fixture(params=["one by one", "in pages"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a test for each way in which records leave: PyAirbyte's, and the command's."""
+    if request.param == "in pages":
+        monkeypatch.setattr(syncing, "LEAVING", in_pages)
+        monkeypatch.setattr(entrypoint_wrapper, "AirbyteEntrypoint", syncing.PagesUnpacked)

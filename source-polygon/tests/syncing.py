@@ -2,8 +2,9 @@
 
 import json
 import logging
+from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog, Status
@@ -17,6 +18,9 @@ from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput
 from polygon_sandbox import Sandbox
 from source_polygon import SourcePolygon
+from source_polygon.engine.output import Output as Leaving
+from source_polygon.engine.output import one_by_one
+from source_polygon.run import Entrypoint
 
 KEYS = {
     "grouped_daily": ("market", "date", "ticker", "adjusted"),
@@ -31,6 +35,9 @@ KEYS = {
 }
 
 Row = dict[str, Any]
+
+# How records leave; the fixture `both_ways` changes it.
+LEAVING: Leaving = one_by_one
 
 
 def catalog(*streams: str) -> ConfiguredAirbyteCatalog:
@@ -51,6 +58,14 @@ def catalog(*streams: str) -> ConfiguredAirbyteCatalog:
             ]
         }
     )
+
+
+class PagesUnpacked(Entrypoint):
+    """The command's entry point in the place of the CDK's: records leave it by the page."""
+
+    def run(self, parsed_args: Namespace) -> Iterator[str]:
+        for item in self.output(parsed_args):
+            yield from [item] if isinstance(item, str) else item.lines.decode().splitlines()
 
 
 class Output:
@@ -123,7 +138,7 @@ class Syncs:
 
     def source(self, chosen: ConfiguredAirbyteCatalog, config: Row) -> Source:
         """Return the source that reads."""
-        return SourcePolygon(catalog=chosen, config=config, state=self.state)
+        return SourcePolygon(chosen, config, self.state, LEAVING)
 
     def load(self, messages: list[Row]) -> None:
         """Do what a deduplicating destination does with `messages`, and keep the last states."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 import requests_mock as rm
+import syncing
 from airbyte_cdk.test import entrypoint_wrapper
 from source_polygon import SourcePolygon
 from syncing import Output, catalog
@@ -64,7 +65,7 @@ def vendor() -> Any:
 def read(*, expect_failure: bool = False, stream: str = "grouped_daily", **config: Any) -> Output:
     given = {**CONFIG, **config}
     chosen = catalog(stream)
-    source = SourcePolygon(catalog=chosen, config=given, state=[])
+    source = SourcePolygon(chosen, given, [], syncing.LEAVING)
     return Output(
         entrypoint_wrapper.read(source, given, chosen, expecting_exception=expect_failure)
     )
@@ -80,6 +81,7 @@ def session(state: dict[str, Any]) -> str:
     return str(state["states"][0]["cursor"]["last_updated_utc"])
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize(
     "empty",
     [EMPTY, {**EMPTY, "results": []}, {**EMPTY, "results": None}, {"status": "DELAYED"}],
@@ -98,6 +100,7 @@ def test_an_empty_day_is_asked_for_again_and_then_passed_over(
     assert session(output.states("grouped_daily")[-1]) == "2026-11-20T21:00:00.000Z"
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -131,6 +134,7 @@ def test_a_broken_answer_is_asked_for_again_and_then_fails_without_moving_the_st
     assert output.status("grouped_daily") == "INCOMPLETE"
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_broken_answer_that_heals_costs_nothing(vendor: Any, naps: list[float]) -> None:
     vendor.get(DAY + "2026-11-19", json=GOOD)
     vendor.get(DAY + "2026-11-20", [{"text": "<html>"}, {"status_code": 502}, {"json": GOOD}])
@@ -139,6 +143,7 @@ def test_a_broken_answer_that_heals_costs_nothing(vendor: Any, naps: list[float]
     assert output.status("grouped_daily") == "COMPLETE"
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize(
     ("header", "nap"), [({}, 61), ({"Retry-After": "7"}, 8), ({"Retry-After": "soon"}, 61)]
 )
@@ -161,6 +166,7 @@ def test_429_without_end_fails_as_transient(vendor: Any, naps: list[float]) -> N
     assert naps.count(61) == 10
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("status", [200, 403])
 def test_a_day_that_is_not_over_ends_the_sync_cleanly(vendor: Any, status: int) -> None:
     vendor.get(DAY + "2026-11-19", json=GOOD)
@@ -171,6 +177,7 @@ def test_a_day_that_is_not_over_ends_the_sync_cleanly(vendor: Any, status: int) 
     assert output.errors == []
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_timeframe_refusal_of_the_latest_day_means_a_future_day(vendor: Any) -> None:
     vendor.get(DAY + "2026-11-19", json=GOOD)
     vendor.get(DAY + "2026-11-20", **TIMEFRAME)
@@ -179,6 +186,7 @@ def test_a_timeframe_refusal_of_the_latest_day_means_a_future_day(vendor: Any) -
     assert output.errors == []
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_timeframe_refusal_between_served_days_is_not_taken_for_the_plans_start(
     vendor: Any,
 ) -> None:
@@ -190,6 +198,7 @@ def test_a_timeframe_refusal_between_served_days_is_not_taken_for_the_plans_star
     assert session(output.states("grouped_daily")[-1]) == "2026-11-18T21:00:00.000Z"
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
@@ -227,6 +236,7 @@ def test_a_final_answer_fails_at_once_with_the_fix(
     assert output.states("grouped_daily") in ([], [{}], [{"states": []}])
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_one_market_without_entitlement_does_not_stop_the_others(
     vendor: Any, naps: list[float]
 ) -> None:
@@ -251,6 +261,7 @@ def test_a_symbol_that_comes_twice_is_emitted_once(vendor: Any) -> None:
     assert record["close"] == 2.5
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_bar_without_a_required_field_is_an_error_and_not_a_gap(vendor: Any) -> None:
     cut = {key: value for key, value in BAR.items() if key != "c"}
     vendor.get(DAY + "2026-11-19", json={**GOOD, "results": [cut]})
@@ -351,7 +362,7 @@ def test_the_key_is_in_the_header_and_in_no_message(vendor: Any, naps: list[floa
     [
         ("exchanges", "/v3/reference/exchanges", "leave the stream out"),
         ("market_holidays", "/v1/marketstatus/upcoming", "leave the stream out"),
-        ("splits", "/v3/reference/splits", "leave the stream out"),
+        ("splits", "/stocks/v1/splits", "leave the stream out"),
         ("tickers", "/v3/reference/tickers (market stocks)", "take the market out of `markets`"),
     ],
 )

@@ -148,6 +148,7 @@ def test_an_open_session_is_not_asked_for(
     assert cursors(output)[-1] == {"stocks": "2026-11-19"}
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_plan_that_gets_the_day_late_ends_the_sync_before_it(
     syncs: Syncs, sandbox: Sandbox, world: World, clock: Clock
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_plan_that_gets_the_day_late_ends_the_sync_before_it(
     assert syncs.tables["grouped_daily"] == truth(world)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_reading_starts_where_the_history_of_the_plan_starts(
     syncs: Syncs, sandbox: Sandbox, world: World
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_range_wholly_before_the_plans_history_is_named_with_the_fix(
     assert len(sandbox.requests) <= 6
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_resuming_from_any_state_misses_nothing(syncs: Syncs, world: World) -> None:
     """Cut the output behind each STATE message in turn, as an interrupt would, and resume."""
     whole = syncs.read("grouped_daily", markets=["stocks", "crypto"], num_workers=4)
@@ -202,6 +205,7 @@ def test_resuming_from_any_state_misses_nothing(syncs: Syncs, world: World) -> N
         assert resumed.tables["grouped_daily"] == expected
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_failure_in_the_middle_keeps_what_was_read_and_the_next_sync_goes_on(
     syncs: Syncs, sandbox: Sandbox, world: World, naps: list[float]
 ) -> None:
@@ -216,6 +220,7 @@ def test_a_failure_in_the_middle_keeps_what_was_read_and_the_next_sync_goes_on(
     assert syncs.tables["grouped_daily"] == truth(world)
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize(
     "fault",
     [Fault.cut_body, Fault.truncated_json, Fault.html, Fault.reset, Fault.missing_status],

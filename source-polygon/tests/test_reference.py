@@ -102,6 +102,7 @@ def test_dated_rows_come_from_the_start_date_on(syncs: Syncs, world: World, stre
     assert lane == {"partition": {}, "cursor": {FIELD[stream]: "2026-11-20"}}
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("stream", PATHS)
 def test_late_and_corrected_rows_within_the_lookback_are_read_again(
     syncs: Syncs, world: World, clock: Clock, stream: str
@@ -125,6 +126,7 @@ def test_late_and_corrected_rows_within_the_lookback_are_read_again(
     assert lane["cursor"] == {FIELD[stream]: "2026-11-24"}
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_an_interrupted_backfill_resumes_from_any_state(syncs: Syncs, world: World) -> None:
     # Many windows: those that end out of order share a state.
     start = "2025-11-03"
@@ -153,6 +155,7 @@ def test_lists_in_one_piece(syncs: Syncs, world: World) -> None:
     assert list(syncs.tables["market_holidays"].values()) == world.holidays()
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("stream", ["exchanges", "market_holidays"])
 @pytest.mark.parametrize("fault", [Fault.truncated_json, Fault.html])
 def test_a_broken_list_is_never_an_empty_one(
