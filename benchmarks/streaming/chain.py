@@ -9,8 +9,6 @@ Every bar has a running number, and the reader ticks each off: printed are how m
 came twice, the latency from the socket to the committed record, and the CPU of each process.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

@@ -6,8 +6,6 @@ Prints {"events": ..., "cpu_seconds": ..., "seconds": ...}, counted from the fir
 acknowledgement, over all threads of the process.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import resource

@@ -6,8 +6,6 @@ One symbol in ten is left out; of the others a clean record goes out. Prints as 
 from the first record read to the last one committed.
 """
 
-from __future__ import annotations
-
 import json
 import resource
 import sys

@@ -6,8 +6,6 @@ Without a pace, frames go as fast as they are read; with one, by the clock, and 
 slow is caught up with. Prints its port on the first line. A bar's `z` is its running number.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import random

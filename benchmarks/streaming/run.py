@@ -9,8 +9,6 @@ are not counted. QuixStreams needs an older confluent-kafka than ours, hence a v
     python -m venv .tmp/quix && .tmp/quix/bin/pip install quixstreams==3.28.1
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import statistics

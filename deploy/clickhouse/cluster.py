@@ -8,8 +8,6 @@ views stay on their shard. The servers need the macros `shard` and `replica`. Cl
 none of this: it replicates the plain engines by itself.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Final

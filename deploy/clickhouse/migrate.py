@@ -1,7 +1,5 @@
 """Applies migrations once each, in their order, and remembers them in `schema_migrations`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final

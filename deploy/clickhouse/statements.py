@@ -1,7 +1,5 @@
 """The migrations as statements."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each block names its language. Commands are `sh`. Their first line may be `# nee
 a key, Docker. A reader sees it, and a test that has no such thing leaves the block out.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where a reader sits: a copy of this repository, a shell, and stand-ins for what costs money."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

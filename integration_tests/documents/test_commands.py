@@ -1,7 +1,5 @@
 """Blocks that need only this repository, run in a copy of it; the sandbox is the vendor."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -3,8 +3,6 @@
 So that none slips through: each block names its language, and commands stand in no other form.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Final

@@ -4,8 +4,6 @@ The account is moto's server, spoken to by AWS' own command line; Docker and Con
 line are stand-ins that note how they are called; ClickHouse is embedded.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A real Apache Kafka (KRaft, one node on loopback) for tests: started, killed, started again."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """Three nodes that are equal: each broker and controller, with a copy of everything."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager

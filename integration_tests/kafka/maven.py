@@ -1,7 +1,5 @@
 """Jars from Maven Central for tests."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

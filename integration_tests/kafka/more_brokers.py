@@ -1,7 +1,5 @@
 """Brokers besides the plain one: a node that checks rights, and three that copy from each other."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public names, all the same

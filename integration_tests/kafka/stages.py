@@ -1,7 +1,5 @@
 """The commands as processes of their own, numbered events for them, and what came out."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -29,7 +27,7 @@ class Stage:
         started: all that were started, so that what a failed test leaves behind can be ended.
     """
 
-    started: ClassVar[list[Stage]] = []
+    started: ClassVar[list["Stage"]] = []
 
     def __init__(self, log: Path, name: str, **flags: object) -> None:
         arguments = [_argument(flag.replace("_", "-"), value) for flag, value in flags.items()]

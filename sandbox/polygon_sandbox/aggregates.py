@@ -1,7 +1,5 @@
 """The answer of the aggregates endpoint: the bars of one ticker in a range of time."""
 
-from __future__ import annotations
-
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta

@@ -1,7 +1,5 @@
 """From a valid request to its honest answer, path by path."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date

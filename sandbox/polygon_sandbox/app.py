@@ -1,7 +1,5 @@
 """The HTTP shell: routes, and how a reply goes, or fails to go, over the wire."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import struct

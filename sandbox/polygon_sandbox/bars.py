@@ -1,7 +1,5 @@
 """Grouped daily bars: who trades on a day, at what price, and what the vendor did to the bars."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

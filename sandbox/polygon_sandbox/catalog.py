@@ -1,7 +1,5 @@
 """List queries: which rows a request means, in its order."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date

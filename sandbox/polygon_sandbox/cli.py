@@ -1,7 +1,5 @@
 """The command line: serve a world until told to stop."""
 
-from __future__ import annotations
-
 import logging
 import signal
 from dataclasses import asdict, replace

@@ -1,7 +1,5 @@
 """The world's clock: a fixed instant that can be moved forward, or real time."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 

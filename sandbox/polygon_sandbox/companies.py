@@ -1,7 +1,5 @@
 """The first rows of a world: made-up companies, coins, currencies and indices, from a seed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta

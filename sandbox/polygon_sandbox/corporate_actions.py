@@ -12,8 +12,6 @@ no close, or a lower one than the cash, counts as 1; that the splits between ex-
 count for `split_adjusted_cash_amount`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date

@@ -4,8 +4,6 @@ A dataset begins some days before the world does and gets new rows every day. It
 read, entered late, corrected and taken out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -72,7 +70,7 @@ class Datasets:
         self._today = today
         self._made: dict[str, Dataset] = {}
 
-    def at(self, path: str) -> Dataset:
+    def at(self, path: str) -> "Dataset":
         """The dataset at a path; raises KeyError for a path that is not one."""
         if path not in self._made:
             if path not in dataset_paths():

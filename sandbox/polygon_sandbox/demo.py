@@ -5,8 +5,6 @@ the first read. Before the second, that session ends, and what happens in a mark
 happens. With a key it reads the vendor's API, at the pace of the free plan.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

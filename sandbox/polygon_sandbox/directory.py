@@ -1,7 +1,5 @@
 """The directory of a demo: emptied when the demo runs again, and only if a demo made it."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 The meaning of the factors, and the evidence for it, is in `corporate_actions`.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta

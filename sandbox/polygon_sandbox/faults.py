@@ -1,7 +1,5 @@
 """Scripted faults: what can go wrong between an honest answer and its reader."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -53,7 +51,7 @@ class Fault:
         path: str = "",
         times: int | None = 1,
         skip: int = 0,
-    ) -> Fault:
+    ) -> "Fault":
         """Another status; the body is the given text or a matching ERROR document."""
 
         def change(_reply: Reply, _call: Call) -> Reply:
@@ -64,12 +62,12 @@ class Fault:
         return cls(f"status {code}", change, path, times, skip)
 
     @classmethod
-    def html(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> Fault:
+    def html(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
         """A web page with status 200, as a proxy sends it."""
         return cls("html", lambda *_: Reply(200, _HTML, "text/html"), path, times, skip)
 
     @classmethod
-    def truncated_json(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> Fault:
+    def truncated_json(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
         """A complete HTTP message whose JSON stops half-way."""
 
         def change(reply: Reply, _call: Call) -> Reply:
@@ -78,17 +76,17 @@ class Fault:
         return cls("truncated JSON", change, path, times, skip)
 
     @classmethod
-    def cut_body(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> Fault:
+    def cut_body(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
         """Content-Length promises the whole body, the connection dies after half of it."""
         return cls("cut body", lambda reply, _: replace(reply, wire="cut"), path, times, skip)
 
     @classmethod
-    def reset(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> Fault:
+    def reset(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
         """The connection is reset before any byte of an answer."""
         return cls("reset", lambda reply, _: replace(reply, wire="reset"), path, times, skip)
 
     @classmethod
-    def error_status(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> Fault:
+    def error_status(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
         """Status 200 with a body that says ERROR."""
 
         def change(_reply: Reply, _call: Call) -> Reply:
@@ -97,7 +95,7 @@ class Fault:
         return cls("error with 200", change, path, times, skip)
 
     @classmethod
-    def not_authorized_200(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> Fault:
+    def not_authorized_200(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
         """Status 200 with a body that says NOT_AUTHORIZED (seen on an options endpoint)."""
 
         def change(_reply: Reply, _call: Call) -> Reply:
@@ -108,7 +106,7 @@ class Fault:
     @classmethod
     def foreign_next_url(
         cls, host: str, *, path: str = "", times: int | None = 1, skip: int = 0
-    ) -> Fault:
+    ) -> "Fault":
         """`next_url` leads to another host (given with its scheme), on the last page as well."""
 
         def change(reply: Reply, call: Call) -> Reply:
@@ -119,7 +117,7 @@ class Fault:
         return cls("foreign next_url", change, path, times, skip)
 
     @classmethod
-    def repeated_next_url(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> Fault:
+    def repeated_next_url(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
         """Every page names the cursor that led to it, so that a naive reader never ends."""
 
         def change(reply: Reply, call: Call) -> Reply:
@@ -132,7 +130,7 @@ class Fault:
         return cls("repeated next_url", change, path, times, skip)
 
     @classmethod
-    def missing_status(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> Fault:
+    def missing_status(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
         """A good document without its status field."""
 
         def change(reply: Reply, _call: Call) -> Reply:
@@ -143,7 +141,7 @@ class Fault:
         return cls("missing status", change, path, times, skip)
 
     @classmethod
-    def no_results(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> Fault:
+    def no_results(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
         """An OK whose `results` are null, where there are rows (seen in 5 to 20 of 4,000 answers).
 
         A bare list comes empty.
@@ -166,7 +164,7 @@ class Fault:
         path: str = "",
         times: int | None = 1,
         skip: int = 0,
-    ) -> Fault:
+    ) -> "Fault":
         """An answer whose rows are each what `change_row` makes of them."""
 
         def change(reply: Reply, _call: Call) -> Reply:
@@ -181,7 +179,7 @@ class Fault:
     @classmethod
     def delay(
         cls, seconds: float, *, path: str = "", times: int | None = 1, skip: int = 0
-    ) -> Fault:
+    ) -> "Fault":
         """The honest answer, late."""
 
         def change(reply: Reply, _call: Call) -> Reply:
@@ -192,7 +190,7 @@ class Fault:
     @classmethod
     def redirect(
         cls, location: str, *, path: str = "", times: int | None = 1, skip: int = 0
-    ) -> Fault:
+    ) -> "Fault":
         """A 302 to another place."""
 
         def change(_reply: Reply, _call: Call) -> Reply:

@@ -5,8 +5,6 @@ asked for and compared. Every second has a trade, day and night: hours are the c
 The grouped daily bars are another story, with other prices.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass

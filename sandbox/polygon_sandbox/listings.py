@@ -1,7 +1,5 @@
 """Ticker rows: the register of every listing, active or delisted, and the events that change it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time

@@ -1,7 +1,5 @@
 """The lists of the API: which rows each has now, a page at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from datetime import date
 

@@ -3,8 +3,6 @@
 Names decide only what a contract does not: that a CIK has ten digits, that a year is one.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """The market status endpoints: coming holidays, and what is open now."""
 
-from __future__ import annotations
-
 from datetime import datetime, time, timedelta
 
 from polygon_sandbox.clock import NEW_YORK

@@ -1,7 +1,5 @@
 """Sorted lists cut into pages, and the opaque cursors that lead from one page to the next."""
 
-from __future__ import annotations
-
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_right
@@ -43,7 +41,7 @@ class _Descending:
 
     value: Any
 
-    def __lt__(self, other: _Descending) -> bool:
+    def __lt__(self, other: "_Descending") -> bool:
         return bool(other.value < self.value)
 
 

@@ -1,7 +1,5 @@
 """What a key may read: markets, history, today, and how many requests a minute."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable
@@ -40,7 +38,7 @@ class Plan:
     refused: tuple[str, ...] = ()
 
     @classmethod
-    def free(cls, **overrides: Any) -> Plan:
+    def free(cls, **overrides: Any) -> "Plan":
         """The free tier: five requests a minute, two years of history, not today."""
         plan = cls(
             history_start=timedelta(days=730),
@@ -50,7 +48,7 @@ class Plan:
         return replace(plan, **overrides)
 
     @classmethod
-    def unlimited(cls, **overrides: Any) -> Plan:
+    def unlimited(cls, **overrides: Any) -> "Plan":
         """Everything, with no rate limit."""
         return replace(cls(), **overrides)
 

@@ -1,7 +1,5 @@
 """Prices and volumes as pure functions of (listing, day): nothing is stored, any day is cheap."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 
@@ -49,7 +47,7 @@ class Quotes:
     volume: Floats
     trades: Floats
 
-    def split(self, factor: Floats) -> Quotes:
+    def split(self, factor: Floats) -> "Quotes":
         """The same trades counted in new shares, `factor` of them for one old share."""
         return Quotes(
             self.open / factor,
@@ -61,7 +59,7 @@ class Quotes:
             self.trades,
         )
 
-    def rounded(self, price_decimals: int, volume_decimals: int) -> Quotes:
+    def rounded(self, price_decimals: int, volume_decimals: int) -> "Quotes":
         """The numbers as they are printed; rounding keeps low <= open, close, vwap <= high."""
         return Quotes(
             np.round(self.open, price_decimals),

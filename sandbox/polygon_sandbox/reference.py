@@ -1,7 +1,5 @@
 """Reference data other than tickers: splits, dividends, exchanges, ticker types."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """Answers as values: status, body and what happens to it on the wire."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """A sandbox: the API on a local port, served from a background thread."""
 
-from __future__ import annotations
-
 import asyncio
 from threading import Event, Thread
 from types import TracebackType
@@ -48,7 +46,7 @@ class Sandbox:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> "Sandbox":
         self._ready.clear()
         self._thread = Thread(target=self._run, name="polygon-sandbox", daemon=True)
         self._thread.start()

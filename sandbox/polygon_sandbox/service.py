@@ -1,7 +1,5 @@
 """The API without a socket: key check, rate limit, answer, faults, and a record of it all."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence

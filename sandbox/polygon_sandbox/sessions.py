@@ -1,7 +1,5 @@
 """Which days have bars, when they open and close, and which holidays lie ahead."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache

@@ -1,7 +1,5 @@
 """Time stamps as the API writes them: RFC 3339, 0 to 9 fractional digits, trailing zeros cut."""
 
-from __future__ import annotations
-
 from datetime import datetime, timezone
 from functools import lru_cache
 

@@ -10,8 +10,6 @@ evicted after `auth_success` with `max_connections` and close 1008. Which connec
 not known to be fixed; here it is the older one.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import deque
@@ -127,7 +125,7 @@ class StreamSandbox:
         self._stop: asyncio.Event | None = None
         self._thread: Thread | None = None
 
-    def __enter__(self) -> StreamSandbox:
+    def __enter__(self) -> "StreamSandbox":
         self._thread = Thread(target=self._run, name="polygon-stream-sandbox", daemon=True)
         self._thread.start()
         self._ready.wait()

@@ -6,8 +6,6 @@ market by value. Numbers that should agree come from different places, and `faul
 do not.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any

@@ -7,8 +7,6 @@ records in memory, but it does not hide aborted transactions nor fence anyone, s
 about exactly-once. `make test-kafka` does, on Apache Kafka.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections import Counter

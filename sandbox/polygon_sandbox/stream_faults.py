@@ -7,8 +7,6 @@ A fault strikes the next `times` connections (None: all of them), after letting 
 fault strikes a connection, the first that is due.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Literal
@@ -43,46 +41,46 @@ class StreamFault:
     times: int | None = 1
 
     @classmethod
-    def close(cls, code: int, after_frames: int = 5, times: int | None = 1) -> StreamFault:
+    def close(cls, code: int, after_frames: int = 5, times: int | None = 1) -> "StreamFault":
         """An orderly end with a close code: 1000, 1001, 1008, 1011..."""
         return cls(f"close {code}", code=code, after_frames=after_frames, times=times)
 
     @classmethod
-    def close_at_once(cls, code: int, times: int | None = 1) -> StreamFault:
+    def close_at_once(cls, code: int, times: int | None = 1) -> "StreamFault":
         """A close frame right after the handshake."""
         return cls(f"close {code} at once", at="connect", code=code, times=times)
 
     @classmethod
-    def drop(cls, after_frames: int = 5, times: int | None = 1) -> StreamFault:
+    def drop(cls, after_frames: int = 5, times: int | None = 1) -> "StreamFault":
         """The TCP connection is cut without a close frame."""
         return cls("drop", wire="drop", after_frames=after_frames, times=times)
 
     @classmethod
-    def stall(cls, after_frames: int = 5, times: int | None = 1) -> StreamFault:
+    def stall(cls, after_frames: int = 5, times: int | None = 1) -> "StreamFault":
         """The connection stays up, answers pings, and brings no more data."""
         return cls("stall", wire="stall", after_frames=after_frames, times=times)
 
     @classmethod
     def auth_failed(
         cls, message: str = "authentication failed", times: int | None = 1
-    ) -> StreamFault:
+    ) -> "StreamFault":
         """The key is refused, and the connection cut without a close frame, as observed."""
         return cls("auth_failed", "auth", "auth_failed", message, "drop", times=times)
 
     @classmethod
-    def auth_timeout(cls, times: int | None = 1) -> StreamFault:
+    def auth_timeout(cls, times: int | None = 1) -> "StreamFault":
         """The server says that the key took too long."""
         return cls(
             "auth_timeout", "auth", "auth_timeout", "auth timeout", "close", 1008, times=times
         )
 
     @classmethod
-    def auth_silence(cls, times: int | None = 1) -> StreamFault:
+    def auth_silence(cls, times: int | None = 1) -> "StreamFault":
         """The key is never answered."""
         return cls("auth silence", "auth", wire="stall", times=times)
 
     @classmethod
-    def max_connections(cls, after_frames: int = 0, times: int | None = 1) -> StreamFault:
+    def max_connections(cls, after_frames: int = 0, times: int | None = 1) -> "StreamFault":
         """The account's limit is reached: said after auth_success, with close 1008, as observed."""
         words = "Maximum number of websocket connections exceeded."
         return cls(
@@ -97,7 +95,7 @@ class StreamFault:
         )
 
     @classmethod
-    def slow_consumer(cls, after_frames: int = 5, times: int | None = 1) -> StreamFault:
+    def slow_consumer(cls, after_frames: int = 5, times: int | None = 1) -> "StreamFault":
         """The server gives up on a reader it finds slow."""
         return cls(
             "slow_consumer",
@@ -111,7 +109,7 @@ class StreamFault:
         )
 
     @classmethod
-    def force_disconnect(cls, after_frames: int = 5, times: int | None = 1) -> StreamFault:
+    def force_disconnect(cls, after_frames: int = 5, times: int | None = 1) -> "StreamFault":
         """The server sends the client away."""
         return cls(
             "force_disconnect",

@@ -1,7 +1,5 @@
 """The streaming demo's report: one HTML file with its charts inside, no network needed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape

@@ -1,7 +1,5 @@
 """The commands of the streaming package as processes, as the demo runs them."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal
@@ -69,7 +67,7 @@ class Stages:
         self._environment = {**clean, "POLYGON_API_KEY": key}
         self._running: list[Stage] = []
 
-    def __enter__(self) -> Stages:
+    def __enter__(self) -> "Stages":
         return self
 
     def __exit__(

@@ -1,7 +1,5 @@
 """What the demo asks its table, in SQL."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ values are the same, and `Intraday` has them for the REST side too. Every event 
 number in the extra field `n`, from 1, so that a test can count each one wherever it ends up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import orjson

@@ -1,7 +1,5 @@
 """The truth behind the API: everything follows from a seed, the clock and the events so far."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import date, datetime

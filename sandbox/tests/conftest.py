@@ -1,7 +1,5 @@
 """A small world on a Friday evening, and a sandbox that serves it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Bars of one ticker: over REST, and the same ones on the stream."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import asyncio
 import json
 import signal
@@ -88,7 +86,7 @@ class _Command:
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
         )
 
-    def __enter__(self) -> _Command:
+    def __enter__(self) -> "_Command":
         assert self._process.stdout is not None
         words = self._process.stdout.readline().split()
         self.url = words[words.index("on") + 1]

@@ -1,7 +1,5 @@
 """The contract's data: what is in it, and that it is what the program reads off the file."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The lists that are made up from the contract: every one of them, by one set of rules."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any

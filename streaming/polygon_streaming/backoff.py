@@ -8,8 +8,6 @@ however often, is back within a second once events have flowed on it for five; o
 bring nothing wait longer and longer. That makes two dozen connections a minute at the very worst.
 """
 
-from __future__ import annotations
-
 import random
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Kafka clients: what this package insists on, what it suggests, and the operator's properties."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final

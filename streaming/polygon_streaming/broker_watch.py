@@ -5,8 +5,6 @@ nothing of it. So one more asks for what any stage may ask for, the metadata of 
 so without creating any. An answer is proof; that a connection is up would not be.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
@@ -70,7 +68,7 @@ class BrokerWatch:
         self._stop = Event()
         self._thread = Thread(target=self._run, name="broker watch", daemon=True)
 
-    def __enter__(self) -> BrokerWatch:
+    def __enter__(self) -> "BrokerWatch":
         self._answered = time.monotonic()
         self._thread.start()
         return self

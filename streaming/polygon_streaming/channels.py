@@ -3,8 +3,6 @@
 Source: the vendor's WebSocket specification of 2026 and probes of its hosts (September 2026).
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final

@@ -4,8 +4,6 @@ Nothing leaves here that the table would refuse: one record that ClickHouse cann
 whole batch to the sink's dead-letter queue. What cannot be cleaned raises, with the reason.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Final
 

@@ -1,7 +1,5 @@
 """The command `polygon-stream`."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

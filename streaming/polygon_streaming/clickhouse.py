@@ -1,7 +1,5 @@
 """ClickHouse as the sink and the doctor reach it, and which of its refusals pass by themselves."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryFile

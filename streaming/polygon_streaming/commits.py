@@ -5,8 +5,6 @@ signal and from its place in the group. Whatever fails here costs repetitions, w
 absorbs, and no rows: offsets are never ahead of the table.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import Final

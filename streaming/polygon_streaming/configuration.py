@@ -4,8 +4,6 @@ Both serve all commands, so a name is good if any command has it. A name that no
 what it was meant to set would otherwise keep its default, without a word.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Mapping

@@ -8,8 +8,6 @@ reconnects over its lifetime, retries failed handshakes for ever without a word,
 client that knows no subscriptions, never reconnects, and shows us the reply to the key.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging
@@ -80,7 +78,7 @@ class _Refused(Exception):
 class Connection:
     """One connection and the subscriptions that were sent and confirmed on it."""
 
-    def __init__(self, endpoint: Endpoint, on_frame: Callable[[str, Connection], None]) -> None:
+    def __init__(self, endpoint: Endpoint, on_frame: Callable[[str, "Connection"], None]) -> None:
         """Prepare a connection.
 
         Args:

@@ -1,7 +1,5 @@
 """Dead letters: records that are unreadable, untouched, with headers that say where and why."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from confluent_kafka import Message

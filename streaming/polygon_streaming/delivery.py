@@ -1,7 +1,5 @@
 """What has become of the events handed to the producer: one count for all markets."""
 
-from __future__ import annotations
-
 import time
 from typing import Final
 

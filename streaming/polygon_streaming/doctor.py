@@ -4,8 +4,6 @@ The parts are tried at the same time, each in a thread of its own and for so man
 one which does not answer does not hide the others. What is found is told as it is found.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue

@@ -4,8 +4,6 @@ StreamError            one sentence for the operator; exit status 1
     ConfigError        wrong settings, files or credentials: do not restart, fix; exit status 2
 """
 
-from __future__ import annotations
-
 
 class StreamError(Exception):
     """A failure that ends the command; its text is all that the operator needs to read."""

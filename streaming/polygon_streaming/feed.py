@@ -7,8 +7,6 @@
 Everything runs on one event loop, and nothing in it waits for Kafka.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from datetime import datetime, timezone

@@ -7,8 +7,6 @@ filter reads the batch again; a filter that was replaced while it hung is fenced
 Consumers of the filtered topic must read `read_committed`. Java's default is not.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from threading import Event

@@ -1,7 +1,5 @@
 """The filter's Kafka clients, and what their errors mean."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Producer

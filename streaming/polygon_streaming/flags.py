@@ -1,7 +1,5 @@
 """The command line of each command: its flags, made from the settings, and its help."""
 
-from __future__ import annotations
-
 import re
 from argparse import (
     SUPPRESS,
@@ -50,7 +48,7 @@ class _Parser(ArgumentParser):
         raise ConfigError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
 
 
-def read(kind: type[Settings], arguments: Sequence[str]) -> dict[str, Any]:
+def read(kind: "type[Settings]", arguments: Sequence[str]) -> dict[str, Any]:
     """Return the settings that are given as flags, by name, as texts.
 
     Raises:

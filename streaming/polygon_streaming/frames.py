@@ -6,8 +6,6 @@ is decoded for a few fields only, which also proves it is JSON, and the text is 
 the cut can be proven right it is a plain split; everywhere else msgspec finds the boundaries.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from typing import Final

@@ -1,7 +1,5 @@
 """Gaps: what is known, or likely, to be missing from the raw topic."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -64,7 +62,7 @@ class Gap:
     feed: str
     certain: bool = True
 
-    def later(self, by: timedelta) -> Gap:
+    def later(self, by: timedelta) -> "Gap":
         """Return the same gap at another time."""
         ms = round(by.total_seconds() * 1000)
         return replace(self, start_ms=self.start_ms + ms, end_ms=self.end_ms + ms)

@@ -7,8 +7,6 @@ there, and the table keeps the one that came last; healing twice does no harm.
 Only bars can be healed (A and AM, XA and XAS, CA and CAS), not trades and quotes.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

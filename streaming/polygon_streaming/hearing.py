@@ -4,8 +4,6 @@ That is the last event. Silence proves nothing, nor does a connection that is up
 few events costs by that is a longer window to be healed, with no more in it.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 # `tick` comes ten times a second, unless the process or its machine stood still.

@@ -9,8 +9,6 @@ gap: to find it once more, in each symbol, would be to heal it twice. Two feeds 
 followed side by side.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from datetime import datetime, timezone
 from typing import Final

@@ -1,7 +1,5 @@
 """How far behind the end of its partitions a consumer is."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition

@@ -5,8 +5,6 @@ it to the first one after it. Or events came in and did not get into Kafka: loss
 by name. An outage that goes on is put on record in parts, so that its beginning can be healed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final

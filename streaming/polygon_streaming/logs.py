@@ -8,8 +8,6 @@ rather than what happened once: of one state there is a line a minute, whose fie
 those left out since the last one. What libraries log is taken for a state of theirs.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

@@ -4,8 +4,6 @@ YAML takes some plain words for something else: `ON` and `NO` for true and false
 nothing, `0123` for 83. So a text can be read with values as YAML types them, or `as_written`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

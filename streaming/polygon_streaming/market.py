@@ -5,8 +5,6 @@ subscriptions are confirmed: a confirmation alone proves nothing, and neither do
 goes on is put on record in parts, at the end of trading hours and once an hour within them.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from datetime import datetime, timezone

@@ -5,8 +5,6 @@ it would say 0. A counter with labels does not exist before it is counted, and P
 take a series that begins at 1 for an increase; so those that alerts watch begin at 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Final

@@ -1,7 +1,5 @@
 """Calls to the brokers, made again while what stops them passes."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from threading import Event

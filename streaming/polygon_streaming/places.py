@@ -5,8 +5,6 @@ milliseconds since 1970 UTC. A filter that comes back after the topic's retentio
 offset knows from it what is missing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final

@@ -4,8 +4,6 @@ The instant lies in the metadata of a committed offset, in a consumer group of t
 Kafka Streams keeps its stream time as well. No topic, file or disk is needed for it.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from typing import Final
 

@@ -5,8 +5,6 @@ never made to wait for it, since the server cuts off slow readers: when it is fu
 produced. That, and what the brokers refuse later, goes into the market's ledger.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from functools import partial

@@ -4,8 +4,6 @@ A word may have more behind a colon, such as `disconnected: closed 1006`, which 
 A new reason belongs in here: its series then begins at 0, so that alerts see the first event.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Final
 

@@ -3,8 +3,6 @@
 A record is judged before anything remembers it, and whatever it holds, it ends as one of the three.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 

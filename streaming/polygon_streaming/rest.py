@@ -1,7 +1,5 @@
 """The two REST endpoints that healing needs; each answer is judged before it is believed."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator

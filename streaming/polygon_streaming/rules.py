@@ -15,8 +15,6 @@ sample: 1.0                  # share of the symbols that pass, always the same o
 fields: [open, close]        # besides event_type, market, symbol and window_start; default: all
 """
 
-from __future__ import annotations
-
 import re
 import time
 import zlib
@@ -103,7 +101,7 @@ class Rules(BaseModel):
         return names
 
     @model_validator(mode="after")
-    def _orderly(self) -> Rules:
+    def _orderly(self) -> "Rules":
         if (
             self.min_price is not None
             and self.max_price is not None

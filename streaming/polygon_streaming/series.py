@@ -1,7 +1,5 @@
 """The series of bars that a gap cut, and how stream and REST write the same symbol and bar."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, Protocol

@@ -4,8 +4,6 @@ The file is named by POLYGON_STREAM_CONFIG and serves all commands; `configurati
 and the environment, `flags` the command line.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ For local use and tests; in production the official Kafka Connect sink does this
 committed after the insert, so a crash repeats a batch, and the table's key absorbs it.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from threading import Event

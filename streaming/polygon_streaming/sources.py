@@ -1,7 +1,5 @@
 """Where the subscription list lies: a file, or one object of an S3 bucket."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit

@@ -4,8 +4,6 @@ ClickHouse reads this form into DateTime64 in every version. A bare integer it t
 since 26.8 and for milliseconds before, so none leaves the package.
 """
 
-from __future__ import annotations
-
 import time
 from datetime import datetime, timezone
 from functools import lru_cache

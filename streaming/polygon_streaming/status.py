@@ -1,7 +1,5 @@
 """What an operator's tools ask for over HTTP: /metrics, /healthz, /readyz."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
@@ -50,7 +48,7 @@ class StatusServer:
         self._server: WSGIServer | None = None
         self._metrics = make_wsgi_app(metrics.exported(stage, lambda: not health.problems()))
 
-    def __enter__(self) -> StatusServer:
+    def __enter__(self) -> "StatusServer":
         host, port = self._place
         if port:
             try:

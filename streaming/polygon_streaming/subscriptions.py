@@ -9,8 +9,6 @@
 Symbols are the vendor's and case-sensitive (`KIMpL` is a preferred share of Kimco).
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import zlib

@@ -5,8 +5,6 @@ died in mid-transaction the brokers tell its offsets only once that has timed ou
 the partitions that this filter has had all along must go on.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor

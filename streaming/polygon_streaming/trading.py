@@ -4,8 +4,6 @@ Narrower than when data may come. Stocks trade from 4:00 New York as well, but a
 symbols may be silent then for good reasons.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, time, timedelta, timezone
 from functools import lru_cache
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The live subscription list: read again and again, and only ever replaced by a good one."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Callable

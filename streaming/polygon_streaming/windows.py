@@ -1,7 +1,5 @@
 """Windows of time that have been dealt with, so that none is dealt with twice."""
 
-from __future__ import annotations
-
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Hashable

@@ -3,8 +3,6 @@
 It keeps the rows of inserts that succeed. The embedded engine shows what the table does with them.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections import deque
@@ -45,7 +43,7 @@ class ClickHouseServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.address = f"http://127.0.0.1:{self._server.server_port}/default"
 
-    def __enter__(self) -> ClickHouseServer:
+    def __enter__(self) -> "ClickHouseServer":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 

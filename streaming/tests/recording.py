@@ -1,7 +1,5 @@
 """Stand-ins for Kafka's clients that record what they are asked."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A feed on the test's event loop."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from pathlib import Path

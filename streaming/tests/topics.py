@@ -1,7 +1,5 @@
 """What lies on a topic of the mock broker."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

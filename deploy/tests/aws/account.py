@@ -1,7 +1,5 @@
 """An AWS account to try the templates on: moto's server, spoken to over HTTP as AWS is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,7 +25,7 @@ class Account:
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self.url = ""
 
-    def __enter__(self) -> Account:
+    def __enter__(self) -> "Account":
         self._server.start()
         host, port = self._server.get_host_and_port()
         self.url = f"http://{host}:{port}"

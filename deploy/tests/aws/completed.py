@@ -6,8 +6,6 @@ forgets outputs, exports and parameters. And it starts no Fargate task whose con
 how they divide its memory.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from moto.cloudformation.models import CloudFormationBackend
@@ -60,7 +58,7 @@ class Secret(_Made, CloudFormationModel):
         account_id: str,
         region_name: str,
         **_: Any,
-    ) -> Secret:
+    ) -> "Secret":
         secrets = secretsmanager_backends[account_id][region_name]
         secrets.create_secret(
             name=resource_name,
@@ -91,7 +89,7 @@ class Schedule(_Made, CloudFormationModel):
         account_id: str,
         region_name: str,
         **_: Any,
-    ) -> Schedule:
+    ) -> "Schedule":
         given = cloudformation_json["Properties"]
         none: Any = None
         made = scheduler_backends[account_id][region_name].create_schedule(

@@ -1,7 +1,5 @@
 """A Prometheus that scrapes the stages; a minute of the shipped rules is two seconds to it."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess
@@ -41,7 +39,7 @@ class Prometheus:
         self._address = f"127.0.0.1:{port}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Prometheus:
+    def __enter__(self) -> "Prometheus":
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603
                 [  # noqa: S607

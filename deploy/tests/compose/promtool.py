@@ -3,8 +3,6 @@
 Time there begins at 0, with the second of two looks at a stage: its instants are moved with it.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """Feed, filter and sink as processes, between the sandbox's market and librdkafka's mock broker."""
 
-from __future__ import annotations
-
 import json
 import time
 import urllib.request
@@ -48,7 +46,7 @@ class Stack:
         (node,) = self._broker.list_topics(timeout=10).brokers.values()
         self._kafka = f"{node.host}:{node.port}"
 
-    def __enter__(self) -> Stack:
+    def __enter__(self) -> "Stack":
         self.server.__enter__()
         for name in ("sink", "filter", "feed"):
             self.start(name)

@@ -1,7 +1,5 @@
 """Apache Flink on loopback, which runs SQL statements sent to its gateway."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -50,7 +48,7 @@ class Flink:
             "".join(f"{name}: {value}\n" for name, value in settings.items())
         )
 
-    def __enter__(self) -> Flink:
+    def __enter__(self) -> "Flink":
         # Another zone than the session's, which alone shall count.
         command = ["java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-Duser.timezone=America/New_York"]
         command += ["-cp", f"{JARS}/*", "org.apache.flink.table.gateway.SqlGateway"]

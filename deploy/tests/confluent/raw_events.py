@@ -1,7 +1,5 @@
 """Raw records for the filter in Python and the one in SQL: ordinary, odd, random."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Iterator

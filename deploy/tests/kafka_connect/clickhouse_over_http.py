@@ -4,8 +4,6 @@ chDB is ClickHouse, but a library and no server. This answers `/ping`, queries a
 the official connector can be tried where no server is at hand.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import re
@@ -50,7 +48,7 @@ class ClickHouseOverHttp:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.port = int(self._server.server_address[1])
 
-    def __enter__(self) -> ClickHouseOverHttp:
+    def __enter__(self) -> "ClickHouseOverHttp":
         Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 

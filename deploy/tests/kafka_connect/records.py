@@ -1,7 +1,5 @@
 """Records as the filter produces them, from events as the vendor sends them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

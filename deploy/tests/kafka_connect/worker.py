@@ -1,7 +1,5 @@
 """A Kafka Connect worker with the official connector, and its REST API."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -49,7 +47,7 @@ class Worker:
         text = "\n".join(f"{name}={value}" for name, value in changed.items())
         (directory / "worker.properties").write_text(f"{shipped}\n{text}\n")
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> "Worker":
         command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*"]
         command.append("org.apache.kafka.connect.cli.ConnectStandalone")
         with (self._directory / "worker.log").open("wb") as log:

@@ -22,8 +22,6 @@ own example has and its schema does not: null for a value that is missing, or a 
 contradicts; `unlisted` is a field that only the example has. No prose of the file is kept.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -4,8 +4,6 @@ What the data files hold and what their words mean is said in `extract`; `observ
 sandbox knows better than the vendor's file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -67,8 +65,8 @@ class Field:
     choices: tuple[Any, ...] = ()
     required: bool = False
     shown: tuple[str, ...] = ()
-    items: Field | None = None
-    fields: Mapping[str, Field] | None = None
+    items: "Field | None" = None
+    fields: "Mapping[str, Field] | None" = None
 
 
 @dataclass(frozen=True, slots=True)

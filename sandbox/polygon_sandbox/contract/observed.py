@@ -4,8 +4,6 @@ The words are those of the data files, and two of our own: `field` is the field 
 parameter of another name is a condition on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Requests held against the contract: what they ask for, and what counts as a bad request."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
