@@ -10,6 +10,8 @@ import requests_mock as rm
 import syncing
 from airbyte_cdk.test import entrypoint_wrapper
 from source_polygon import SourcePolygon
+from source_polygon.vendor import questions
+from source_polygon.vendor.answers import judge
 from syncing import Output, catalog
 
 KEY = "k-0123456789-secret"
@@ -399,3 +401,20 @@ def test_a_session_without_bars_is_pointed_out(
     vendor.get(rm.ANY, json=EMPTY)
     assert read().errors == []
     assert "grouped_daily stocks: session 2026-11-19 has no bars, asked 4 times." in caplog.text
+
+
+def test_an_answer_is_judged_once(vendor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+
+    def counted(response: requests.Response, *, bare: bool = False) -> Any:
+        judged.append(response.request.path_url.partition("?")[0])
+        return judge(response, bare=bare)
+
+    monkeypatch.setattr(questions, "judge", counted)
+    vendor.get(DAY + "2026-11-18", **TIMEFRAME)
+    vendor.get(DAY + "2026-11-19", json=GOOD)
+    vendor.get(DAY + "2026-11-20", json=GOOD)
+    read(start_date="2026-11-18", num_workers=1)
+    asked = [request.path for request in vendor.request_history]
+    assert sorted(judged) == sorted(asked)
+    assert [path[-10:] for path in judged].count("2026-11-18") == 1
