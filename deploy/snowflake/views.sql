@@ -1,5 +1,5 @@
 -- Views over the tables that Airbyte lands: grouped_daily (with the connector's default
--- `adjusted: false`), tickers and splits, each incremental and deduplicated.
+-- `adjusted: false`) and tickers, incremental and deduplicated, splits and dividends, overwritten.
 -- Run after the first sync, and after each change of this file.
 
 USE ROLE SYSADMIN;
@@ -77,33 +77,58 @@ SELECT
 FROM LANDING.GROUPED_DAILY
 WHERE NOT adjusted;
 
--- The same in today's shares, as the API has them with adjusted=true, but not rounded.
---   split_factor  price = traded price * split_factor, volume = traded volume / split_factor
-CREATE OR REPLACE VIEW MARKET.DAILY_BARS_ADJUSTED AS
-WITH executed AS (
+-- What earlier prices are multiplied by, for splits and for dividends, as the vendor has it: the
+-- factor of the first event after a day is the product over that event and all later ones.
+--   event        'split' or 'dividend'
+--   first_date   the first day that the factor is for: that of the event before, or that from which
+--                the company has the symbol
+--   event_date   the first day that it is not for any more: of execution, or ex dividend
+--   factor       rounded by the vendor to six decimals: to 0.0000005 of the traded price; null
+--                where the vendor left it out, or nothing is left of it
+CREATE OR REPLACE VIEW MARKET.ADJUSTMENTS AS
+WITH events AS (
+    SELECT 'split' AS event, ticker, execution_date AS event_date, historical_adjustment_factor
+    FROM LANDING.SPLITS
+    UNION ALL
+    SELECT 'dividend', ticker, ex_dividend_date, historical_adjustment_factor
+    FROM LANDING.DIVIDENDS
+),
+dated AS (
     SELECT
-        s.id, s.ticker, s.execution_date, s.split_from / s.split_to AS ratio,
+        e.event, e.ticker, e.event_date,
         -- Bars from before that day are of another company that had the symbol.
-        COALESCE(MAX(l.delisted_on), '0001-01-01'::DATE) AS symbol_since
-    FROM LANDING.SPLITS AS s
+        COALESCE(MAX(l.delisted_on), '0001-01-01'::DATE) AS symbol_since,
+        -- Events of one day have one factor, which is over all of them.
+        NULLIF(MIN(e.historical_adjustment_factor), 0)::DOUBLE AS factor
+    FROM events AS e
     LEFT JOIN MARKET.LISTINGS AS l
-        ON l.bars_market = 'stocks' AND l.ticker = s.ticker AND l.delisted_on <= s.execution_date
-    -- Announced splits do not count before their day, which begins in New York.
-    WHERE s.execution_date <= CONVERT_TIMEZONE('America/New_York', CURRENT_TIMESTAMP())::DATE
-    GROUP BY s.id, s.ticker, s.execution_date, s.split_from, s.split_to
-),
-factors AS (
-    SELECT b.date, b.ticker, EXP(SUM(LN(e.ratio))) AS split_factor
+        ON l.bars_market = 'stocks' AND l.ticker = e.ticker AND l.delisted_on <= e.event_date
+    -- Announced events do not count before their day, which begins in New York.
+    WHERE e.event_date <= CONVERT_TIMEZONE('America/New_York', CURRENT_TIMESTAMP())::DATE
+    GROUP BY e.event, e.ticker, e.event_date
+)
+SELECT
+    event, ticker,
+    GREATEST(
+        symbol_since,
+        LAG(event_date, 1, symbol_since) OVER (PARTITION BY event, ticker ORDER BY event_date)
+    ) AS first_date,
+    event_date, factor
+FROM dated;
+
+-- The same bars in today's shares, as the API has them with adjusted=true.
+--   split_factor  price = traded price * split_factor, volume = traded volume / split_factor;
+--                 1 if there is none, null (as are prices and volume) if it is not known
+CREATE OR REPLACE VIEW MARKET.DAILY_BARS_ADJUSTED AS
+WITH adjusting AS (
+    SELECT b.*, IFF(a.ticker IS NULL, 1, a.factor) AS split_factor
     FROM MARKET.DAILY_BARS AS b
-    JOIN executed AS e
-        ON e.ticker = b.ticker AND b.date >= e.symbol_since AND b.date < e.execution_date
-    WHERE b.market = 'stocks'
-    GROUP BY b.date, b.ticker
-),
-adjusting AS (
-    SELECT b.*, COALESCE(f.split_factor, 1) AS split_factor
-    FROM MARKET.DAILY_BARS AS b
-    LEFT JOIN factors AS f ON b.market = 'stocks' AND f.ticker = b.ticker AND f.date = b.date
+    LEFT JOIN MARKET.ADJUSTMENTS AS a
+        ON a.event = 'split'
+        AND b.market = 'stocks'
+        AND a.ticker = b.ticker
+        AND b.date >= a.first_date
+        AND b.date < a.event_date
 )
 SELECT
     market, date, ticker,
@@ -114,6 +139,31 @@ SELECT
     volume / split_factor AS volume,
     vwap * split_factor AS vwap,
     transactions, otc, split_factor, last_updated_utc
+FROM adjusting;
+
+-- The same with dividends reinvested at the close before their ex-date: from one day to another the
+-- prices change by what a holder made. Volumes are those in today's shares.
+--   dividend_factor  price = traded price * split_factor * dividend_factor; null as above
+CREATE OR REPLACE VIEW MARKET.DAILY_BARS_TOTAL_RETURN AS
+WITH adjusting AS (
+    SELECT b.*, IFF(a.ticker IS NULL, 1, a.factor) AS dividend_factor
+    FROM MARKET.DAILY_BARS_ADJUSTED AS b
+    LEFT JOIN MARKET.ADJUSTMENTS AS a
+        ON a.event = 'dividend'
+        AND b.market = 'stocks'
+        AND a.ticker = b.ticker
+        AND b.date >= a.first_date
+        AND b.date < a.event_date
+)
+SELECT
+    market, date, ticker,
+    open * dividend_factor AS open,
+    high * dividend_factor AS high,
+    low * dividend_factor AS low,
+    close * dividend_factor AS close,
+    volume,
+    vwap * dividend_factor AS vwap,
+    transactions, otc, split_factor, dividend_factor, last_updated_utc
 FROM adjusting;
 
 GRANT SELECT ON ALL VIEWS IN SCHEMA MARKET TO ROLE POLYGON_READER;

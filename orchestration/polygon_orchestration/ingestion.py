@@ -14,7 +14,8 @@ from airbyte.caches import CacheBase
 from airbyte.exceptions import AirbyteConnectorFailedError
 from dagster_airbyte import AirbyteWorkspace
 
-REFERENCE = ("tickers", "splits", "dividends")
+EVENTS = ("splits", "dividends")
+REFERENCE = ("tickers", *EVENTS)
 BARS = "grouped_daily"
 
 
@@ -32,7 +33,10 @@ class Ingestion(Protocol):
     rereads: ClassVar[bool]
 
     def sync(self, streams: Sequence[str], first: date, last: date) -> Mapping[str, Any]:
-        """Read `streams`, the bars from session `first` to `last`, and merge them by their keys.
+        """Read `streams`, the bars from session `first` to `last`.
+
+        Bars and tickers are merged by their keys. Splits and dividends replace the table: a new
+        one changes the factors of older ones, and one that the vendor takes back must go.
 
         Returns:
             What to show beside the assets.
@@ -57,18 +61,21 @@ class Local:
     open_cache: Callable[[], CacheBase]
 
     def sync(self, streams: Sequence[str], first: date, last: date) -> Mapping[str, Any]:
-        """Read the bars of exactly these sessions, whatever was read before, and the lists on."""
+        """Read the bars of exactly these sessions, whatever was read before, and tickers on."""
         records = {}
-        lists = [stream for stream in streams if stream != BARS]
+        events = [stream for stream in streams if stream in EVENTS]
+        others = [stream for stream in streams if stream not in (BARS, *EVENTS)]
         if BARS in streams:
             days = {"start_date": first.isoformat(), "end_date": last.isoformat()}
-            records[BARS] = self._read([BARS], days, force_full_refresh=True)
-        if lists:
-            records[", ".join(lists)] = self._read(lists, {}, force_full_refresh=False)
+            records[BARS] = self._read([BARS], days, "merge", anew=True)
+        if others:
+            records[", ".join(others)] = self._read(others, {}, "merge", anew=False)
+        if events:
+            records[", ".join(events)] = self._read(events, {}, "replace", anew=True)
         return {f"records of {names}": count for names, count in records.items()}
 
     def _read(
-        self, streams: list[str], config: Mapping[str, Any], *, force_full_refresh: bool
+        self, streams: list[str], config: Mapping[str, Any], write: str, *, anew: bool
     ) -> int:
         source = airbyte.get_source(
             "source-polygon",
@@ -78,9 +85,7 @@ class Local:
             streams=streams,
         )
         with _its_own_words(), self.open_cache() as cache:
-            result = source.read(
-                cache=cache, write_strategy="merge", force_full_refresh=force_full_refresh
-            )
+            result = source.read(cache=cache, write_strategy=write, force_full_refresh=anew)
             return int(result.processed_records)
 
 

@@ -27,9 +27,11 @@ def test_thirty_sessions_twice_give_the_same_tables(tmp_path: Path) -> None:
         with run(settings(sandbox, path), everything, FIRST, LAST) as first:
             assert first.result.success
             assert len(first.partitions) == 30
-            assert {"landing/tickers", "market/daily_bars_adjusted"} <= first.materialized
-        names = ["landing.grouped_daily", "landing.tickers", "landing.splits"]
-        names += ["market.daily_bars", "market.daily_bars_adjusted", "market.latest_tickers"]
+            assert {"landing/tickers", "market/daily_bars_total_return"} <= first.materialized
+        landed = ("grouped_daily", "tickers", "splits", "dividends")
+        names = [f"landing.{name}" for name in landed]
+        names += ["market.daily_bars", "market.latest_tickers", "market.adjustments"]
+        names += ["market.daily_bars_adjusted", "market.daily_bars_total_return"]
         before = {name: table(path, name) for name in names}
         days = world.sessions("stocks", date.fromisoformat(FIRST), date.fromisoformat(LAST))
         assert len(before["market.daily_bars"]) == sum(len(world.bars("stocks", d)) for d in days)

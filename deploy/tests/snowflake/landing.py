@@ -75,7 +75,11 @@ class Landing:
             self._cursor.execute(statement)
 
     def load(self, stream: str, rows: list[Row]) -> None:
-        """Land records; what the schema does not have is left out, as the destination does."""
+        """Land records in place of those that are there.
+
+        What the schema does not have is left out, as the destination does.
+        """
+        self._cursor.execute(f"DELETE FROM LANDING.{stream.upper()}")
         names = list(_properties(self._streams[stream]))
         frame = pd.DataFrame([[row.get(n) for n in names] for row in rows], columns=names)
         frame.columns = frame.columns.str.upper()

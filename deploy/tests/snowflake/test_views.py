@@ -1,27 +1,16 @@
 """The views over what the connector read from a sandbox, against what the API itself answers."""
 
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta, timezone
+from collections.abc import Callable
+from datetime import date, timezone
 from typing import Any
 
-import fakesnow
-import pytest
 import requests
-import snowflake.connector
 from polygon_sandbox import Plan, Sandbox, World
 from syncing import Syncs
 
-from deploy.tests.snowflake.landing import NO_OPERATION, Landing
+from deploy.tests.snowflake.landing import Landing
 
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def landing() -> Iterator[Landing]:
-    with fakesnow.patch(nop_regexes=NO_OPERATION):
-        connection = snowflake.connector.connect()
-        yield Landing(connection)
-        connection.close()
 
 
 NOW = "2026-11-20T22:30:00Z"
@@ -46,79 +35,6 @@ def listed(sandbox: Sandbox, day: date) -> set[tuple[str, str]]:
             found |= {(row["ticker"], row["name"]) for row in answer["results"]}
             url = answer.get("next_url")
     return found
-
-
-def test_adjusted_bars_equal_those_of_the_api(
-    landing: Landing, clock: Callable[[str], None]
-) -> None:
-    clock(NOW)
-    now = datetime(2026, 11, 20, 22, 30, tzinfo=timezone.utc)
-    world = World(seed=3, stocks=70, delisted=60, now=now - timedelta(days=40))
-    start = world.today - timedelta(days=80)
-    splitting = {split["ticker"] for split in world.splits()}
-    traded = {
-        bar["T"] for bar in world.bars("stocks", world.sessions("stocks", start, now.date())[0])
-    }
-    listed_now = {row["ticker"] for row in world.tickers("stocks")}
-    used_again, forward, reverse, twice, late, *_ = sorted(traded & listed_now - splitting)
-    day = world.today
-    world.add_split(forward, day + timedelta(days=9), 1, 4)
-    world.add_split(reverse, day + timedelta(days=16), 10, 1)
-    world.add_split(twice, day + timedelta(days=12), 2, 3)
-    world.add_split(twice, day + timedelta(days=30), 1, 2)
-    world.advance(now - timedelta(days=30))
-    world.delist(used_again)
-    world.advance(now - timedelta(days=23))
-    world.list_symbol(used_again, "Another Company")
-    world.add_split(used_again, world.today + timedelta(days=10), 1, 5)
-    world.advance(now)
-    world.add_split(late, world.today - timedelta(days=60), 1, 2)  # entered after its day
-    world.add_split(forward, world.today + timedelta(days=20), 1, 2)  # announced
-
-    with Sandbox(world, Plan.unlimited()) as sandbox:
-        syncs, adjusted = Syncs(sandbox), Syncs(sandbox)
-        syncs.read("grouped_daily", "tickers", "splits", start_date=str(start))
-        adjusted.read("grouped_daily", start_date=str(start), adjusted=True)
-    land(landing, syncs)
-
-    truth = {(bar["date"], bar["ticker"]): bar for bar in adjusted.tables["grouped_daily"].values()}
-    found = {
-        (str(bar["date"]), bar["ticker"]): bar
-        for bar in landing.rows("SELECT * FROM MARKET.DAILY_BARS_ADJUSTED")
-    }
-    assert found.keys() == truth.keys()
-    assert len({day for day, _ in truth}) > 75
-    # The API rounds: prices to four decimals, volumes to six.
-    decimals = {"open": 4, "high": 4, "low": 4, "close": 4, "vwap": 4, "volume": 6}
-    for key, bar in truth.items():
-        for field, places in decimals.items():
-            if field in bar:
-                rounding = 0.5 * 10**-places
-                assert found[key][field] == pytest.approx(
-                    bar[field], rel=1e-9, abs=rounding * 1.001
-                ), (
-                    key,
-                    field,
-                )
-        assert found[key]["transactions"] == bar.get("transactions")
-
-    # What was put there was met: each of these symbols has bars in old and in new shares.
-    factors: dict[str, set[float]] = {}
-    for _, ticker in found:
-        factors.setdefault(ticker, set())
-    for (_, ticker), bar in found.items():
-        factors[ticker].add(round(bar["split_factor"], 9))
-    assert factors[forward] == {0.25, 1}
-    assert factors[reverse] == {10, 1}
-    assert factors[twice] == {round(1 / 3, 9), 0.5, 1}
-    assert factors[late] == {0.5, 1}
-    assert factors[used_again] == {0.2, 1}
-    first_company = [
-        bar
-        for (day, ticker), bar in found.items()
-        if ticker == used_again and day < str(now.date() - timedelta(days=31))
-    ]
-    assert {bar["split_factor"] for bar in first_company} == {1}
 
 
 def test_the_universe_of_each_session_is_the_list_of_the_api_for_that_day(
