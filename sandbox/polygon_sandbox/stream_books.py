@@ -6,6 +6,7 @@ market by value. Numbers that should agree come from different places, and `faul
 do not.
 """
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ RULES = "exclude: ['*A', '*B', '*C', '*D', '*E']\nmin_price: 10\n"
 _ENDINGS = tuple("ABCDE")
 _LOWEST = 10.0
 _VALUES = ("o", "h", "l", "c", "v")
+_PATIENCE_SECONDS = 60
 
 Key = tuple[str, int]
 Values = tuple[float, ...]
@@ -55,6 +57,21 @@ class RawTopic:
                 if message.error() is None:
                     healed = "healed" in dict(message.headers() or [])
                     self._count(orjson.loads(message.value() or b""), healed)
+
+    def read_to_end(self) -> None:
+        """Take in all that is in the topic now, however slow the broker is to give it."""
+        places = self._consumer.assignment()
+        ends = {p.partition: self._consumer.get_watermark_offsets(p, timeout=10)[1] for p in places}
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while any(place.offset < ends[place.partition] for place in self._reached(places)):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"The broker gave {self.total} of {sum(ends.values())} events.")
+            self.read()
+
+    def _reached(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        """Return where the next event of each partition is read; before the first it is unknown."""
+        reached: list[TopicPartition] = self._consumer.position(places)
+        return [TopicPartition(p.topic, p.partition, max(0, p.offset)) for p in reached]
 
     def close(self) -> None:
         """Let go of the broker."""

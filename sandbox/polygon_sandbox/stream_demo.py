@@ -82,7 +82,7 @@ def run(directory: Path, seconds: int, rate: int) -> None:
         feed_stopped = _drain_feed(stages, market, raw, feed)
         said = stages.heal("--rest-url", rest.url, "--requests-per-minute", 100_000, *listing)
         CONSOLE.print(f"\nThe connection was cut half-way. polygon-stream heal says:\n{said}")
-        raw.read()
+        raw.read_to_end()
         _until(lambda: _read(refine) >= raw.total, "the filter read everything", stages)
         outcomes = {
             name: int(refine.metric("polygon_filter_records_total", name))
@@ -154,7 +154,7 @@ def _drain_feed(stages: Stages, market: StreamSandbox, raw: RawTopic, feed: Stag
     _until(has_the_last, "the feed has the last bars", stages)
     received = int(feed.metric(*_RECEIVED))
     feed.stop()
-    raw.read()
+    raw.read_to_end()
     return received
 
 

@@ -54,10 +54,12 @@ def test_an_event_changes_the_factors_of_older_rows(
 ) -> None:
     """Whatever syncs there were, the table equals the vendor's own answer."""
     start = "2020-01-02"
+    # A company that pays, and so was listed two years ago.
+    listed = {row["ticker"] for row in world.tickers("stocks", active=True)}
+    ticker = next(row["ticker"] for row in world.dividends() if row["ticker"] in listed)
+    world.add_split(ticker, date(2026, 1, 5), 1, 3)
     syncs.read(stream, start_date=start)
     before = dict(syncs.tables[stream])
-    symbols = [row["ticker"] for row in before.values() if "ticker" in row]
-    ticker = max(set(symbols), key=symbols.count)
     for day in (date(2026, 11, 5), date(2026, 11, 23), date(2026, 12, 24)):
         world.add_split(ticker, day, 1, 2)
         world.add_dividend(ticker, day, 0.25)
