@@ -22,6 +22,11 @@ exit "$status"
 """
 
 
+def _hear_signals() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
 class Loop:
     """The service's shell, with its pauses cut short."""
 
@@ -40,6 +45,8 @@ class Loop:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # As a container starts it. Who runs the tests may hold the signal back.
+            preexec_fn=_hear_signals,
         )
 
     def ends(self, status: str) -> None:
