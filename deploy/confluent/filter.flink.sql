@@ -32,7 +32,7 @@ ALTER TABLE custom_filtered_stock_data_topic ADD (
 -- SET 'sql.local-time-zone' = 'UTC';
 INSERT INTO custom_filtered_stock_data_topic (`key`, val, received)
 SELECT
-    `key`,
+    ENCODE(symbol, 'UTF-8'),
     -- Not a table with columns: Confluent's JSON format puts a schema's number before the JSON, which
     -- the sink's converter could not read.
     ENCODE(
@@ -87,6 +87,8 @@ FROM (
             TRY_CAST(JSON_VALUE(event, '$.l') AS DOUBLE) AS low,
             TRY_CAST(JSON_VALUE(event, '$.c') AS DOUBLE) AS `close`,
             TRY_CAST(JSON_VALUE(event, '$.vw') AS DOUBLE) AS vwap,
+            TRY_CAST(JSON_VALUE(event, '$.v') AS DOUBLE) AS plain_volume,
+            TRY_CAST(JSON_VALUE(event, '$.av') AS DOUBLE) AS plain_accumulated,
             JSON_VALUE(event, '$.dv') AS exact_volume,
             JSON_VALUE(event, '$.dav') AS exact_accumulated,
             TRY_CAST(JSON_VALUE(event, '$.op') AS DOUBLE) AS official_open,
@@ -102,15 +104,24 @@ WHERE
     ENCODE(event, 'UTF-8') = val -- or it is no UTF-8
     AND event_type IN ('A', 'AM', 'XA', 'XAS', 'CA', 'CAS')
     AND symbol IS NOT NULL
+    AND CHAR_LENGTH(COALESCE(JSON_VALUE(event, '$.sym'), '')) <= 100
+    AND CHAR_LENGTH(COALESCE(JSON_VALUE(event, '$.pair'), '')) <= 100
     AND start_ms BETWEEN 946684800000 AND 4102444800000 -- the years 2000 to 2100
     AND end_ms BETWEEN 946684800000 AND 4102444800000
-    AND ABS(`open` + high + low + `close`) <= 1.7976931348623157E308
+    AND end_ms - start_ms BETWEEN 0 AND 60000
+    AND CASE WHEN start_ms BETWEEN 946684800000 AND 4102444800000 -- else it is not a time
+        THEN TO_TIMESTAMP_LTZ(start_ms, 3) END <= received + INTERVAL '1' HOUR
     -- JSON knows neither NaN nor infinity, and one of them would stop the statement for good.
-    AND ABS(COALESCE(vwap, 0)) + ABS(COALESCE(official_open, 0)) + ABS(COALESCE(day_vwap, 0))
-        + ABS(COALESCE(average_trade_size, 0)) + ABS(volume) + ABS(COALESCE(accumulated_volume, 0))
-        <= 1.7976931348623157E308
-    AND (exact_volume IS NULL OR volume >= 0 AND volume < 1E18)
-    AND (exact_accumulated IS NULL OR accumulated_volume >= 0 AND accumulated_volume < 1E18)
+    AND ABS(`open`) < 1E18 AND ABS(high) < 1E18 AND ABS(low) < 1E18 AND ABS(`close`) < 1E18
+    AND ABS(COALESCE(vwap, 0)) < 1E18
+    AND ABS(COALESCE(official_open, 0)) < 1E18
+    AND ABS(COALESCE(day_vwap, 0)) < 1E18
+    AND COALESCE(average_trade_size, 0) >= 0 AND COALESCE(average_trade_size, 0) < 1E18
+    AND COALESCE(plain_volume, 0) >= 0 AND COALESCE(plain_volume, 0) < 1E18
+    AND COALESCE(plain_accumulated, 0) >= 0 AND COALESCE(plain_accumulated, 0) < 1E18
+    AND volume >= 0 AND volume < 1E18
+    AND COALESCE(accumulated_volume, 0) >= 0 AND COALESCE(accumulated_volume, 0) < 1E18
+    AND (exact_accumulated IS NULL OR accumulated_volume IS NOT NULL)
     -- The rules.
     AND market = 'stocks'
     AND symbol NOT IN ('ZVZZT')

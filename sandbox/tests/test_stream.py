@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -149,6 +150,10 @@ def test_nothing_happens_while_it_is_silent() -> None:
         quiet.silent = False
         events = await _next(socket)
         assert [event["n"] for event in events] == [1]
+        # It counts what has gone out, and that can be here before.
+        deadline = time.monotonic() + 10
+        while not quiet.seconds and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
         assert quiet.seconds == {events[0]["e"] // 1000: 1}
 
     with StreamSandbox(["AAPL"], clocked=True) as quiet:

@@ -19,12 +19,38 @@ LEFT_OUT = object()
 
 
 class Raw(NamedTuple):
-    """One record of the raw topic; `received_ms` is its timestamp."""
+    """One record of the raw topic.
 
-    key: str
+    Attributes:
+        case: what is special about it.
+        value: the event.
+        headers: without the one that names the case.
+        received_ms: its timestamp, and so that of the clean record, which is known by it.
+    """
+
+    case: str
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = STOCKS
     received_ms: int = START_MS + 1234
+
+    @property
+    def key(self) -> str:
+        """The symbol, as the feed has it; the case where there is none."""
+        try:
+            event = json.loads(self.value or b"")
+            return str(event.get("sym") or event.get("pair") or self.case)
+        except (AttributeError, ValueError):
+            return self.case
+
+
+def apart(records: dict[str, Raw], first_ms: int) -> dict[str, Raw]:
+    """Return records of which no two were received at one time."""
+    return {
+        case: record._replace(received_ms=first_ms + number)
+        if record.received_ms == START_MS + 1234
+        else record
+        for number, (case, record) in enumerate(records.items())
+    }
 
 
 def bar(**changes: Any) -> bytes:
@@ -59,9 +85,11 @@ def passing() -> dict[str, Raw]:
         "time with an exponent": bar().replace(str(START_MS).encode(), b"1.7936298E12", 1),
         "time with milliseconds": bar(s=START_MS + 7, e=START_MS + 1007),
         "first millisecond": bar(s=946_684_800_000, e=946_684_800_000),
-        "last millisecond": bar(s=4_102_444_800_000, e=4_102_444_800_000),
         "long numbers": bar(o=0.1 + 0.2, vw=501.1234567890123, z=1 / 3),
         "great and small numbers": bar(h=1.5e15, l=1e-9, v=123_456_789_012, dv=no),
+        "negative prices beside": bar(o=-37.63, l=-40, op=-1, a=-2),
+        "a minute long": bar(e=START_MS + 60_000),
+        "an hour ahead": bar(s=START_MS + 3_600_000, e=START_MS + 3_600_000),
         "price at the minimum": bar(c=1.0, dv="1000000"),
         "notional at the minimum": bar(dv="20", vw=500),
         "spaces and line breaks": json.dumps(BAR, indent=2).encode(),
@@ -70,7 +98,7 @@ def passing() -> dict[str, Raw]:
     records = {name: Raw(name, value) for name, value in values.items()}
     records["healed"] = Raw("healed", bar(), HEALED)
     records["received later"] = Raw("received later", bar(), STOCKS, START_MS + 86_400_007)
-    return records
+    return apart(records, START_MS + 1_234)
 
 
 def dropped() -> dict[str, Raw]:
@@ -108,6 +136,13 @@ def dropped() -> dict[str, Raw]:
         "start in nanoseconds": bar(s=START_MS * 1_000_000),
         "end in nanoseconds": bar(e=START_MS * 1_000_000),
         "start before all time": bar(s=-(10**300)),
+        "end before start": bar(e=START_MS - 1),
+        "longer than a minute": bar(e=START_MS + 60_001),
+        "two hours ahead": bar(s=START_MS + 7_200_000, e=START_MS + 7_201_000),
+        "long symbol": bar(sym="S" * 101),
+        **{f"negative {name}": bar(**{name: -9}) for name in ("v", "av", "z")},
+        **{f"1e18 for {name}": bar(**{name: 1e18}) for name in NUMBERS[2:]},
+        **{f"-1e18 for {name}": bar(**{name: -1e18}) for name in ("o", "l", "vw", "op", "a")},
         "prices too great for their sum": bar(o=1e308, c=1e308),
         **{f"exact volume {text!r}": bar(dv=text) for text in ("", "NaN", "-1", "many", "1e18")},
         **{f"accumulated {text!r}": bar(dav=text) for text in ("", "NaN", "-1", "many", "1e18")},
@@ -115,7 +150,7 @@ def dropped() -> dict[str, Raw]:
     records = {name: Raw(name, value) for name, value in values.items()}
     records["other market"] = Raw("other market", bar(ev="XA"), CRYPTO)
     records["no headers"] = Raw("no headers", bar(), ())
-    return records
+    return apart(records, START_MS + 5_000)
 
 
 def refused_in_python_only() -> dict[str, Raw]:
@@ -128,7 +163,7 @@ def refused_in_python_only() -> dict[str, Raw]:
         "end of the window as text": bar(e="soon"),
         "more after the last brace": bar() + b" and more",
     }
-    return {name: Raw(name, value) for name, value in values.items()}
+    return apart({name: Raw(name, value) for name, value in values.items()}, START_MS + 1_234)
 
 
 def at_random(count: int) -> Iterator[Raw]:
@@ -146,7 +181,7 @@ def at_random(count: int) -> Iterator[Raw]:
         **dict.fromkeys(("o", "h", "l", "c", "v", "av", "vw", "op", "a", "z"), amounts),
     }
     for number in range(count):
-        start = START_MS + 1000 * number
+        start = START_MS + 100_000_000 + 1000 * number
         fields: dict[str, Any] = {"s": start, "e": dice.choice([start + 1000, LEFT_OUT])}
         for name in dice.sample(sorted(choices), dice.randint(1, 5)):
             fields[name] = dice.choice(choices[name])

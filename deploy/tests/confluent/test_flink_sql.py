@@ -77,15 +77,18 @@ def statements() -> list[str]:
 
 def produce(kafka: Broker, topic: str, records: Iterable[Raw]) -> None:
     producer = Producer({"bootstrap.servers": kafka.address, "partitioner": "murmur2_random"})
+    refused: list[Any] = []
     for record in records:
         producer.produce(
             topic,
             record.value,
             record.key,
-            headers=list(record.headers),
+            headers=[*record.headers, ("case", record.case.encode())],
             timestamp=record.received_ms,
+            on_delivery=lambda error, _: refused.append(error) if error else None,
         )
     assert producer.flush(30) == 0
+    assert refused == []
 
 
 def through_sql(flink: Flink, kafka: Broker, raw: str, run: str) -> dict[int, list[Record]]:
@@ -103,7 +106,7 @@ def through_sql(flink: Flink, kafka: Broker, raw: str, run: str) -> dict[int, li
 def through_python(
     kafka: Broker, raw: str, run: str, rules: Path, log: Path
 ) -> tuple[dict[int, list[Record]], set[str]]:
-    """Filter a topic with the command; return what came out, and the keys of its dead letters."""
+    """Filter a topic with the command; return what came out, and the cases of its dead letters."""
     filtered, dead = f"python-{run}", f"dead-{run}"
     kafka.create(filtered, dead, f"gaps-{run}")
     stage = Stage(
@@ -127,7 +130,8 @@ def through_python(
     finally:
         if stage.running:
             stage.kill()
-    letters = {(message.key() or b"").decode() for message in read_topic(kafka.address, dead)}
+    headers = [dict(message.headers() or ()) for message in read_topic(kafka.address, dead)]
+    letters = {str(header["case"], "utf-8") for header in headers}  # type: ignore[arg-type]
     return by_partition(kafka, filtered), letters
 
 
@@ -143,8 +147,11 @@ def by_partition(kafka: Broker, topic: str) -> dict[int, list[Record]]:
     return found
 
 
-def keys(records: dict[int, list[Record]]) -> set[str]:
-    return {key for partition in records.values() for key, _, _ in partition}
+def by_case(records: dict[int, list[Record]], cases: Iterable[Raw]) -> dict[str, Any]:
+    """Return the values of clean records by what was special about the raw ones."""
+    known = {raw.received_ms: raw.case for raw in cases}
+    found = [record for partition in records.values() for record in partition]
+    return {known.get(ms, f"random {ms}"): value for _, ms, value in found}
 
 
 def test_each_record_is_the_one_that_the_filter_writes(
@@ -158,7 +165,7 @@ def test_each_record_is_the_one_that_the_filter_writes(
 
     # Partition, order, key, timestamp and every field.
     assert found == wanted
-    chosen = keys(wanted)
+    chosen = by_case(wanted, [*good.values(), *bad.values()])
     assert {key for key in chosen if not key.startswith("random")} == set(good)
     # What came by chance went every way, too.
     assert sum(key.startswith("random") for key in chosen) > 300
@@ -176,7 +183,7 @@ def test_what_the_script_says_it_does_not_do(
     assert wanted == {}
     assert letters == set(records)
     found = through_sql(flink, kafka, "raw-other", "other")
-    values = {key: value for part in found.values() for key, _, value in part}
+    values = by_case(found, records.values())
     assert set(values) == set(records)
     assert values["price in quotes"]["close"] == 501.5
     assert values["symbol that is a number"]["symbol"] == "7"
