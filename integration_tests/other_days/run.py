@@ -29,8 +29,9 @@ TESTS = [
     "integration_tests/test_airbyte_standards.py",
     "integration_tests/test_cloud_edition.py",
     "integration_tests/test_command.py",
-    "orchestration/tests",
-    "deploy/tests/snowflake",
+    "orchestration/tests/test_platform.py",
+    "orchestration/tests/test_schedules.py",
+    "deploy/tests/snowflake/test_views.py",
     "sandbox/tests/test_aggregates.py",
     "sandbox/tests/test_stream.py",
     "sandbox/tests/test_tickers.py",
@@ -53,8 +54,9 @@ ALL = [
     "streaming/tests/test_trading.py",
 ]
 WHOLE = "2027-01-04T15:00Z"
-# They take time, and nothing in them hangs on a date.
-LEFT_OUT = ["test_memory_does_not_grow", "test_browser", "test_sigterm", "test_help_and_version"]
+# They take time, and nothing in them hangs on a date; but for test_browser: gRPC, with which
+# Dagster's processes talk, hands deadlines of the moved clock to a C library that has the real one.
+LEFT_OUT = ["test_memory_does_not_grow", "test_sigterm", "test_help_and_version", "test_browser"]
 
 
 def run(moment: str) -> bool:

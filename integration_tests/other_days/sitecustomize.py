@@ -11,4 +11,7 @@ import time
 import time_machine
 
 if "TRAVEL_SECONDS" in os.environ:
-    time_machine.travel(time.time() + float(os.environ["TRAVEL_SECONDS"]), tick=True).start()
+    _ahead = float(os.environ["TRAVEL_SECONDS"])
+    _traveller = time_machine.travel(time.time() + _ahead, tick=True).start()
+    # Starting takes some milliseconds, in each process others: clocks must agree better than that.
+    _traveller.shift(_ahead - (time.time() - time_machine.escape_hatch.time.time()))
