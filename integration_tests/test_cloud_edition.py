@@ -194,7 +194,8 @@ def not_replaced(rows: Iterable[Row]) -> list[Row]:
 
     Of the listings of a symbol that are open or have ended since November 2026, it has the last.
     """
-    kept, newest = [], {}
+    kept: list[Row] = []
+    newest: dict[tuple[str, str], tuple[str, Row]] = {}
     for row in rows:
         end = "9999" if row["active"] else row.get("delisted_utc", "")
         key = row["market"], row["ticker"]

@@ -145,7 +145,11 @@ class Syncs:
         for message in messages:
             if message["type"] == "RECORD":
                 row, stream = message["record"]["data"], message["record"]["stream"]
-                self.tables[stream][tuple(row[field] for field in KEYS[stream])] = row
+                key = tuple(row[field] for field in KEYS[stream])
+                # Of the rows of a key the one with the newest cursor counts, then the last.
+                before = self.tables[stream].get(key, {}).get("last_updated_utc", "")
+                if row.get("last_updated_utc", before) >= before:
+                    self.tables[stream][key] = row
             elif message["type"] == "STATE":
                 state = message["state"]["stream"]
                 self._states[state["stream_descriptor"]["name"]] = state["stream_state"]
