@@ -147,7 +147,6 @@ def _of_edition(node: Any, edition: str) -> Any:
     own = node.get(edition, {})
     if both := sorted(common.keys() & own.keys()):
         raise ValueError(f"spec.yaml: {both} is said for both editions and for {edition}.")
-    # The title and the place in the form come first, what an edition adds before the rest.
     return {**common, **own}
 
 
