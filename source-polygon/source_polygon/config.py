@@ -33,6 +33,8 @@ def with_defaults(config: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[st
 def _tidy(value: Any) -> Any:
     if isinstance(value, str):
         return value.strip()
+    if isinstance(value, list):
+        return [_tidy(each) for each in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
@@ -99,7 +101,10 @@ def _fix(schema: Mapping[str, Any]) -> str:
     if "pattern_descriptor" in schema:
         return f"{schema['pattern_descriptor']}{example}"
     if "items" in schema:
-        return f"a list of {', '.join(schema['items']['enum'])}{example}"
+        items = schema["items"]
+        if "enum" in items:
+            return f"a list of {', '.join(items['enum'])}{example}"
+        return f"a list, each {items['pattern_descriptor']}{example}"
     if "minimum" in schema:
         return f"a whole number from {schema['minimum']} to {schema['maximum']}{example}"
     if schema["type"] == "boolean":

@@ -14,6 +14,8 @@ def test_what_is_missing_takes_the_default_of_the_spec() -> None:
     assert with_defaults({**GOOD, "end_date": "", "adjusted": None}, SPEC) == {
         **GOOD,
         "markets": ["stocks"],
+        "symbols": [],
+        "bar_sizes": ["1 day"],
         "adjusted": False,
         "include_otc": False,
         "include_delisted": True,
@@ -31,10 +33,12 @@ def test_slips_of_copying_are_put_right() -> None:
             "base_url": "https://host\n",
             "num_workers": 2.0,
             "lookback_sessions": 5.0,
+            "symbols": [" AAPL", "I:SPX\n"],
         },
         SPEC,
     )
     assert (tidied["api_key"], tidied["base_url"]) == ("abcdef123456", "https://host")
+    assert tidied["symbols"] == ["AAPL", "I:SPX"]
     assert repr((tidied["num_workers"], tidied["lookback_sessions"])) == "(2, 5)"
 
 
@@ -45,12 +49,63 @@ def test_a_key_that_cannot_be_sent_is_named_without_repeating_it(key: str) -> No
     assert key not in sentence
 
 
-def test_a_good_configuration_has_no_problem(clock: Callable[[str], None]) -> None:
-    assert problems(with_defaults(GOOD, SPEC), SPEC) == []
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"symbols": ["AAPL", "BRK.B", "KIMpL", "O:SPY251219C00650000", "I:SPX", "X:BTCUSD"]},
+        {"symbols": ["C:EURUSD", "ESZ6", "X:*USD", "*"], "bar_sizes": ["1 second", "15 minute"]},
+        {"bar_sizes": ["1 hour", "1 day", "1 week", "3 month", "1 quarter", "1 year"]},
+    ],
+)
+def test_a_good_configuration_has_no_problem(
+    clock: Callable[[str], None], more: dict[str, Any]
+) -> None:
+    assert problems(with_defaults({**GOOD, **more}, SPEC), SPEC) == []
+
+
+def test_every_configuration_of_the_first_form_is_still_valid(
+    clock: Callable[[str], None],
+) -> None:
+    first_form = {
+        "api_key": "abcdef123456",
+        "start_date": "2025-01-02",
+        "end_date": "2025-12-31",
+        "markets": ["stocks", "otc", "crypto", "fx", "indices"],
+        "adjusted": False,
+        "include_otc": True,
+        "include_delisted": True,
+        "requests_per_minute": 600,
+        "lookback_sessions": 5,
+        "num_workers": 4,
+        "base_url": "https://api.polygon.io",
+    }
+    assert problems(with_defaults(first_form, SPEC), SPEC) == []
+    for field in first_form.keys() - {"api_key", "start_date"}:
+        without = {name: value for name, value in first_form.items() if name != field}
+        assert problems(with_defaults(without, SPEC), SPEC) == []
+    assert first_form.keys() <= SPEC["properties"].keys()
+    assert unknown_fields(first_form, SPEC) == []
+
+
+def test_the_form_is_grouped_and_ordered() -> None:
+    groups = [group["id"] for group in SPEC["groups"]]
+    fields = sorted(SPEC["properties"], key=lambda field: SPEC["properties"][field]["order"])
+    of_groups = [SPEC["properties"][field]["group"] for field in fields]
+    assert groups == ["main", "symbols", "rate", "advanced"]
+    assert of_groups == sorted(of_groups, key=groups.index)
+    assert list(SPEC["properties"]) == fields
 
 
 DATE = "YYYY-MM-DD, for example 2025-01-02."
 MARKETS = "a list of stocks, otc, crypto, fx, indices, for example ['stocks', 'crypto']."
+SYMBOLS = (
+    "a list, each one symbol, without white space, comma, slash, ? and #, for example ['AAPL', "
+)
+SIZES = (
+    "a list, each a whole number and second, minute, hour, day, week, month, quarter or year, "
+    "for example ['1 day', '5 minute']."
+)
 ADDRESS = "https://host, for example https://api.massive.com."
 
 
@@ -60,6 +115,10 @@ ADDRESS = "https://host, for example https://api.massive.com."
         ("start_date", "02.11.2026", "is not of the right form", DATE),
         ("markets", [], "is empty", MARKETS),
         ("markets", "stocks", "is not of type array", MARKETS),
+        ("symbols", "AAPL", "is not of type array", SYMBOLS),
+        ("symbols", ["AAPL", "AAPL"], "names something twice", SYMBOLS),
+        ("bar_sizes", [], "is empty", SIZES),
+        ("bar_sizes", "1 day", "is not of type array", SIZES),
         ("adjusted", "yes", "is not of type boolean", "true or false."),
         ("requests_per_minute", 0, "is less than 1", "a whole number from 1 to 6000"),
         ("lookback_sessions", -1, "is less than 0", "a whole number from 0 to 250"),
@@ -74,6 +133,28 @@ def test_a_wrong_value_is_named_with_its_field_and_the_fix(
 ) -> None:
     (sentence,) = problems(with_defaults({**GOOD, field: value}, SPEC), SPEC)
     assert sentence.startswith(f"{field}: {value!r} {fault}. Give {fix}")
+
+
+@pytest.mark.parametrize(
+    ("field", "item", "fault", "fix"),
+    [
+        ("markets", "nyse", "is not one of the choices", MARKETS),
+        ("symbols", "AAPL,MSFT", "is not of the right form", SYMBOLS),
+        ("symbols", "AAPL MSFT", "is not of the right form", SYMBOLS),
+        ("symbols", "", "is not of the right form", SYMBOLS),
+        ("symbols", "../v1", "is not of the right form", SYMBOLS),
+        ("symbols", 600519, "is not of type string", SYMBOLS),
+        ("bar_sizes", "5 minutes", "is not of the right form", SIZES),
+        ("bar_sizes", "day", "is not of the right form", SIZES),
+        ("bar_sizes", "0 day", "is not of the right form", SIZES),
+        ("bar_sizes", "1.5 hour", "is not of the right form", SIZES),
+    ],
+)
+def test_a_wrong_item_is_named_with_its_field_and_the_fix(
+    clock: Callable[[str], None], field: str, item: Any, fault: str, fix: str
+) -> None:
+    (sentence,) = problems(with_defaults({**GOOD, field: [item]}, SPEC), SPEC)
+    assert sentence.startswith(f"{field}: {item!r} {fault}. Give {fix}")
 
 
 @pytest.mark.parametrize(
