@@ -14,6 +14,14 @@ from deploy.tests.snowflake.script import statements
 Row = dict[str, Any]
 
 FOLDER = Path(__file__).parents[2] / "snowflake"
+_TYPES = {
+    "string": "VARCHAR",
+    "number": "FLOAT",
+    "integer": "NUMBER",
+    "boolean": "BOOLEAN",
+    "array": "VARIANT",
+    "object": "VARIANT",
+}
 # What has no meaning without an account: who may do what, and on which machines.
 NO_OPERATION = [r"\s*(USE ROLE|GRANT|(CREATE|ALTER) (ROLE|USER|WAREHOUSE))\b"]
 
@@ -42,7 +50,7 @@ def _type(schema: Row) -> str:
     if kind == "string" and schema.get("format") == "date-time":
         assert schema["airbyte_type"] == "timestamp_with_timezone"
         return "TIMESTAMP_TZ"
-    return {"string": "VARCHAR", "number": "FLOAT", "integer": "NUMBER", "boolean": "BOOLEAN"}[kind]
+    return _TYPES[kind]
 
 
 class Landing:
