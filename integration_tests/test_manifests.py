@@ -1,5 +1,6 @@
 """The manifests are made from one file a stream, and are up to date."""
 
+import logging
 import runpy
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,10 +14,12 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     ConcurrentDeclarativeSource,
 )
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
+from cloud_syncing import names
 from polygon_sandbox import Plan, Sandbox, World
 from source_polygon import SourcePolygon
-from syncing import KEYS, Row, Syncs
+from syncing import KEYS, Row, Syncs, catalog
 
+LOGGER = logging.getLogger("airbyte")
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 BUILD: dict[str, Any] = runpy.run_path(str(MANIFESTS / "build.py"))
 manifest: Callable[..., str] = BUILD["manifest"]
@@ -86,11 +89,66 @@ def test_a_file_more_is_a_stream_more_in_both_editions(
     assert "[`venues`](#venues) | list |" in BUILD["table"](folder)
 
 
+ONE_FIELD_MORE = """\
+    symbols:
+      type: array
+      title: Symbols
+      items: {type: string}
+"""
+
+
+def test_a_stream_that_needs_a_field_is_there_once_it_is_filled_in(
+    folder: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (folder / "streams" / "venues.yaml").write_text(VENUES + "needs: symbols\n")
+    if "    symbols:\n" not in (spec := (folder / "spec.yaml").read_text()):
+        (folder / "spec.yaml").write_text(spec.rstrip() + "\n" + ONE_FIELD_MORE)
+    packaged = tmp_path / "manifest.yaml"
+    packaged.write_text(manifest("docker", folder))
+    monkeypatch.setattr("source_polygon.source.MANIFEST", packaged)
+    monkeypatch.setitem(KEYS, "venues", KEYS["exchanges"])
+    assert "another name. Once `symbols` is filled in.\n" in BUILD["table"](folder)
+    docker, cloud = Syncs(sandbox), CloudSyncs(sandbox)
+    cloud.text = manifest("cloud", folder)
+    for syncs in (docker, cloud):
+        for symbols in (None, [], ["AAPL"]):
+            config = syncs.config(symbols=symbols)
+            source = syncs.source(catalog("venues"), config)
+            found = {stream.name for stream in source.discover(LOGGER, config).streams}
+            assert ("venues" in found) == bool(symbols)
+            assert {"exchanges", "grouped_daily"} < found
+        syncs.read("venues", symbols=["AAPL"])
+        assert len(syncs.tables["venues"]) > 10
+        output = syncs.read("venues", "exchanges", expect_failure=True, symbols=[])
+        assert output.status("venues") == "INCOMPLETE"
+        assert output.status("exchanges") == "COMPLETE"
+        assert output.records("venues") == []
+        if syncs is docker:
+            words = (
+                "venues is not read, since `symbols` is empty. Fill in `symbols`, or take venues"
+            )
+            assert len(output.errors) == 2
+            assert all(words in error for error in output.errors)
+            assert output.failure_types == {"config_error"}
+
+
+def test_a_kind_of_one_edition_is_left_out_of_the_other(folder: Path) -> None:
+    (folder / "streams" / "venues.yaml").write_text(VENUES)
+    kinds = folder / "kinds"
+    for name in ("exchanges", "ticker_types"):
+        (folder / "streams" / f"{name}.yaml").unlink()
+    (kinds / "list.cloud.yaml").unlink()
+    made = safe_load_yaml(manifest("docker", folder))
+    assert "venues" in {stream["name"] for stream in made["streams"]}
+    made = safe_load_yaml(manifest("cloud", folder))
+    assert "venues" not in {stream["name"] for stream in made["streams"]} | made["schemas"].keys()
+    (row,) = [line for line in BUILD["table"](folder).splitlines() if line.startswith("| [`venues")]
+    assert row.split("|")[-2].strip() == "docker"
+
+
 def test_the_command_finds_the_packaged_manifest() -> None:
-    made = SourcePolygon().manifest.resolved_manifest
-    assert [stream["name"] for stream in made["streams"]] == [
-        stream["name"] for stream in safe_load_yaml(manifest("docker"))["streams"]
-    ]
+    made = SourcePolygon().manifest
+    assert [*made.definitions, *made.withheld] == names(safe_load_yaml(manifest("docker")))
 
 
 @pytest.mark.parametrize(
@@ -98,6 +156,10 @@ def test_the_command_finds_the_packaged_manifest() -> None:
     [
         (("streams/splits.yaml", "kind: paged_list", "kind: lis"), "'lis' is not a kind. Take one"),
         (("streams/splits.yaml", "page_size: 5000\n", ""), "streams/splits.yaml: page_size is"),
+        (
+            ("streams/splits.yaml", "kind: paged_list", "kind: paged_list\nneeds: sybmols"),
+            "streams/splits.yaml: sybmols is not a field of spec.yaml.",
+        ),
         (
             ("spec.yaml", "cloud:\n        # Cloud", "cloud:\n        order: 3\n        # Cloud"),
             "spec.yaml: ['order'] is said for both editions and for cloud.",

@@ -7,14 +7,19 @@ A stream names its kind; the kind's template says, for each edition, how such a 
 frame and templates `$name` stands for a field of the stream, or for the default of a field of the
 spec, so that no default is written twice. A test fails where the written files are not up to date.
 
+A kind that only one edition can read has a template for that edition alone; the other is without
+its streams.
+
 A stream's file says: `about` in a sentence, `kind`, `path`, `primary_key`, `cursor_field` where it
 is incremental, what else its kind asks for, the vendor's `plan` that it needs, what `requests` it
-costs, and the `schema` of its records.
+costs, and the `schema` of its records. With `needs: symbols` it is there once that field of the
+configuration is filled in.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,16 +66,26 @@ def manifest(edition: str, root: Path = HERE) -> str:
         for name, field in spec["connection_specification"]["properties"].items()
         if "default" in field
     }
-    streams = _streams(root)
+    streams = {
+        name: stream
+        for name, stream in _streams(root).items()
+        if edition in _editions(stream["kind"], root)
+    }
     made = _filled(_load(root / "frame" / f"{edition}.yaml"), defaults, f"frame/{edition}.yaml")
-    made["streams"] = [
-        _filled(
-            _load(root / "kinds" / f"{streams[name]['kind']}.{edition}.yaml"),
-            {**defaults, **streams[name], "name": name},
-            f"streams/{name}.yaml",
-        )
-        for name in streams
-    ]
+    made["streams"] = []
+    for field, group in groupby(streams, key=lambda name: streams[name].get("needs")):
+        names = list(group)
+        if field and field not in spec["connection_specification"]["properties"]:
+            raise ValueError(f"streams/{names[0]}.yaml: {field} is not a field of spec.yaml.")
+        read = [
+            _filled(
+                _load(root / "kinds" / f"{streams[name]['kind']}.{edition}.yaml"),
+                {**defaults, **streams[name], "name": name},
+                f"streams/{name}.yaml",
+            )
+            for name in names
+        ]
+        made["streams"] += [_once_filled_in(field, read)] if field else read
     made["schemas"] = {name: stream["schema"] for name, stream in streams.items()}
     made["spec"] = spec
     head = _HEAD[edition] + _WRITTEN
@@ -102,7 +117,8 @@ def _fields(name: str, stream: Mapping[str, Any]) -> str:
         f"| `{field}` | {_type(schema)} | {schema['description']} |"
         for field, schema in stream["schema"]["properties"].items()
     ]
-    head = f"## {name}\n\n{stream['about']}\n\n| field | type | meaning |\n|---|---|---|\n"
+    there = f" Once `{stream['needs']}` is filled in." if "needs" in stream else ""
+    head = f"## {name}\n\n{stream['about']}{there}\n\n| field | type | meaning |\n|---|---|---|\n"
     return head + "\n".join(rows) + "\n"
 
 
@@ -121,6 +137,19 @@ def _streams(root: Path) -> dict[str, Any]:
     return {
         name: streams[name]
         for name in sorted(streams, key=lambda name: (_rank(name, streams[name]), name))
+    }
+
+
+def _once_filled_in(field: str, streams: list[Any]) -> dict[str, Any]:
+    """Return streams that are there only where a field of the configuration is not empty.
+
+    The CDK knows nothing of `needs`; it tells a user which field is empty.
+    """
+    return {
+        "type": "ConditionalStreams",
+        "needs": field,
+        "condition": f"{{{{ config.get('{field}') }}}}",
+        "streams": streams,
     }
 
 

@@ -103,7 +103,7 @@ class SourcePolygon(Source):
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
-        """Return the catalog. It does not depend on the configuration, which is still checked."""
+        """Return the catalog: streams that need a field of the configuration, once it is filled."""
         self._require_valid_config()
         return self.manifest.discover(logger, config)
 
@@ -121,7 +121,8 @@ class SourcePolygon(Source):
         self._warn(logger)
         self._warn_of_states_no_longer_used(logger)
         known, unknown = self._split(catalog)
-        yield from missing.messages(unknown, self._stream_names)
+        withheld = self.manifest.withheld
+        yield from missing.messages(unknown, list(self.manifest.definitions), withheld)
         started, requests, believed = monotonic(), TALLY.requests, TALLY.believed
         records: Counter[str] = Counter()
         try:
@@ -137,7 +138,7 @@ class SourcePolygon(Source):
             logger.info("Requests sent, retries included: %d, in %.0f seconds.", sent, seconds)
             if empty := TALLY.believed - believed:
                 logger.warning("Empty answers that were believed: %d, see above.", empty)
-        missing.require_none(catalog, unknown)
+        missing.require_none(catalog, unknown, withheld)
 
     def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
         """Return the streams."""
@@ -148,15 +149,11 @@ class SourcePolygon(Source):
         base_url = self.manifest.usable_config["base_url"]
         return Vendor(self.manifest.requester(stream_name), base_url)
 
-    @property
-    def _stream_names(self) -> list[str]:
-        return [stream["name"] for stream in self.manifest.resolved_manifest["streams"]]
-
     def _split(
         self, catalog: ConfiguredAirbyteCatalog
     ) -> tuple[ConfiguredAirbyteCatalog, list[ConfiguredAirbyteStream]]:
         """Return what this connector has of `catalog`, and what it does not have."""
-        names = self._stream_names
+        names = self.manifest.definitions
         known = [chosen for chosen in catalog.streams if chosen.stream.name in names]
         unknown = [chosen for chosen in catalog.streams if chosen.stream.name not in names]
         return ConfiguredAirbyteCatalog(streams=known), unknown
@@ -164,8 +161,8 @@ class SourcePolygon(Source):
     def _warn_of_states_no_longer_used(self, logger: logging.Logger) -> None:
         """Say where an earlier version went on from a state and this one reads in full."""
         whole = {
-            stream["name"]
-            for stream in self.manifest.resolved_manifest["streams"]
+            name
+            for name, stream in self.manifest.definitions.items()
             if "partition_router" not in stream["retriever"]
         }
         for message in self._state or []:

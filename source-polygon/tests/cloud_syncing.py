@@ -1,6 +1,7 @@
 """Syncs of the Airbyte Cloud edition, as `syncing` has them of the Docker edition."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from syncing import Row, Syncs
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 CLOUD: dict[str, Any] = safe_load_yaml((MANIFESTS / "cloud.yaml").read_text())
+
+
+def names(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the names of a manifest's streams, those included that need a field of the form."""
+    groups = [group.get("streams", [group]) for group in manifest["streams"]]
+    return [stream["name"] for group in groups for stream in group]
+
+
+STREAMS = names(CLOUD)
 
 
 def manifest(sandbox: Sandbox) -> dict[str, Any]:

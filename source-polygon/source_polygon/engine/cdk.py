@@ -52,6 +52,23 @@ class ManifestSource(YamlDeclarativeSource):
         """The configuration that the streams are built with."""
         return self._config
 
+    @property
+    def definitions(self) -> dict[str, Mapping[str, Any]]:
+        """The streams that there are with this configuration, by name, as the manifest has them."""
+        return {each["name"]: each for each in self._stream_configs(self.resolved_manifest)}
+
+    @property
+    def withheld(self) -> dict[str, str]:
+        """The empty field of the configuration that hides a stream, by the stream's name."""
+        there = self.definitions
+        return {
+            stream["name"]: group["needs"]
+            for group in self.resolved_manifest["streams"]
+            if group["type"] == "ConditionalStreams"
+            for stream in group["streams"]
+            if stream["name"] not in there
+        }
+
     def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
         """Return the manifest's streams."""
         streams = super().streams(config)
@@ -69,8 +86,7 @@ class ManifestSource(YamlDeclarativeSource):
 
     def requester(self, stream_name: str) -> Requester:
         """Return a requester for the path of a stream."""
-        streams = self.resolved_manifest["streams"]
-        stream = next(each for each in streams if each["name"] == stream_name)
+        stream = self.definitions[stream_name]
         self._prepare_for_stream_build()
         requester: Requester = self._constructor.create_component(
             HttpRequesterModel, stream["retriever"]["requester"], self._config, name="check"
