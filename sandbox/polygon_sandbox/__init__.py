@@ -2,6 +2,7 @@
 
 from polygon_sandbox.datasets import Dataset, DatasetSize
 from polygon_sandbox.faults import Fault, Faults
+from polygon_sandbox.options import OptionsSize
 from polygon_sandbox.plan import Plan
 from polygon_sandbox.server import Sandbox
 from polygon_sandbox.service import Request
@@ -14,6 +15,7 @@ __all__ = [
     "DatasetSize",
     "Fault",
     "Faults",
+    "OptionsSize",
     "Plan",
     "Request",
     "Sandbox",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
-from polygon_sandbox import aggregates, datasets, lists, paging, replies
+from polygon_sandbox import aggregates, datasets, lists, paging, profiles, replies, symbols
 from polygon_sandbox.contract import Endpoint, Query, parse, parse_day
 from polygon_sandbox.listings import Row
 from polygon_sandbox.plan import Plan
@@ -85,13 +85,21 @@ def _list(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
         refusal = plan.refusal_of_history(date.fromisoformat(text["date"]), world.today)
         if refusal:
             return replies.not_authorized(refusal)
-    rows, following = world.page(path, query, marker)
+    elif path == lists.CONTRACTS:
+        text.setdefault("as_of", world.today.isoformat())
+        query = parse(ask.endpoint, list(text.items()), ask.strict)
+    symbol = ask.path_values.get("underlyingAsset", "")
+    rows, following = world.page(path, query, marker, symbol)
     content: Row = {"results": rows}
     if "count" in ask.endpoint.envelope:
         content["count"] = len(rows)
     if following is not None:
         content["next_url"] = f"{ask.url}?cursor={paging.encode(text, following)}"
     return replies.ok(content)
+
+
+def _of_symbol(answer: Callable[[World, Plan, str, Query], Reply], name: str) -> Handler:
+    return lambda world, plan, ask, query: answer(world, plan, ask.path_values[name], query)
 
 
 def _types(world: World, _plan: Plan, _ask: Ask, query: Query) -> Reply:
@@ -126,6 +134,12 @@ def _handlers() -> Mapping[str, Handler]:
         "/v1/marketstatus/upcoming": _upcoming,
         "/v1/marketstatus/now": _now,
         lists.TICKERS: _list,
+        lists.CONTRACTS: _list,
+        lists.CHAIN: _list,
+        profiles.DETAILS: _of_symbol(symbols.details, "ticker"),
+        profiles.EVENTS: _of_symbol(symbols.events, "id"),
+        profiles.RELATED: _of_symbol(symbols.related, "ticker"),
+        profiles.RATINGS: _of_symbol(symbols.ratings, "ticker"),
         "/v3/reference/splits": _list,
         "/v3/reference/dividends": _list,
         **dict.fromkeys(datasets.CORPORATE_ACTIONS, _list),

@@ -7,6 +7,7 @@ from typing import Any
 
 from polygon_sandbox.contract import Filter, Query
 from polygon_sandbox.listings import Listing, Row
+from polygon_sandbox.options import Options, expired, live
 from polygon_sandbox.paging import Entry, Index, Undated
 from polygon_sandbox.stamps import parse_ns
 
@@ -76,6 +77,30 @@ def event_entries(rows: Iterable[Row], query: Query) -> Iterator[Entry]:
             continue
         if all(condition.accepts(row) for condition in conditions):
             yield Entry((row.get(query.sort),), (row["ticker"], number), row)
+
+
+def contract_entries(
+    options: Options, stocks: Iterable[str], query: Query, today: date
+) -> Iterator[Entry]:
+    """Option contracts; `expired` is false unless the query says so: live ones and expired ones
+    are two lists (observed). `as_of` gives those of a day in the past."""
+    as_of = min(date.fromisoformat(query.value("as_of", today.isoformat())), today)
+    chosen = expired if query.value("expired", False) else live
+    conditions = query.conditions("expired", "as_of")
+    about = [condition for condition in conditions if condition.name == "underlying_ticker"]
+    for stock in sorted(stocks):
+        if not all(condition.accepts({"underlying_ticker": stock}) for condition in about):
+            continue
+        for contract in chosen(options.contracts(stock, as_of), as_of):
+            if all(condition.accepts(contract) for condition in conditions):
+                yield Entry((contract.get(query.sort),), (contract["ticker"],), contract)
+
+
+def chain_entries(chain: Iterable[tuple[Row, Row]], query: Query) -> Iterator[Entry]:
+    """Snapshots of a chain, chosen and sorted by their contracts."""
+    for contract, snapshot in chain:
+        if all(condition.accepts(contract) for condition in query.conditions()):
+            yield Entry((contract[query.sort],), (contract["ticker"],), snapshot)
 
 
 def _row_on(listing: Listing, day: date, today: date, active: bool) -> Row | None:

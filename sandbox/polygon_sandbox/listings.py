@@ -77,6 +77,12 @@ class Register:
     def __iter__(self) -> Iterator[Listing]:
         return iter(self._listings.values())
 
+    def of(self, ticker: str) -> list[Listing]:
+        """All rows with that symbol, the trading one first, then the younger ones first."""
+        found = [row for row in self._listings.values() if row.ticker == ticker]
+        found.sort(key=lambda row: (not row.active, row.duplicate, -row.listed_on.toordinal()))
+        return found
+
     def active(self, ticker: str) -> list[Listing]:
         """Active rows with that symbol, the trading one first; raises KeyError if there is none."""
         found = [row for row in self._listings.values() if row.active and row.ticker == ticker]

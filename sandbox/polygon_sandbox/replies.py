@@ -62,6 +62,12 @@ def too_many_requests(wait_seconds: float, retry_after: bool, empty: bool) -> Re
     return Reply(429, b"" if empty else reply.body, headers=headers)
 
 
+def not_found(text: str) -> Reply:
+    """The 404 of something that a known path does not have (observed for ticker details)."""
+    content = {"status": "NOT_FOUND", "request_id": request_id(), "message": text}
+    return json_reply(content, 404)
+
+
 def no_route() -> Reply:
     """The plain-text 404 of an unknown path (observed)."""
     return Reply(404, b"404 page not found", "text/plain")

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from threading import RLock
 from typing import Any
 
@@ -18,12 +18,15 @@ from polygon_sandbox.datasets import Dataset, Datasets, DatasetSize
 from polygon_sandbox.intraday import Bar, Intraday
 from polygon_sandbox.listings import STOCK_MARKETS, DelistedStyle, Register, Row
 from polygon_sandbox.lists import Lists
+from polygon_sandbox.options import Options, OptionsSize, expired, live
 from polygon_sandbox.paging import Marker, Paging, Undated
+from polygon_sandbox.profiles import Profiles
 from polygon_sandbox.reference import event_id, exchange_rows, type_rows
 from polygon_sandbox.sessions import Calendar, calendar_until
 
 # A full day of the US market is about 1.5 MB: this keeps a year of it.
 _KEPT_BYTES = 400_000_000
+_FORTNIGHT = timedelta(days=14)
 
 
 class World:
@@ -34,7 +37,7 @@ class World:
     time. `undated` says where rows without the sort field go: "lowest" (smallest value, the
     default), "first" or "last" in both orders; what the vendor does is unverified. `paging` is
     "keyset", or "offset", under which rows that move between two pages can be missed. `datasets`
-    is how large the lists of `dataset` are.
+    is how large the lists of `dataset` are, `options` how many contracts an underlying has.
 
     Methods may be called while a sandbox serves the world: one lock guards it.
     """
@@ -52,6 +55,7 @@ class World:
         undated: Undated = "lowest",
         paging: Paging = "keyset",
         datasets: DatasetSize | None = None,
+        options: OptionsSize | None = None,
     ) -> None:
         self._lock = RLock()
         self._seed = seed
@@ -67,7 +71,13 @@ class World:
         symbols = sorted(row.ticker for row in listings if row.market == "stocks")
         size = datasets or DatasetSize()
         self._datasets = Datasets(seed, symbols, size, self._clock.today)
-        self._lists = Lists(self._register, self._actions, self._datasets, undated, paging)
+        self._options = Options(
+            seed, options or OptionsSize(), self.today, self._calendar, self._close_before
+        )
+        self._profiles = Profiles(seed)
+        self._lists = Lists(
+            self._register, self._actions, self._datasets, self._options, undated, paging
+        )
         self._edits = Edits()
         self._tapes: dict[str, tuple[int, Tape]] = {}
         self._answers: OrderedDict[object, tuple[int, bytes]] = OrderedDict()
@@ -191,12 +201,59 @@ class World:
         return self._calendar.sessions(market, start, end)
 
     def page(
-        self, path: str, query: Query, marker: Marker | None
+        self, path: str, query: Query, marker: Marker | None, symbol: str = ""
     ) -> tuple[list[Row], Marker | None]:
-        """One page of the list at a path, and the marker of the next page."""
+        """One page of the list at a path, of one symbol if given, and the next page's marker."""
         with self._lock:
             self._catch_up()
-            return self._lists.page(path, query, marker, self.today)
+            return self._lists.page(path, query, marker, self.now, self.today, symbol)
+
+    def ticker_details(self, ticker: str, day: date | None = None) -> Row | None:
+        """The details of a symbol that is listed on a day, today by default; None of no other."""
+        with self._lock:
+            self._catch_up()
+            today = self.today
+            day = day or today
+            for listing in self._register.of(ticker):
+                row = listing.as_of(day, active=True) if day < today else listing.fields
+                if row is not None and row["active"]:
+                    close = self._close_before(ticker, day)
+                    return self._profiles.details(listing, row, close)
+            return None
+
+    def ticker_events(self, ticker: str) -> Row | None:
+        """The ticker changes of the company that has the symbol now, or had it last."""
+        with self._lock:
+            found = [row for row in self._register.of(ticker) if row.market in STOCK_MARKETS]
+            return self._profiles.events(found[0]) if found else None
+
+    def related_companies(self, ticker: str) -> list[Row]:
+        """Companies that are like one; none of a symbol that is not a stock."""
+        with self._lock:
+            stocks = [row.ticker for row in self._register if row.active and row.market == "stocks"]
+            return self._profiles.related(ticker, stocks) if ticker in stocks else []
+
+    def consensus_ratings(self, ticker: str) -> list[Row]:
+        """The analysts' consensus about a stock: one row, or none."""
+        with self._lock:
+            known = self._is_stock(ticker)
+            return self._profiles.ratings(ticker, self.today) if known else []
+
+    def option_contracts(self, underlying: str, gone: bool = False) -> list[Row]:
+        """The live contracts of an underlying, or those `gone` before today, in ticker order."""
+        with self._lock:
+            if not self._is_stock(underlying):
+                return []
+            contracts = self._options.contracts(underlying, self.today)
+            chosen = expired if gone else live
+            return [dict(row) for row in chosen(contracts, self.today)]
+
+    def option_chain(self, underlying: str) -> list[Row]:
+        """The snapshots of the live contracts of an underlying now, in ticker order."""
+        with self._lock:
+            if not self._is_stock(underlying):
+                return []
+            return [row for _, row in self._options.chain(underlying, self.now, self.today)]
 
     # What happens
 
@@ -294,6 +351,19 @@ class World:
                 ticker, ex_dividend_date, cash_amount, dividend_type, frequency
             )
 
+    def add_option(
+        self,
+        underlying: str,
+        expiration: date,
+        strike: float,
+        contract_type: str = "call",
+        listed_on: date | None = None,
+    ) -> Row:
+        """List a contract (`listed_on` is today by default); its expiration may be past."""
+        with self._lock:
+            day = listed_on or self.today
+            return self._options.add(underlying, expiration, strike, contract_type, day, self.today)
+
     # Inside
 
     @property
@@ -313,6 +383,17 @@ class World:
             return 0.0
         opens, closes = self._calendar.hours(market, day)
         return min(max((self.now - opens) / (closes - opens), 0.0), 1.0)
+
+    def _is_stock(self, ticker: str) -> bool:
+        return any(row.market == "stocks" for row in self._register.of(ticker))
+
+    def _close_before(self, ticker: str, day: date) -> float | None:
+        """The last close before a day, if the symbol had one in the fortnight before it."""
+        for session in reversed(self.sessions("stocks", day - _FORTNIGHT, day - timedelta(days=1))):
+            closes = self._tape("stocks").closes(session, [ticker], self._actions.splits)
+            if ticker in closes:
+                return closes[ticker]
+        return None
 
     def _tape(self, market: str) -> Tape:
         version, tape = self._tapes.get(market, (-1, None))
