@@ -32,7 +32,7 @@ orchestrate: $(INSTALLED) ## Serve Dagster on sandbox data, with a first run fin
 	@$(BIN)/polygon-orchestrate $(ARGS)
 
 test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
-	@$(BIN)/pytest --numprocesses auto --dist loadfile
+	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-days: $(INSTALLED) ## Run what hangs on dates on other dates; DAYS=2027-01-04T15:00Z one of your own
 	@$(BIN)/python integration_tests/other_days/run.py $(DAYS)
