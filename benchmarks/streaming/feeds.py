@@ -90,11 +90,11 @@ def client_loop(raw: bool, port: str, brokers: str, topic: str, events: int) -> 
 
 def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
     """Run the feed with all its duties."""
-    from polygon_streaming import logs
-    from polygon_streaming.feed import Feed
+    from polygon_streaming.feed.supervisor import Feed
+    from polygon_streaming.process import logs
     from polygon_streaming.settings import FeedSettings
-    from polygon_streaming.sources import FileSource
-    from polygon_streaming.watch import SubscriptionList
+    from polygon_streaming.subscriptions.live import SubscriptionList
+    from polygon_streaming.subscriptions.sources import FileSource
 
     logs.set_up("json", "error")
     path = Path(tempfile.mkdtemp()) / "subscriptions.csv"

@@ -114,8 +114,8 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
     from pathlib import Path
     from threading import Event, Thread
 
-    from polygon_streaming import logs, metrics
-    from polygon_streaming.filter import Filter
+    from polygon_streaming.filter.loop import Filter
+    from polygon_streaming.process import logs, metrics
     from polygon_streaming.settings import FilterSettings
 
     logs.set_up("json", "error")

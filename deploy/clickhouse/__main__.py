@@ -4,8 +4,8 @@ import argparse
 import os
 import sys
 
-from polygon_streaming.clickhouse import connect
 from polygon_streaming.errors import StreamError
+from polygon_streaming.sink.clickhouse import connect
 
 from deploy.clickhouse.migrate import MigrationError, migrate, statements
 from deploy.clickhouse.statements import migrations

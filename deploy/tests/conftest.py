@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from polygon_streaming.clickhouse import connect
+from polygon_streaming.sink.clickhouse import connect
 
 
 @pytest.fixture(scope="session")

@@ -125,7 +125,7 @@ def test_size_without_the_base_is_bounded(
 def test_nothing_of_the_build_is_left(docker: Docker, streaming_image: str, canary: str) -> None:
     search = f"find /opt /build 2>/dev/null; grep -r {canary} /opt /tmp; true"
     paths = docker("run", "--rm", "--entrypoint=sh", streaming_image, "-c", search).splitlines()
-    assert any(path.endswith("/polygon_streaming/feed.py") for path in paths)
+    assert any(path.endswith("/polygon_streaming/feed/supervisor.py") for path in paths)
     unwanted = ("/build", ".whl", "/site-packages/pip", "/hatchling", "/tests")
     assert [path for path in paths if path.endswith(unwanted) or canary in path] == []
 

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka_broker import Broker
-from polygon_streaming.gaps import decode
+from polygon_streaming.gaps.gap import decode
 from stages import (
     Stage,
     end_of,

@@ -38,7 +38,7 @@ TESTS = [
     "source-polygon/tests/test_config.py",
     "source-polygon/tests/test_reference.py",
     "source-polygon/tests/test_sessions.py",
-    "streaming/tests/test_heal_end_to_end.py",
+    "streaming/tests/gaps/test_heal_end_to_end.py",
     "streaming/tests/test_trading.py",
 ]
 # One day of the lot runs all of these suites.
@@ -49,7 +49,7 @@ ALL = [
     "deploy/tests/clickhouse",
     "sandbox/tests",
     "source-polygon/tests",
-    "streaming/tests/test_heal_end_to_end.py",
+    "streaming/tests/gaps/test_heal_end_to_end.py",
     "streaming/tests/test_trading.py",
 ]
 WHOLE = "2027-01-04T15:00Z"

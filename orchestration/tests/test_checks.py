@@ -12,7 +12,7 @@ import pytest
 from dagster import AssetKey, AssetSelection
 from location import run, settings
 from polygon_sandbox import Sandbox, World
-from polygon_streaming.clickhouse import table_statement
+from polygon_streaming.sink.clickhouse import table_statement
 from pydantic import SecretStr
 
 from polygon_orchestration.alerts import message

@@ -13,10 +13,10 @@ from typing import Final
 
 import structlog
 
-from polygon_streaming import logs, settings
-from polygon_streaming.errors import StreamError
-from polygon_streaming.spelling import did_you_mean
-from polygon_streaming.status import Health
+from polygon_streaming import settings
+from polygon_streaming.errors import StreamError, did_you_mean
+from polygon_streaming.process import logs
+from polygon_streaming.process.status import Health
 
 log = structlog.get_logger()
 
@@ -82,10 +82,10 @@ def main() -> None:
 def _feed(arguments: list[str]) -> int:
     given = settings.load(settings.FeedSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
-    from polygon_streaming.feed import Feed
-    from polygon_streaming.sources import open_source
-    from polygon_streaming.status import StatusServer
-    from polygon_streaming.watch import SubscriptionList
+    from polygon_streaming.feed.supervisor import Feed
+    from polygon_streaming.process.status import StatusServer
+    from polygon_streaming.subscriptions.live import SubscriptionList
+    from polygon_streaming.subscriptions.sources import open_source
 
     listed = SubscriptionList(
         open_source(given.subscriptions, given.s3_endpoint_url), *given.shard_of
@@ -110,10 +110,10 @@ def _feed(arguments: list[str]) -> int:
 def _filter(arguments: list[str]) -> int:
     given = settings.load(settings.FilterSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
-    from polygon_streaming.broker_watch import BrokerWatch
-    from polygon_streaming.filter import Filter
-    from polygon_streaming.filter_clients import Fenced
-    from polygon_streaming.status import StatusServer
+    from polygon_streaming.filter.clients import Fenced
+    from polygon_streaming.filter.loop import Filter
+    from polygon_streaming.kafka.watch import BrokerWatch
+    from polygon_streaming.process.status import StatusServer
 
     stop = _stop_on_signal()
     health = Health(lambda: watch.problems() + stage.problems())
@@ -145,9 +145,9 @@ def _filter(arguments: list[str]) -> int:
 def _sink(arguments: list[str]) -> int:
     given = settings.load(settings.SinkSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
-    from polygon_streaming.broker_watch import BrokerWatch
-    from polygon_streaming.sink import Sink
-    from polygon_streaming.status import StatusServer
+    from polygon_streaming.kafka.watch import BrokerWatch
+    from polygon_streaming.process.status import StatusServer
+    from polygon_streaming.sink.sink import Sink
 
     stop = _stop_on_signal()
     health = Health(lambda: watch.problems() + stage.problems())
@@ -162,7 +162,7 @@ def _sink(arguments: list[str]) -> int:
 def _heal(arguments: list[str]) -> int:
     given = settings.load(settings.HealSettings, arguments)
     logs.set_up(given.log_format, given.log_level)
-    from polygon_streaming.heal import Healer
+    from polygon_streaming.gaps.heal import Healer
 
     stop = _stop_on_signal()
     _guard("heal", stop)

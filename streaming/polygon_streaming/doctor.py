@@ -14,14 +14,15 @@ import urllib3
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 
-from polygon_streaming import broker, clickhouse
-from polygon_streaming.clean import Record
 from polygon_streaming.errors import StreamError
-from polygon_streaming.rest import Rest
-from polygon_streaming.rules import RulesFile
+from polygon_streaming.filter.records import Record
+from polygon_streaming.filter.rules import RulesFile
+from polygon_streaming.gaps.rest import Rest
+from polygon_streaming.kafka import clients
 from polygon_streaming.settings import DoctorSettings
-from polygon_streaming.sources import open_source
-from polygon_streaming.watch import SubscriptionList
+from polygon_streaming.sink import clickhouse
+from polygon_streaming.subscriptions.live import SubscriptionList
+from polygon_streaming.subscriptions.sources import open_source
 
 Check = Callable[[DoctorSettings], str]
 Finding = tuple[str, bool, str]
@@ -89,7 +90,7 @@ def _rules(settings: DoctorSettings) -> str:
 
 
 def _kafka(settings: DoctorSettings) -> str:
-    admin = broker.admin(settings)
+    admin = clients.admin(settings)
     try:
         found = admin.list_topics(timeout=_KAFKA_SECONDS)
     except KafkaException as error:

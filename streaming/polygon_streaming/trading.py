@@ -4,7 +4,7 @@ Narrower than when data may come. Stocks trade from 4:00 New York as well, but a
 symbols may be silent then for good reasons.
 """
 
-from datetime import datetime, time, timedelta, timezone
+from datetime import datetime, time, timezone
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -68,46 +68,3 @@ def _xnys(year: int) -> Any:
     return exchange_calendars.get_calendar(
         "XNYS", start=f"{year - 1}-12-01", end=f"{year + 1}-01-31"
     )
-
-
-class SilenceWatch:
-    """Tells when a connection has been silent for too long in trading hours.
-
-    A connection made anew because of silence, and silent again, doubles the limit up to 16 times,
-    so that a list of symbols that hardly trade does not end in endless reconnects.
-    """
-
-    def __init__(self, market: str, limit_seconds: float, delay: timedelta) -> None:
-        """Watch a market whose events come `delay` after trading; a limit of 0 never tells."""
-        self._market = market
-        self._limit = limit_seconds
-        self._delay = delay
-        self._patience = 1
-        self._quiet_since: float | None = None
-
-    @property
-    def fruitless(self) -> bool:
-        """Whether a connection was made anew because of silence, and no event has come since."""
-        return self._patience > 1
-
-    def heard(self) -> None:
-        """Note that an event came in."""
-        self._quiet_since = None
-        self._patience = 1
-
-    def connected(self) -> None:
-        """Note that a new connection starts to listen."""
-        self._quiet_since = None
-
-    def too_long(self, moment: datetime, monotonic: float) -> bool:
-        """Tell whether the silence has lasted too long by now."""
-        if not self._limit or not is_open(self._market, moment - self._delay):
-            self._quiet_since = None
-            return False
-        if self._quiet_since is None:
-            self._quiet_since = monotonic
-        if monotonic - self._quiet_since < self._limit * self._patience:
-            return False
-        self._patience = min(self._patience * 2, 16)
-        self._quiet_since = None
-        return True

@@ -10,10 +10,10 @@ from confluent_kafka import Producer
 from polygon_sandbox import StreamSandbox
 from topics import values_of
 
-from polygon_streaming.feed import Feed
+from polygon_streaming.feed.supervisor import Feed
 from polygon_streaming.settings import FeedSettings
-from polygon_streaming.sources import FileSource
-from polygon_streaming.watch import SubscriptionList
+from polygon_streaming.subscriptions.live import SubscriptionList
+from polygon_streaming.subscriptions.sources import FileSource
 
 SECONDS = 20
 

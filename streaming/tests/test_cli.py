@@ -14,11 +14,12 @@ from clickhouse_server import ClickHouseServer, Failure
 from polygon_sandbox import StreamSandbox
 from topics import values_of
 
-from polygon_streaming import cli, logs
-from polygon_streaming.filter import Filter
-from polygon_streaming.filter_clients import Fenced
+from polygon_streaming import cli
+from polygon_streaming.filter.clients import Fenced
+from polygon_streaming.filter.loop import Filter
+from polygon_streaming.process import logs
+from polygon_streaming.process.status import Health
 from polygon_streaming.stamps import from_text
-from polygon_streaming.status import Health
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
 
@@ -309,7 +310,7 @@ def test_a_fenced_filter_starts_anew_in_the_process_only_after_an_outage(
             raise Fenced("fenced")
 
     monkeypatch.setattr(Filter, "run", run)
-    monkeypatch.setattr("polygon_streaming.broker_watch.BrokerWatch", FakeWatch)
+    monkeypatch.setattr("polygon_streaming.kafka.watch.BrokerWatch", FakeWatch)
     monkeypatch.setattr(cli, "_stop_on_signal", Event)
     monkeypatch.setattr(cli, "_guard", lambda *_: None)
     monkeypatch.setattr(logs, "set_up", lambda *_: None)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from polygon_streaming import metrics, settings
-from polygon_streaming.rules import Rules, parse
-from polygon_streaming.subscriptions import parse as parse_list
+from polygon_streaming import settings
+from polygon_streaming.filter.rules import Rules, parse
+from polygon_streaming.process import metrics
+from polygon_streaming.subscriptions.parse import parse as parse_list
 
 TEXT = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text()
 

@@ -12,8 +12,9 @@ import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Producer
 
-from polygon_streaming import clickhouse, doctor
+from polygon_streaming import doctor
 from polygon_streaming.settings import DoctorSettings
+from polygon_streaming.sink import clickhouse
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from polygon_streaming import broker
 from polygon_streaming.errors import ConfigError
+from polygon_streaming.kafka import clients
 from polygon_streaming.settings import (
     COMMANDS,
     FeedSettings,
@@ -77,16 +77,16 @@ def test_the_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_guarantees_cannot_be_configured_away() -> None:
     given = FilterSettings.model_validate({"kafka": {"enable.idempotence": "false"}})
     with pytest.raises(ConfigError, match=r"enable.idempotence is set by this command"):
-        broker.producer(given, {})
+        clients.producer(given, {})
     given = FilterSettings.model_validate({"kafka": {"isolation.level": "read_uncommitted"}})
     with pytest.raises(ConfigError, match=r"isolation.level is set by this command"):
-        broker.consumer(given, "g")
+        clients.consumer(given, "g")
 
 
 def test_an_unknown_property_is_named() -> None:
     given = FilterSettings.model_validate({"kafka": {"liger.ms": "1"}})
     with pytest.raises(ConfigError, match=r'No such configuration property: "liger.ms"'):
-        broker.producer(given, {})
+        clients.producer(given, {})
 
 
 def test_a_missing_settings_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from polygon_streaming.clickhouse import table_statement
+from polygon_streaming.sink.clickhouse import table_statement
 
 from deploy.clickhouse.cluster import for_cluster
 from deploy.clickhouse.migrate import MigrationError, migrate, statements

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
-from polygon_streaming.rules import parse
-from polygon_streaming.subscriptions import parse as parse_subscriptions
+from polygon_streaming.filter.rules import parse
+from polygon_streaming.subscriptions.parse import parse as parse_subscriptions
 
 from deploy.tests.exported import exported
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import msgspec
-from polygon_streaming.clean import clean, read
+from polygon_streaming.filter.records import clean, read
 
 _START_MS = 1_793_629_800_000  # 2026-11-02 14:30:00 UTC
 

@@ -1,0 +1,1 @@
+"""The feed: the vendor's WebSocket, one connection a market, into the raw topic."""

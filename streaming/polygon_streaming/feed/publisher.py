@@ -1,0 +1,190 @@
+"""Frames of one market into Kafka: the hot path of the feed.
+
+`produce` puts a record in librdkafka's queue and returns. The queue is bounded, and the socket is
+never made to wait for it, since the server cuts off slow readers: when it is full, events are not
+produced. That, and what the brokers refuse later, goes into the market's ledger.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from polygon_streaming.feed.frames import Head, Split, Splitter, symbol
+from polygon_streaming.gaps.ledger import Ledger
+from polygon_streaming.process import metrics
+from polygon_streaming.stamps import now_ms, to_text
+
+log = structlog.get_logger()
+
+# A text that cannot be read may have held an event of any kind and symbol.
+_ANYTHING: Final = "?.*"
+
+Headers = list[tuple[str, str | bytes]]
+
+
+class Publisher:
+    """Produces the events of one market.
+
+    Attributes:
+        produced: how many were handed to the producer.
+        failed: how many of these the brokers refused for good.
+        last_event_ms: when the last event came in, 0 before the first.
+        failure: the error after which the producer is of no further use, if it had one.
+    """
+
+    def __init__(
+        self,
+        market: str,
+        producer: Producer,
+        topic: str,
+        dead_letter_topic: str,
+        ledger: Ledger,
+    ) -> None:
+        self._market = market
+        self._producer = producer
+        self._topic = topic
+        self._dead_letter_topic = dead_letter_topic
+        self._ledger = ledger
+        self._splitter = Splitter(market)
+        self._frames = 0
+        self._new = 0
+        self._event_types: Counter[str] = Counter()
+        self.produced = 0
+        self.failed = 0
+        self.last_event_ms = 0
+        self.failure: KafkaError | None = None
+
+    def publish(
+        self, frame: str, connection: str, received_ms: int, on_status: Callable[[Head], None]
+    ) -> None:
+        """Produce the events of a frame and hand its status messages to `on_status`.
+
+        Args:
+            frame: the text as received.
+            connection: id of the connection, for the header.
+            received_ms: when it came in.
+            on_status: hears of each status message.
+
+        Raises:
+            KafkaException: the producer is of no further use.
+        """
+        split = self._splitter.split(frame)
+        self._frames += 1
+        headers = _FrameHeaders(self._market, connection, received_ms, self._ledger.lost)
+        # All that a report of the brokers brings back is key and value; headers and time it lacks.
+        report = partial(self._not_delivered, received_ms)
+        produce, topic = self._producer.produce, self._topic
+        events = found = 0
+        for head, text in zip(split.heads, split.texts, strict=False):
+            if head.ev == "status":
+                on_status(head)
+                continue
+            found += 1
+            try:
+                produce(
+                    topic,
+                    text,
+                    head.sym or symbol(head) or None,
+                    timestamp=received_ms,
+                    headers=headers[head.ev],
+                    on_delivery=report,
+                )
+            except BufferError:
+                self._lose(_name(head), received_ms, "buffer_full")
+                continue
+            except KafkaException as error:
+                self._refused(_name(head), received_ms, error)
+                continue
+            events += 1
+        if found:
+            self.last_event_ms = received_ms
+            self.produced += events
+        if split.broken:
+            self._dead_letter(split, connection, received_ms)
+        self._event_types.update([head.ev for head in split.heads])
+
+    def flush_metrics(self) -> None:
+        """Add what has happened since the last call to the metrics."""
+        metrics.frames.labels(self._market).inc(self._frames)
+        metrics.produced.labels(self._market).inc(self.produced - self._new)
+        for event_type, count in self._event_types.items():
+            metrics.events.labels(self._market, event_type).inc(count)
+        if self.last_event_ms:
+            metrics.last_event_time.labels(self._market).set(self.last_event_ms / 1000)
+        self._frames, self._new = 0, self.produced
+        self._event_types.clear()
+
+    def _not_delivered(self, received_ms: int, error: KafkaError, message: Message) -> None:
+        """Take in that the brokers refused an event for good."""
+        self.failed += 1
+        name = _name(self._splitter.head(message.value() or b""))
+        self._never_there(name, received_ms, error)
+
+    def _text_not_delivered(self, received_ms: int, error: KafkaError, _: Message) -> None:
+        self._never_there(_ANYTHING, received_ms, error)
+
+    def _never_there(self, name: str, received_ms: int, error: KafkaError) -> None:
+        if error.fatal():
+            self.failure = error
+        self._lose(name, received_ms, f"not_delivered: {error.name()}")
+
+    def _refused(self, name: str, received_ms: int, error: KafkaException) -> None:
+        reason: KafkaError = error.args[0]
+        if reason.fatal():
+            raise error
+        self._lose(name, received_ms, f"refused: {reason.name()}")
+
+    def _lose(self, name: str, received_ms: int, reason: str) -> None:
+        self._ledger.lose(name, received_ms, now_ms(), reason)
+
+    def _dead_letter(self, split: Split, connection: str, received_ms: int) -> None:
+        headers = _FrameHeaders(self._market, connection, received_ms, 0)[""]
+        for text, reason in split.broken:
+            metrics.broken.inc()
+            log.warning(
+                "unreadable",
+                market=self._market,
+                reason=reason,
+                state=f"unreadable {self._market}",
+            )
+            try:
+                self._producer.produce(
+                    self._dead_letter_topic,
+                    text,
+                    timestamp=received_ms,
+                    headers=[*headers, ("__connect.errors.exception.message", reason)],
+                    on_delivery=partial(self._text_not_delivered, received_ms),
+                )
+            except BufferError:
+                self._lose(_ANYTHING, received_ms, "buffer_full")
+            except KafkaException as error:
+                self._refused(_ANYTHING, received_ms, error)
+
+
+def _name(head: Head) -> str:
+    """Return the subscription that an event belongs to: `A.AAPL`."""
+    return f"{head.ev}.{symbol(head)}"
+
+
+class _FrameHeaders(dict[str, Any]):
+    """The headers of a frame's records by event type, made once for each type."""
+
+    def __init__(self, market: str, connection: str, received_ms: int, lost: int) -> None:
+        self._common: Headers = [
+            ("market", market),
+            ("received_at", to_text(received_ms)),
+            ("connection", connection),
+        ]
+        # Between two records that have the same number the feed knows of no loss, so what volumes
+        # say is missing there is news.
+        if lost:
+            self._common.append(("lost", str(lost)))
+
+    def __missing__(self, event_type: str) -> Headers:
+        headers = [*self._common, ("event_type", event_type)]
+        self[event_type] = headers
+        return headers

@@ -1,0 +1,261 @@
+"""The feed: subscriptions -> one supervised connection a market -> Kafka.
+
+    list --watch--> MarketFeed --Connection--> Publisher --librdkafka's queue--> raw topic
+                        |                          |
+                        +--- outages --> Ledger <--+-- what was not taken --> gaps topic
+
+Everything runs on one event loop, and nothing in it waits for Kafka.
+"""
+
+import asyncio
+import time
+from datetime import datetime, timezone
+from typing import Final
+
+import structlog
+from confluent_kafka import KafkaException, Producer
+
+from polygon_streaming.channels import delay
+from polygon_streaming.errors import ConfigError, StreamError
+from polygon_streaming.feed.delivery import Delivery
+from polygon_streaming.feed.market import MarketFeed, first
+from polygon_streaming.feed.progress import Progress
+from polygon_streaming.feed.publisher import Publisher
+from polygon_streaming.gaps.gap import GapLog
+from polygon_streaming.gaps.ledger import Ledger
+from polygon_streaming.kafka import clients
+from polygon_streaming.kafka.watch import BrokerWatch
+from polygon_streaming.process import metrics
+from polygon_streaming.settings import FeedSettings
+from polygon_streaming.stamps import now_ms
+from polygon_streaming.subscriptions.live import SubscriptionList
+from polygon_streaming.trading import is_open
+
+log = structlog.get_logger()
+
+_TICK_SECONDS: Final = 0.1
+_PROGRESS_SECONDS: Final = 5.0
+_CLOSE_SECONDS: Final = 3.0
+_FLUSH_SECONDS: Final = 12.0
+_GAPS_SECONDS: Final = 3.0
+# A broker that is away for an hour costs memory, not data: records wait until the queue is full,
+# and only then is there a gap. What the brokers refuse for good is reported all the same.
+_FOR_EVER: Final = {"message.timeout.ms": 0}
+
+
+class Feed:
+    """All markets of one process."""
+
+    def __init__(self, settings: FeedSettings, subscriptions: SubscriptionList) -> None:
+        """Prepare a feed; `subscriptions` is loaded.
+
+        Raises:
+            ConfigError: a Kafka property is wrong.
+        """
+        self._settings = settings
+        self._subscriptions = subscriptions
+        self._stop = asyncio.Event()
+        self.producer: Producer = clients.producer(
+            settings,
+            {
+                **_FOR_EVER,
+                "queue.buffering.max.messages": settings.buffer_records,
+                "queue.buffering.max.kbytes": settings.buffer_megabytes * 1024,
+            },
+        )
+        metrics.queue_limit.set(settings.buffer_records)
+        self._delivery = Delivery(self.producer)
+        gaps_producer = clients.producer(
+            settings, {**_FOR_EVER, "delivery.report.only.error": False}
+        )
+        self._gaps = GapLog(gaps_producer, settings.gaps_topic, delay(settings.feed))
+        topics = settings.raw_topic, settings.gaps_topic, settings.dead_letter_topic
+        self._brokers = BrokerWatch(settings, topics, creator=self.producer)
+        self.markets: dict[str, MarketFeed] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        # A ledger outlives its market: what was produced before may still be refused.
+        self._ledgers: dict[str, Ledger] = {}
+
+    async def run(self) -> None:
+        """Feed until `stop`; then deliver what is queued.
+
+        Raises:
+            ConfigError: the server refuses every market.
+            StreamError: it cannot go on, or not everything is delivered or on record.
+        """
+        # Loads the exchange's calendar now rather than in the loop, where it would take a second.
+        is_open("stocks", datetime.now(timezone.utc))
+        with self._brokers:
+            self._open_markets()
+            watching = self._subscriptions.watch(self._settings.reload_seconds, self._on_change)
+            self._tasks["the list"] = asyncio.create_task(watching)
+            progress_due = time.monotonic() + _PROGRESS_SECONDS
+            try:
+                while not self._stop.is_set():
+                    await first(self._stop, _TICK_SECONDS)
+                    self._tick()
+                    self._check()
+                    if time.monotonic() >= progress_due:
+                        progress_due += _PROGRESS_SECONDS
+                        self._store_progress()
+            finally:
+                await self._shut_down()
+
+    def stop(self) -> None:
+        """Make `run` end in order. For a signal handler of the event loop."""
+        self._stop.set()
+
+    def problems(self) -> list[str]:
+        """Return why the feed is not ready; nothing if it is. From any thread."""
+        if self._stop.is_set():
+            return ["stopping"]
+        markets = list(self.markets.values())
+        if not markets:
+            return ["starting"]
+        found = [problem for market in markets if (problem := market.problem())]
+        found += [
+            f"{market}: events are being lost: {ledger.losing}"
+            for market, ledger in list(self._ledgers.items())
+            if ledger.losing
+        ]
+        found += self._brokers.problems() or self._delivery.problems()
+        if self._gaps.refusal:
+            found.append(f"kafka: gaps cannot be recorded: {self._gaps.refusal}")
+        if len(self.producer) > 0.8 * self._settings.buffer_records:
+            found.append("kafka: the queue is over 80% full")
+        return found
+
+    def _on_change(self) -> None:
+        listed = self._subscriptions.markets()
+        for name in [name for name in self.markets if name not in listed]:
+            leaving = self._leave(self.markets.pop(name), self._tasks.pop(name))
+            self._leaving[name] = asyncio.create_task(leaving)
+        self._open_markets()
+        for market in self.markets.values():
+            market.subscriptions_changed()
+
+    def _open_markets(self) -> None:
+        for name in self._subscriptions.markets():
+            if name not in self.markets:
+                self.markets[name] = self._market_feed(name)
+                self._tasks[name] = asyncio.create_task(self._run_market(self.markets[name]))
+
+    async def _run_market(self, market: MarketFeed) -> None:
+        # The server allows one connection a market.
+        before = self._leaving.pop(market.market, None)
+        if before is not None:
+            await before
+        await market.run()
+
+    async def _leave(self, market: MarketFeed, task: asyncio.Task[None]) -> None:
+        """End a market that is no longer on the list, and its progress with it."""
+        market.stop()
+        await asyncio.wait([task], timeout=_CLOSE_SECONDS)
+        task.cancel()
+        market.leave()
+        await asyncio.to_thread(market.progress.forget)
+        log.info("market left", market=market.market, reason="no longer on the list")
+
+    def _market_feed(self, market: str) -> MarketFeed:
+        settings = self._settings
+        name = f"{market} {settings.shard}"
+        group = f"polygon-stream-feed {name}".replace(" ", "-").replace("/", "-")
+        ledger = self._ledgers.setdefault(market, Ledger(market, name, self._gaps))
+        topics = settings.raw_topic, settings.dead_letter_topic
+        publisher = Publisher(market, self.producer, *topics, ledger)
+        self._delivery.add(publisher)
+        progress = Progress(clients.consumer(settings, group), settings.raw_topic)
+        return MarketFeed(market, settings, self._subscriptions, publisher, ledger, progress)
+
+    def _tick(self) -> None:
+        self._delivery.tick()
+        self._gaps.retry()
+        metrics.queue.set(len(self.producer))
+        now = now_ms()
+        for market in self.markets.values():
+            market.tick()
+            until = market.accounted_until()
+            if until is not None:
+                market.progress.mark(until, self._delivery.produced, self._delivery.outstanding)
+        for ledger in self._ledgers.values():
+            ledger.settle(now, self._delivery.delivered, self._delivery.outstanding)
+
+    def _store_progress(self) -> None:
+        for market in self.markets.values():
+            market.progress.store()
+
+    def _check(self) -> None:
+        """Raise what ended a market, the watch over the list, the producer, or all markets."""
+        for task in self._tasks.values():
+            if task.done():
+                error = task.exception()
+                if isinstance(error, KafkaException):
+                    raise StreamError(f"Kafka: {error}. The feed must be started anew.") from error
+                if error is not None:
+                    raise error
+        if self._delivery.failure is not None:
+            words = self._delivery.failure.str()
+            raise StreamError(f"Kafka: {words}. The feed must be started anew.")
+        refused = {m.market: m.refused for m in self.markets.values() if m.refused}
+        if refused and len(refused) == len(self.markets):
+            said = ", ".join(f"{market} ({words!r})" for market, words in refused.items())
+            raise ConfigError(
+                f"The server does not accept the key for {said}: no market is served. "
+                "Check POLYGON_API_KEY and whether the plan includes WebSockets for it."
+            )
+
+    async def _shut_down(self) -> None:
+        started = time.monotonic()
+        self._stop.set()
+        self._tasks["the list"].cancel()
+        for market in self.markets.values():
+            market.stop()
+        tasks = [*self._tasks.values(), *self._leaving.values()]
+        await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
+        for task in tasks:
+            task.cancel()
+        # The last report first: only then is it known what is missing.
+        undelivered = await asyncio.to_thread(self._delivery.finish, _FLUSH_SECONDS)
+        losing = {name: ledger.losing for name, ledger in self._ledgers.items() if ledger.losing}
+        for ledger in self._ledgers.values():
+            ledger.finish(now_ms())
+        await asyncio.to_thread(self._gaps.flush, _GAPS_SECONDS)
+        await self._end_progress()
+        lost = sum(ledger.lost for ledger in self._ledgers.values())
+        unrecorded = self._gaps.waiting
+        log.info(
+            "stopped",
+            delivered=self._delivery.delivered,
+            lost=lost,
+            undelivered=undelivered,
+            gaps=self._gaps.recorded,
+            gaps_not_recorded=len(unrecorded),
+            seconds=round(time.monotonic() - started, 1),
+        )
+        for gap in unrecorded:
+            log.error("gap not recorded", gap=gap.encode().decode())
+        if unrecorded:
+            raise StreamError(
+                f"{lost} events are not in Kafka, and {len(unrecorded)} gaps could not be recorded "
+                "there. The next start records a gap from the last moment that is accounted for."
+            )
+        if losing:
+            said = ", ".join(f"{market} ({reason})" for market, reason in losing.items())
+            raise StreamError(
+                f"{lost} events are not in Kafka; to the end it did not take those of {said}. "
+                "They are on record as gaps, for `polygon-stream heal`."
+            )
+
+    async def _end_progress(self) -> None:
+        ends = []
+        for market in self.markets.values():
+            market.publisher.flush_metrics()
+            until = market.accounted_until()
+            # With gaps that are not recorded the brokers are away, or what is stored holds good.
+            if until is None or self._gaps.waiting:
+                market.progress.close()
+            else:
+                ends.append(asyncio.to_thread(market.progress.finish, until))
+        # At once: each may wait ten seconds for brokers that have gone.
+        await asyncio.gather(*ends)

@@ -1,0 +1,1 @@
+"""The filter: raw events into clean records that pass the rules, exactly once."""

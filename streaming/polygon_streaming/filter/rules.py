@@ -1,0 +1,245 @@
+"""The rules of the filter: which bars pass, and which of their fields.
+
+# rules.yaml; every rule may be left out
+markets: [stocks]            # default: all
+channels: [A, AM]            # default: all aggregates
+include: ["*"]               # symbols or patterns with * and ?, case-sensitive
+exclude: ["ZVZZT", "*.WS"]   # wins over include
+drop_otc: true               # bars marked otc
+regular_hours_only: true     # stocks: bars that start in the exchange's session
+min_price: 1.0               # closing price
+max_price: 100000
+min_volume: 100
+min_notional: 10000          # volume x vwap (or close)
+sample: 1.0                  # share of the symbols that pass, always the same ones
+fields: [open, close]        # besides event_type, market, symbol and window_start; default: all
+"""
+
+import re
+import time
+import zlib
+from datetime import date, datetime
+from fnmatch import translate
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from polygon_streaming.channels import AGGREGATE_SECONDS, MARKETS
+from polygon_streaming.errors import ConfigError, did_you_mean
+from polygon_streaming.filter.records import KEY_FIELDS, Record
+from polygon_streaming.process import metrics
+from polygon_streaming.settings import strict_yaml
+from polygon_streaming.trading import in_session
+
+log = structlog.get_logger()
+
+_REMEMBERED: Final = 200_000
+_OPTIONAL_FIELDS = tuple(name for name in Record.__struct_fields__ if name not in KEY_FIELDS)
+
+_KNOWN: Final = {
+    "markets": MARKETS,
+    "channels": tuple(AGGREGATE_SECONDS),
+    "fields": _OPTIONAL_FIELDS,
+}
+
+
+def _number(value: Any) -> Any:
+    """Refuse `yes`, which would pass for 1."""
+    if isinstance(value, bool):
+        raise ValueError("it is not a number")
+    return value
+
+
+_READ_AS: Final[dict[type, str]] = {
+    bool: "true or false",
+    type(None): "nothing",
+    int: "a number",
+    float: "a number",
+    date: "a date",
+    datetime: "a time",
+}
+
+Limit = Annotated[float | None, BeforeValidator(_number), Field(ge=0)]
+
+
+class Rules(BaseModel):
+    """What the file says; the module's docstring explains each rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    markets: frozenset[str] | None = None
+    channels: frozenset[str] | None = None
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    drop_otc: bool = False
+    regular_hours_only: bool = False
+    min_price: Limit = None
+    max_price: Limit = None
+    min_volume: Limit = None
+    min_notional: Limit = None
+    sample: Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)] = 1.0
+    fields: tuple[str, ...] | None = None
+
+    @field_validator("markets", "channels", "fields")
+    @classmethod
+    def _known(cls, names: Any, field: ValidationInfo) -> Any:
+        known = _KNOWN[str(field.field_name)]
+        unknown = sorted(set(names or ()) - set(known))
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is unknown; give some of {', '.join(known)}")
+        return names
+
+    @model_validator(mode="after")
+    def _orderly(self) -> "Rules":
+        if (
+            self.min_price is not None
+            and self.max_price is not None
+            and self.min_price > self.max_price
+        ):
+            raise ValueError("min_price is above max_price, so nothing would pass")
+        return self
+
+
+def parse(text: str) -> Rules:
+    """Return the rules in a YAML text.
+
+    Raises:
+        ConfigError: it is not a YAML mapping, or is empty, or a rule is unknown or wrong.
+    """
+    try:
+        content = strict_yaml.read(text)
+    except strict_yaml.NotAMapping as error:
+        raise ConfigError(f"The rules are not YAML of rules: {error}.") from None
+    if content is None:
+        # A file that is being written, or was cut, is empty too: it must not open the filter.
+        raise ConfigError("The rules are empty. To let every bar pass write {}, or name no file.")
+    try:
+        return Rules.model_validate(content)
+    except ValidationError as error:
+        sentences = " ".join(_sentence(problem, text) for problem in error.errors())
+        raise ConfigError(f"The rules are refused. {sentences}") from None
+
+
+class Judge:
+    """Applies one version of the rules. Decisions about a symbol are remembered."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._include = _pattern(rules.include)
+        self._exclude = _pattern(rules.exclude)
+        self._symbols: dict[str, bool] = {}
+        self.fields = None if rules.fields is None else (*KEY_FIELDS, *rules.fields)
+        # Most files name few rules: only those are asked for each bar.
+        self._tests = [test for needed, test in self._possible() if needed]
+
+    def passes(self, record: Record, start_ms: int) -> bool:
+        """Tell whether a bar that starts at `start_ms` passes all rules."""
+        wanted = self._symbols.get(record.symbol)
+        if wanted is None:
+            wanted = self._remember(record.symbol)
+        if not wanted:
+            return False
+        for test in self._tests:
+            if not test(record):
+                return False
+        hours = self._rules.regular_hours_only and record.market == "stocks"
+        return not hours or in_session(start_ms)
+
+    def _possible(self) -> list[tuple[bool, Any]]:
+        rules = self._rules
+        low = rules.min_price if rules.min_price is not None else float("-inf")
+        high = rules.max_price if rules.max_price is not None else float("inf")
+        volume, notional = rules.min_volume or 0.0, rules.min_notional or 0.0
+        markets, channels = rules.markets or frozenset(), rules.channels or frozenset()
+        priced = rules.min_price is not None or rules.max_price is not None
+        return [
+            (rules.markets is not None, lambda bar: bar.market in markets),
+            (rules.channels is not None, lambda bar: bar.event_type in channels),
+            (rules.drop_otc, lambda bar: not bar.otc),
+            (priced, lambda bar: low <= bar.close <= high),
+            (volume > 0, lambda bar: bar.volume >= volume),
+            (notional > 0, lambda bar: bar.volume * (bar.vwap or bar.close) >= notional),
+        ]
+
+    def _remember(self, symbol: str) -> bool:
+        if len(self._symbols) >= _REMEMBERED:
+            self._symbols.clear()
+        wanted = (
+            bool(self._include.fullmatch(symbol))
+            and not self._exclude.fullmatch(symbol)
+            and zlib.crc32(symbol.encode()) < self._rules.sample * 2**32
+        )
+        self._symbols[symbol] = wanted
+        return wanted
+
+
+class RulesFile:
+    """The live rules: the last good version of a file, looked at every so often."""
+
+    def __init__(self, path: Path | None, interval_seconds: float) -> None:
+        """Read the rules; without a path every bar passes.
+
+        Raises:
+            ConfigError: the file cannot be read or is refused.
+        """
+        self._path = path
+        self._interval = interval_seconds
+        self._due = time.monotonic() + interval_seconds
+        self._text = self._read()
+        self.judge = Judge(parse(self._text) if path else Rules())
+        metrics.rules_successful.set(1)
+
+    def refresh(self) -> None:
+        """Take over a changed file if it is good; keep the last good rules otherwise."""
+        if self._path is None or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + self._interval
+        try:
+            text = self._read()
+            if text != self._text:
+                self.judge = Judge(parse(text))
+                self._text = text
+                log.info("rules changed", path=str(self._path))
+            metrics.rules_successful.set(1)
+        except ConfigError as error:
+            metrics.rules_successful.set(0)
+            log.error("rules kept", reason=str(error))
+
+    def _read(self) -> str:
+        if self._path is None:
+            return ""
+        try:
+            return self._path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"rules: {self._path} cannot be read: {error}.") from None
+
+
+def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
+
+
+def _sentence(problem: Any, text: str) -> str:
+    place = problem["loc"]
+    name = ".".join(str(part) for part in place) or "rules"
+    if problem["type"] == "extra_forbidden":
+        return f"{name} is not a rule.{did_you_mean(name, Rules.model_fields)}"
+    word = strict_yaml.written(text, place)
+    if problem["type"] in ("tuple_type", "frozen_set_type"):
+        return f"{name}: give a list, such as [{word or 'AAPL'}]."
+    if problem["type"] == "string_type":
+        if word is not None:
+            read_as = _READ_AS.get(type(problem["input"]), "another kind of value")
+            return f"{name}: YAML reads {word} as {read_as}. Write it in quotes: '{word}'."
+        return f"{name}: give a text."
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}."

@@ -1,0 +1,1 @@
+"""What is missing: found, put on record, and healed from the REST API."""

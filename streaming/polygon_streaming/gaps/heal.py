@@ -1,0 +1,281 @@
+"""Healing: what a gap left out, from the REST aggregates, into the raw topic.
+
+A healed bar has the shape of a streamed one and the header `healed`. It carries what REST knows:
+no accumulated volume, no official open. Where the stream did deliver a bar of the window, both are
+there, and the table keeps the one that came last; healing twice does no harm.
+
+Only bars can be healed (A and AM, XA and XAS, CA and CAS), not trades and quotes.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from threading import Event
+from typing import Any, Final
+
+import msgspec
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+
+from polygon_streaming.channels import AGGREGATE_SECONDS
+from polygon_streaming.errors import StreamError
+from polygon_streaming.gaps.gap import Gap, check, decode
+from polygon_streaming.gaps.rest import BrokenAnswer, NotIncluded, Rest, Unknown
+from polygon_streaming.gaps.series import Series, Targets, event, rest_ticker
+from polygon_streaming.gaps.windows import Windows
+from polygon_streaming.kafka import clients
+from polygon_streaming.settings import HealSettings
+from polygon_streaming.stamps import now_ms, to_text
+
+log = structlog.get_logger()
+
+_JOIN_SECONDS: Final = 45.0
+_ANSWER_SECONDS: Final = 10.0
+_SAY_SECONDS: Final = 10.0
+# A bar comes a second or two after its window: one that had ended when the gap began may have been
+# on its way.
+_LATE_MS: Final = 5_000
+# A wildcard's gap takes minutes at the pace of a paid plan and hours at that of the free one. The
+# group must not take the partition away meanwhile.
+_MAX_POLL_MS: Final = 86_400_000
+
+
+@dataclass(slots=True)
+class Healed:
+    """What a run has done.
+
+    Attributes:
+        gaps: gaps healed, as far as they can be.
+        bars: bars produced.
+        left_out: subscriptions that cannot be healed: trades, what the API does not know...
+        skipped: records on the topic that are not gaps, or absurd ones.
+        kept: gaps that the next run has to heal: the plan refused, or the answers were broken.
+    """
+
+    gaps: int = 0
+    bars: int = 0
+    left_out: int = 0
+    skipped: int = 0
+    kept: int = 0
+
+    @property
+    def all_well(self) -> bool:
+        """Whether everything that was missing is there now."""
+        return not (self.left_out or self.skipped or self.kept)
+
+    def __str__(self) -> str:
+        """Return the run in a sentence."""
+        return (
+            f"{self.gaps} gaps healed with {self.bars} bars; {self.left_out} subscriptions left "
+            f"out, {self.skipped} gap records skipped, {self.kept} gaps kept for the next run."
+        )
+
+
+class Healer:
+    """Reads the gaps topic to its end and heals what is new."""
+
+    def __init__(self, settings: HealSettings) -> None:
+        self._settings = settings
+        self._rest = Rest(
+            settings.rest_url, settings.api_key.get_secret_value(), settings.requests_per_minute
+        )
+        self._targets = Targets(settings, self._rest)
+        self._producer: Producer = clients.producer(settings, {}, self._on_failure)
+        self._consumer: Consumer = clients.consumer(
+            settings,
+            settings.group,
+            {"enable.partition.eof": True, "max.poll.interval.ms": _MAX_POLL_MS},
+        )
+        self._undelivered = 0
+        self._stop = Event()
+        self._windows = Windows()
+        self._kept: set[int] = set()
+        self._total = 0
+        self._said = time.monotonic()
+        self._done = Healed()
+
+    def run(self, stop: Event | None = None) -> Healed:
+        """Heal every gap that this group has not healed, and return what was done.
+
+        Raises:
+            StreamError: REST or Kafka refuses, it is too early, or `stop` was set; healed gaps stay
+                healed.
+            ConfigError: the key is not accepted; or a gap does not name what is missing, and there
+                is no list to go by.
+        """
+        self._stop = stop or self._stop
+        self._consumer.subscribe([self._settings.gaps_topic])
+        try:
+            for message in self._messages():
+                self._take(message)
+        except KafkaException as error:
+            raise StreamError(f"Kafka: {error.args[0].str()}.") from error
+        finally:
+            log.info("healing ended", requests=self._rest.requests, **asdict(self._done))
+            self._consumer.close()
+            if not len(self._producer):
+                self._producer.close()  # with something left it would wait for the brokers
+        return self._done
+
+    def _messages(self) -> Iterator[Message]:
+        """Return the gaps up to the end of each partition.
+
+        Raises:
+            StreamError: the group does not get the partitions; another healer may hold them.
+        """
+        at_end: set[int] = set()
+        deadline = time.monotonic() + _JOIN_SECONDS
+        while True:
+            self._end_if_stopped()
+            assigned = {place.partition for place in self._consumer.assignment()}
+            if assigned and assigned <= at_end:
+                return
+            if not assigned and time.monotonic() > deadline:
+                raise StreamError(f"{self._settings.gaps_topic} is not assigned to this healer.")
+            message = self._consumer.poll(0.5)
+            if message is None:
+                continue
+            error = message.error()
+            if error is None:
+                self._total = self._total or self._left()
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF:
+                at_end.add(message.partition() or 0)
+            elif clients.is_fatal(error):
+                raise KafkaException(error)
+
+    def _left(self) -> int:
+        """Return how many records there are to read: for people, so an estimate will do."""
+        total = 0
+        places = self._consumer.assignment()
+        for place in self._consumer.committed(places, timeout=_ANSWER_SECONDS):
+            low, high = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_SECONDS)
+            total += high - max(place.offset, low)
+        return total
+
+    def _take(self, message: Message) -> None:
+        """Heal a gap, and remember that it is healed."""
+        partition = message.partition() or 0
+        try:
+            gap = decode(message.value() or b"")
+            check(gap, now_ms())
+        except ValueError as error:
+            self._done.skipped += 1
+            log.error("gap skipped", offset=message.offset(), reason=str(error))
+        else:
+            if self._heal(gap):
+                self._done.gaps += 1
+            else:
+                self._done.kept += 1
+                self._kept.add(partition)
+        # A gap counts as healed when its bars are in Kafka.
+        rest = self._producer.flush(60)
+        if rest or self._undelivered:
+            raise StreamError(f"{rest + self._undelivered} bars could not be delivered.")
+        # What comes after a gap that is kept is read again with it, and healed twice.
+        if partition not in self._kept:
+            self._consumer.commit(message=message, asynchronous=False)
+
+    def _heal(self, gap: Gap) -> bool:
+        """Return whether a gap is healed as far as it can be."""
+        before = self._done.bars
+        try:
+            whole = self._heal_all(gap, self._targets.of(gap, self._done))
+        except (BrokenAnswer, NotIncluded, Unknown) as error:
+            whole = False
+            log.error("not healed", market=gap.market, reason=str(error))
+        log.info(
+            "healed" if whole else "kept",
+            market=gap.market,
+            start=to_text(gap.start_ms),
+            end=to_text(gap.end_ms),
+            reason=gap.reason,
+            bars=self._done.bars - before,
+        )
+        return whole
+
+    def _heal_all(self, gap: Gap, series: list[Series]) -> bool:
+        refused: set[str] = set()
+        whole = True
+        for number, one in enumerate(series):
+            self._end_if_stopped()
+            self._say(gap, number, len(series))
+            if one.market in refused:
+                continue
+            try:
+                self._heal_series(gap, one)
+            except Unknown as error:
+                self._done.left_out += 1
+                log.warning("not healed", subscription=one.name, reason=str(error))
+            except NotIncluded as error:
+                refused.add(one.market)
+                log.error("not healed", market=one.market, reason=str(error))
+            except BrokenAnswer as error:
+                whole = False
+                log.error("not healed", subscription=one.name, reason=str(error))
+        return whole and not refused
+
+    def _heal_series(self, gap: Gap, series: Series) -> None:
+        length_ms = 1000 * AGGREGATE_SECONDS[series.channel]
+        # The bar in which the gap begins may be missing too. A likely gap knows the one before it.
+        late_ms = _LATE_MS if gap.certain else 0
+        start_ms = (gap.start_ms - late_ms) // length_ms * length_ms
+        # The end is part of the window that REST is asked for.
+        for start, end in self._windows.open(series, start_ms, gap.end_ms + 1):
+            self._produce_bars(gap, series, start, end - 1)
+            # A bar that is not over yet may be asked for again.
+            self._windows.add(series, start, min(end, now_ms() - length_ms))
+
+    def _produce_bars(self, gap: Gap, series: Series, start_ms: int, end_ms: int) -> None:
+        length_ms = 1000 * AGGREGATE_SECONDS[series.channel]
+        timespan = "second" if length_ms == 1000 else "minute"
+        ticker = rest_ticker(series.market, series.symbol)
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("market", series.market),
+            ("received_at", to_text(now_ms())),
+            ("connection", "rest"),
+            ("event_type", series.channel),
+            ("healed", gap.reason),
+        ]
+        for bar in self._rest.bars(ticker, timespan, start_ms, end_ms):
+            if bar["t"] + length_ms > now_ms():
+                continue  # it is not over, and the stream is there again to bring it whole
+            value = msgspec.json.encode(event(series.channel, series.symbol, bar))
+            self._produce(value, series.symbol, headers)
+            self._done.bars += 1
+
+    def _produce(self, value: bytes, symbol: str, headers: Any) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    self._settings.raw_topic, value, symbol, headers=headers, timestamp=now_ms()
+                )
+                return
+            except BufferError:
+                self._producer.poll(0.5)
+
+    def _say(self, gap: Gap, number: int, count: int) -> None:
+        """Say how far it is, every few seconds of long work."""
+        if time.monotonic() - self._said < _SAY_SECONDS:
+            return
+        self._said = time.monotonic()
+        done = self._done
+        log.info(
+            "healing",
+            gap=f"{done.gaps + done.skipped + done.kept + 1} of {self._total}",
+            series=f"{number} of {count}",
+            market=gap.market,
+            start=to_text(gap.start_ms),
+            end=to_text(gap.end_ms),
+            bars=done.bars,
+            requests=self._rest.requests,
+        )
+
+    def _end_if_stopped(self) -> None:
+        if self._stop.is_set():
+            raise StreamError(
+                "Stopped. The next run heals what is left, and this gap from its start."
+            )
+
+    def _on_failure(self, *_: Any) -> None:
+        self._undelivered += 1

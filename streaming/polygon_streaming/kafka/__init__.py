@@ -1,0 +1,1 @@
+"""What all stages share of Kafka: clients, what errors mean, waiting, lag."""

@@ -1,0 +1,143 @@
+"""Whether the brokers answer and have the topics: asked again and again, by a client of its own.
+
+A client that has nothing to send notices nothing of an outage, and one that hangs in a call can say
+nothing of it. So one more asks for what any stage may ask for, the metadata of its topics, and does
+so without creating any. An answer is proof; that a connection is up would not be.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from typing import Final
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+
+from polygon_streaming.kafka import clients
+from polygon_streaming.settings import Settings
+
+log = structlog.get_logger()
+
+_PAUSE_SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = 0.5
+_STOP_SECONDS: Final = 0.5
+_ANSWER_SECONDS: Final = 3.0
+# One question without an answer is not an outage: a broker may have restarted just then, or this
+# process may have stood still.
+_UNANSWERED: Final = 2
+
+
+class BrokerWatch:
+    """Asks for as long as the `with` block lasts. Its methods may be called in any thread.
+
+    Attributes:
+        outages: how often the brokers have fallen silent.
+        creator: a producer that asks, too, for a topic that is missing: brokers that create topics
+            on first use do so when a producer asks.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Sequence[str],
+        while_silent: Callable[[], None] | None = None,
+        creator: Producer | None = None,
+    ) -> None:
+        """Prepare to ask.
+
+        Args:
+            settings: where the brokers are.
+            topics: what a stage cannot do its work without.
+            while_silent: called every few seconds while the brokers do not answer.
+            creator: see above.
+
+        Raises:
+            ConfigError: a Kafka property is wrong.
+        """
+        self._client: Consumer = clients.asker(settings)
+        self._topics = tuple(topics)
+        self._while_silent = while_silent
+        self.creator = creator
+        self.outages = 0
+        self._answered = time.monotonic()
+        self._ever_answered = False
+        self._unanswered = 0
+        self._failure = "they have not been asked yet"
+        self._faults: list[str] = []
+        self._said = False
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="broker watch", daemon=True)
+
+    def __enter__(self) -> "BrokerWatch":
+        self._answered = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(_STOP_SECONDS)  # a question to brokers that are away takes longer
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with brokers and topics; nothing if they serve."""
+        if not self._ever_answered:
+            return [f"kafka: the brokers have not answered yet: {self._failure}"]
+        if self._unanswered >= _UNANSWERED:
+            seconds = self.silent_seconds()
+            return [f"kafka: the brokers have not answered for {seconds:.0f} s: {self._failure}"]
+        return list(self._faults)
+
+    def silent_seconds(self) -> float:
+        """Return for how long the brokers have not answered; 0 if they did when last asked."""
+        return time.monotonic() - self._answered if self._unanswered else 0.0
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._ask()
+            self._say()
+            self._stop.wait(_RETRY_SECONDS if self._unanswered else _PAUSE_SECONDS)
+        self._client.close()
+
+    def _ask(self) -> None:
+        self._client.poll(0)  # serves its callbacks, which some ways to log in need
+        try:
+            faults = [fault for topic in self._topics if (fault := self._fault(topic))]
+        except KafkaException as error:
+            self._failure = error.args[0].str()
+            self._unanswered += 1
+            self.outages += self._unanswered == _UNANSWERED
+            if self._while_silent is not None:
+                self._while_silent()
+            return
+        self._faults, self._answered = faults, time.monotonic()
+        self._unanswered, self._ever_answered = 0, True
+
+    def _fault(self, topic: str) -> str:
+        """Return what is wrong with a topic, empty if nothing is.
+
+        Raises:
+            KafkaException: no broker answers.
+        """
+        found = self._client.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
+        error = found.error
+        if error is not None and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            if self.creator is not None:
+                self.creator.list_topics(topic, timeout=_ANSWER_SECONDS)
+            return f"kafka: the topic {topic} is missing. Create it"
+        if error is not None:
+            return f"kafka: {topic}: {error.str()}"
+        partitions = found.partitions.values()
+        without = sum(partition.leader < 0 for partition in partitions)
+        if without:
+            return f"kafka: {without} of {len(partitions)} partitions of {topic} have no leader"
+        return ""
+
+    def _say(self) -> None:
+        if 0 < self._unanswered < _UNANSWERED:
+            return
+        problems = self.problems()
+        for problem in problems:
+            # How long it has lasted makes no other state of it.
+            log.error("brokers", problem=problem, state=problem.split(" for ")[0])
+        if self._said and not problems:
+            log.info("brokers", problem="none: they answer and have the topics")
+        self._said = bool(problems)

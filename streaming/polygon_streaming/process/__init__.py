@@ -1,0 +1,1 @@
+"""What all stages share as processes: metrics, status over HTTP, logs, signals."""

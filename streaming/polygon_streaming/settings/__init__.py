@@ -1,0 +1,27 @@
+"""The settings of each command, from flags, the environment and a YAML file."""
+
+from polygon_streaming.settings.commands import (
+    COMMANDS,
+    NAMES,
+    DoctorSettings,
+    FeedSettings,
+    FilterSettings,
+    HealSettings,
+    Served,
+    Settings,
+    SinkSettings,
+    load,
+)
+
+__all__ = [
+    "COMMANDS",
+    "NAMES",
+    "DoctorSettings",
+    "FeedSettings",
+    "FilterSettings",
+    "HealSettings",
+    "Served",
+    "Settings",
+    "SinkSettings",
+    "load",
+]

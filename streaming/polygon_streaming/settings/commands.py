@@ -1,0 +1,257 @@
+"""Settings of each command: flags, then environment (`POLYGON_STREAM_*`), then a YAML file.
+
+The file is named by POLYGON_STREAM_CONFIG and serves all commands; `configuration` reads it
+and the environment, `flags` the command line.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from polygon_streaming.channels import BRANDS, FEEDS
+from polygon_streaming.errors import ConfigError
+from polygon_streaming.settings import configuration, flags
+
+_TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """What every command takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+    command: ClassVar[str] = ""
+    examples: ClassVar[str] = ""
+
+    bootstrap_servers: str = Field("localhost:9092", description="Kafka brokers, separated by ,")
+    kafka: dict[str, str] = Field(
+        default_factory=dict,
+        description="Any librdkafka property, such as security.protocol=SASL_SSL; may be "
+        "repeated. In the environment a JSON object, in the file lines of a group",
+    )
+    raw_topic: str = Field("polygon_stream_aggregates", description="Events as received")
+    filtered_topic: str = Field("custom_filtered_stock_data_topic", description="Clean records")
+    dead_letter_topic: str = Field("polygon_stream_dead_letter", description="What is unreadable")
+    gaps_topic: str = Field("polygon_stream_gaps", description="What is known to be missing")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="auto is text on a terminal, JSON elsewhere"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much is logged"
+    )
+
+
+class Served(Settings):
+    """What every long-running command takes besides."""
+
+    http_host: str = Field("127.0.0.1", description="Where /metrics, /healthz, /readyz listen")
+    http_port: int = Field(0, ge=0, le=65535, description="Their port; 0 switches them off")
+
+
+class Keyed(Settings):
+    """What the commands that ask the vendor take besides."""
+
+    api_key: SecretStr = Field(
+        description="The vendor's key; better in POLYGON_API_KEY than on the command line",
+    )
+
+    @field_validator("api_key")
+    @classmethod
+    def _not_empty(cls, key: SecretStr) -> SecretStr:
+        if not key.get_secret_value().strip():
+            raise ValueError("is empty")
+        return key
+
+
+class FeedSettings(Served, Keyed):
+    """Read the WebSocket and produce each event to Kafka, until SIGTERM or Ctrl-C."""
+
+    command: ClassVar[str] = "feed"
+    examples: ClassVar[str] = """\
+  POLYGON_API_KEY=... polygon-stream feed --subscriptions s3://my-bucket/subscriptions.csv
+  POLYGON_API_KEY=... polygon-stream feed --feed delayed --http-port 9101
+"""
+
+    subscriptions: str = Field(
+        "subscriptions.csv", description="CSV of market,channel,symbol: a path or s3://bucket/key"
+    )
+    s3_endpoint_url: str | None = Field(None, description="Another S3 than Amazon's")
+    reload_seconds: Seconds = Field(30, description="How often the list is looked at")
+    feed: str = Field("socket", description=f"One of {', '.join(FEEDS)}; or a host[:port]")
+    brand: Literal["massive.com", "polygon.io"] = Field(
+        BRANDS[0], description="The vendor's domain"
+    )
+    tls: bool = Field(True, description="wss://; switch off only for a local look-alike")
+    shard: str = Field("1/1", pattern=r"^[1-9]\d*/[1-9]\d*$", description="Read part i of n: 2/3")
+    silence_seconds: float = Field(
+        120, ge=0, description="Reconnect after so long without an event in trading hours; 0 never"
+    )
+    ack_seconds: Seconds = Field(10, description="Report subscriptions unconfirmed after so long")
+    retry_seconds: Seconds = Field(1, description="First wait after a lost connection; doubles")
+    retry_max_seconds: Seconds = Field(60, description="Longest wait after a lost connection")
+    cool_down_seconds: Seconds = Field(
+        120,
+        description="First wait after max_connections, or for a market that is refused; doubles "
+        "up to 15 times",
+    )
+    buffer_records: int = Field(
+        1_000_000, ge=1, le=10_000_000, description="Events that may wait for the broker"
+    )
+    buffer_megabytes: int = Field(512, ge=1, le=2_000, description="Memory they may take")
+
+    @field_validator("shard")
+    @classmethod
+    def _within(cls, shard: str) -> str:
+        index, count = (int(part) for part in shard.split("/"))
+        if index > count:
+            raise ValueError("names a part beyond the last; give 1/n to n/n")
+        return shard
+
+    @property
+    def shard_of(self) -> tuple[int, int]:
+        """The shard's index, from 0, and the number of shards."""
+        index, count = self.shard.split("/")
+        return int(index) - 1, int(count)
+
+
+class FilterSettings(Served):
+    """Turn raw events into clean records that pass the rules, exactly once, until SIGTERM."""
+
+    command: ClassVar[str] = "filter"
+    examples: ClassVar[str] = """\
+  polygon-stream filter --rules rules.yaml --http-port 9102
+  polygon-stream filter --transactional-id polygon-stream-filter-2    # a second one beside it
+"""
+
+    rules: Path | None = Field(None, description="YAML file of rules; without it all bars pass")
+    reload_seconds: Seconds = Field(5, description="How often the rules file is looked at")
+    group: str = Field("polygon-stream-filter", description="Consumer group")
+    transactional_id: str = Field(
+        "polygon-stream-filter-1",
+        description="Unique among running filters, the same after a restart",
+    )
+    batch_records: int = Field(10_000, ge=1, description="Most records of one transaction")
+    linger_ms: int = Field(
+        20, ge=0, description="How long a transaction waits for more; part of the latency"
+    )
+    dead_letter_limit: int = Field(
+        1_000, ge=0, description="Stop after so many unreadable records in a row; 0 never"
+    )
+
+
+class SinkSettings(Served):
+    """Insert the filtered topic into ClickHouse in batches, at least once, until SIGTERM."""
+
+    command: ClassVar[str] = "sink"
+    examples: ClassVar[str] = """\
+  polygon-stream sink --clickhouse http://writer@clickhouse:8123/default
+  polygon-stream sink --clickhouse chdb:table.chdb    # ClickHouse embedded, no server
+"""
+
+    clickhouse: str = Field(
+        "http://localhost:8123/default",
+        description="http(s)://user@host:port/database, or chdb:DIRECTORY for the embedded one",
+    )
+    clickhouse_password: SecretStr = Field(
+        SecretStr(""), description="Better in POLYGON_STREAM_CLICKHOUSE_PASSWORD"
+    )
+    table: str = Field("stock_aggregates", pattern=_TABLE, description="Name of the table")
+    create_table: bool = Field(True, description="Create the table if it is missing")
+    group: str = Field("polygon-stream-sink", description="Consumer group")
+    batch_records: int = Field(50_000, ge=1, description="Most rows of one insert")
+    batch_seconds: Seconds = Field(1, description="Longest wait for a batch to fill")
+
+
+class HealSettings(Keyed):
+    """Fill recorded gaps from the REST aggregates into the raw topic, then exit."""
+
+    command: ClassVar[str] = "heal"
+    examples: ClassVar[str] = """\
+  POLYGON_API_KEY=... polygon-stream heal
+  POLYGON_API_KEY=... polygon-stream heal --requests-per-minute 5    # the free plan
+"""
+
+    rest_url: str = Field("https://api.massive.com", description="Address of the REST API")
+    subscriptions: str = Field(
+        "subscriptions.csv",
+        description="The feed's list, for gaps that name nothing",
+    )
+    s3_endpoint_url: str | None = Field(None, description="Another S3 than Amazon's")
+    group: str = Field("polygon-stream-heal", description="Remembers which gaps are healed")
+    requests_per_minute: float = Field(300, gt=0, description="Pace; the free plan allows 5")
+    max_symbols: int = Field(
+        1_000, ge=1, description="Most symbols of a wildcard that are healed for one gap"
+    )
+
+
+class DoctorSettings(Settings):
+    """Check key, subscriptions, Kafka and ClickHouse; say what is wrong. Exit 1 if anything is."""
+
+    command: ClassVar[str] = "doctor"
+    examples: ClassVar[str] = """\
+  POLYGON_API_KEY=... polygon-stream doctor --rules rules.yaml
+  polygon-stream doctor --clickhouse http://writer@clickhouse:8123/default
+"""
+
+    api_key: SecretStr = Field(
+        SecretStr(""),
+        description="The vendor's key; better in POLYGON_API_KEY than on the command line",
+    )
+    rest_url: str = Field("https://api.massive.com", description="Address of the REST API")
+    subscriptions: str = Field("subscriptions.csv", description="A path or s3://bucket/key")
+    s3_endpoint_url: str | None = Field(None, description="Another S3 than Amazon's")
+    rules: Path | None = Field(None, description="YAML file of rules")
+    clickhouse: str = Field("", description="As for the sink; empty leaves it out")
+    clickhouse_password: SecretStr = Field(
+        SecretStr(""), description="Better in POLYGON_STREAM_CLICKHOUSE_PASSWORD"
+    )
+    table: str = Field("stock_aggregates", pattern=_TABLE, description="Name of the table")
+
+
+COMMANDS: Final = (FeedSettings, FilterSettings, SinkSettings, HealSettings, DoctorSettings)
+NAMES: Final = tuple(dict.fromkeys(name for kind in COMMANDS for name in kind.model_fields))
+"""The settings of all commands. Environment and file serve all of them, so each knows them all."""
+
+
+def load(kind: type[S], arguments: Sequence[str]) -> S:
+    """Return the settings of a command.
+
+    Raises:
+        ConfigError: any of them is missing, unknown or wrong; the text names each with its fix.
+        SystemExit: after `--help`.
+    """
+    on_line = flags.read(kind, arguments)
+    environment = configuration.environment(os.environ, NAMES)
+    path = configuration.file_of(os.environ)
+    file = configuration.file(path, NAMES) if path else {}
+    values = {**file, **environment, **on_line}
+    if "kafka" in values:
+        layers = [layer.get("kafka", {}) for layer in (file, environment, on_line)]
+        values["kafka"] = {name: text for layer in layers for name, text in layer.items()}
+    own = {name: value for name, value in values.items() if name in kind.model_fields}
+    try:
+        return kind.model_validate(own)
+    except ValidationError as error:
+        problems = [_sentence(problem) for problem in error.errors()]
+        in_file = [name for name in _names(error) if name not in {**environment, **on_line}]
+        if set(in_file) & set(file):
+            problems.append(f"The file is {path}.")
+        raise ConfigError(" ".join(problems)) from None
+
+
+def _names(error: ValidationError) -> list[str]:
+    return [str(problem["loc"][0]) for problem in error.errors() if problem["loc"]]
+
+
+def _sentence(problem: Any) -> str:
+    name = str(problem["loc"][0])
+    variable = "POLYGON_API_KEY" if name == "api_key" else f"{configuration.PREFIX}{name.upper()}"
+    fault = "is missing" if problem["type"] == "missing" else problem["msg"]
+    fault = fault.removeprefix("Value error, ")
+    return f"{name}: {fault}. Give --{name.replace('_', '-')} or {variable}."

@@ -1,0 +1,1 @@
+"""The sink: clean records into ClickHouse."""

@@ -1,0 +1,168 @@
+"""The sink: the filtered topic into ClickHouse, at least once, in batches.
+
+For local use and tests; in production the official Kafka Connect sink does this. Offsets are
+committed after the insert, so a crash repeats a batch, and the table's key absorbs it.
+"""
+
+import time
+from collections.abc import Sequence
+from threading import Event
+from typing import Final
+
+import structlog
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from polygon_streaming.errors import StreamError
+from polygon_streaming.kafka import clients, lag
+from polygon_streaming.process import metrics
+from polygon_streaming.process.status import Health
+from polygon_streaming.settings import SinkSettings
+from polygon_streaming.sink import clickhouse
+from polygon_streaming.sink.commits import Commits
+
+log = structlog.get_logger()
+
+_POLL_SECONDS: Final = 0.2
+_LAG_SECONDS: Final = 5.0
+_TRIES: Final = 6
+_LONGEST_WAIT_SECONDS: Final = 15.0
+_INSERT_SETTINGS: Final = {
+    "input_format_skip_unknown_fields": 1,
+    "input_format_null_as_default": 1,
+    # Bars of very many months at once, such as healed ones, are unusual and no reason to refuse.
+    "max_partitions_per_insert_block": 0,
+}
+
+
+class Sink:
+    """Consumes the filtered topic and inserts it."""
+
+    def __init__(self, settings: SinkSettings, health: Health | None = None) -> None:
+        """Connect to ClickHouse and create the table if that is wanted.
+
+        Raises:
+            ConfigError: ClickHouse's address or user, or a Kafka property is wrong.
+            StreamError: ClickHouse cannot be reached now.
+        """
+        self._settings = settings
+        self._health = health
+        password = settings.clickhouse_password.get_secret_value()
+        self._clickhouse = clickhouse.connect(settings.clickhouse, password)
+        if settings.create_table:
+            try:
+                self._clickhouse.command(clickhouse.table_statement(settings.table))
+            except ClickHouseError as error:
+                raise clickhouse.refusal(error) from None
+        self._commits = Commits()
+        self._consumer: Consumer = clients.consumer(
+            settings, settings.group, {"on_commit": self._commits.answered}
+        )
+        self._ready = False
+        self._lag_due = 0.0
+
+    def run(self, stop: Event) -> None:
+        """Insert until `stop` is set, then insert what has been read.
+
+        Raises:
+            StreamError: ClickHouse or Kafka refuses. Nothing is lost: the next start repeats it.
+        """
+        self._consumer.subscribe(
+            [self._settings.filtered_topic],
+            on_revoke=self._on_revoke,
+            on_lost=self._on_revoke,
+        )
+        log.info("sinking", source=self._settings.filtered_topic, table=self._settings.table)
+        try:
+            while not stop.is_set():
+                batch = self._collect(stop)
+                if batch:
+                    self._insert(batch, stop)
+                    self._commits.inserted(batch)
+                self._commits.ask(self._consumer)
+            self._commits.finish(self._consumer)
+        except KafkaException as error:
+            raise StreamError(f"Kafka: {error.args[0].str()}.") from error
+        finally:
+            self._consumer.close()
+            self._clickhouse.close()
+        log.info("stopped")
+
+    def problems(self) -> list[str]:
+        """Return why the sink is not ready; nothing if it is."""
+        found = [] if self._ready else ["kafka: no partition is assigned"]
+        return found + self._commits.problems()
+
+    def _collect(self, stop: Event) -> list[Message]:
+        batch: list[Message] = []
+        deadline = time.monotonic() + self._settings.batch_seconds
+        while len(batch) < self._settings.batch_records and time.monotonic() < deadline:
+            if self._health is not None:
+                self._health.beat()
+            room = self._settings.batch_records - len(batch)
+            for message in self._consumer.consume(room, _POLL_SECONDS):
+                error = message.error()
+                if error is None:
+                    batch.append(message)
+                elif clients.is_fatal(error):
+                    raise KafkaException(error)
+                else:
+                    log.warning("consumer", reason=error.str(), state=f"consumer {error.name()}")
+            self._note_lag()
+            if stop.is_set():
+                break
+        return batch
+
+    def _note_lag(self) -> None:
+        if time.monotonic() >= self._lag_due:
+            self._ready = lag.note(self._consumer, metrics.sink_lag)
+            # Until there are partitions it looks again each time.
+            self._lag_due = time.monotonic() + (_LAG_SECONDS if self._ready else 0.0)
+
+    def _on_revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self._lag_due = 0.0
+        # Another member now reports the partitions that went.
+        metrics.sink_lag.clear()
+
+    def _insert(self, batch: Sequence[Message], stop: Event) -> None:
+        rows = b"\n".join(value for value in (m.value() for m in batch) if value)
+        began = time.monotonic()
+        attempt = 1
+        while True:
+            if self._health is not None:
+                self._health.beat()
+            try:
+                self._clickhouse.raw_insert(
+                    self._settings.table,
+                    insert_block=rows,
+                    fmt="JSONEachRow",
+                    settings=_INSERT_SETTINGS,
+                )
+                break
+            except ClickHouseError as error:
+                self._give_up_or_wait(attempt, batch, error, stop)
+            attempt += 1
+        metrics.inserts.labels("inserted").inc()
+        metrics.inserted.inc(len(batch))
+        metrics.insert_seconds.observe(time.monotonic() - began)
+
+    def _give_up_or_wait(
+        self, attempt: int, batch: Sequence[Message], error: ClickHouseError, stop: Event
+    ) -> None:
+        metrics.inserts.labels("failed").inc()
+        reason = clickhouse.in_short(error)
+        passing = clickhouse.is_passing(error)
+        if passing and attempt < _TRIES:
+            log.warning("insert failed", reason=reason, attempt=attempt)
+            if not stop.wait(min(2.0**attempt, _LONGEST_WAIT_SECONDS)):
+                return
+        verb = "does not take" if passing else "refuses"
+        raise StreamError(
+            f"ClickHouse {verb} {len(batch)} records, from {_place(batch[0])} to "
+            f"{_place(batch[-1])}: {reason} Their offsets are not committed; the next start reads "
+            "them again."
+        ) from error
+
+
+def _place(message: Message) -> str:
+    return f"{message.topic()}[{message.partition()}]@{message.offset()}"
