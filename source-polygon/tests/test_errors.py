@@ -406,9 +406,9 @@ def test_a_session_without_bars_is_pointed_out(
 def test_an_answer_is_judged_once(vendor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
 
-    def counted(response: requests.Response, *, bare: bool = False) -> Any:
+    def counted(response: requests.Response, **how: bool) -> Any:
         judged.append(response.request.path_url.partition("?")[0])
-        return judge(response, bare=bare)
+        return judge(response, **how)
 
     monkeypatch.setattr(questions, "judge", counted)
     vendor.get(DAY + "2026-11-18", **TIMEFRAME)

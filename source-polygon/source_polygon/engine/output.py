@@ -6,18 +6,21 @@ are ready: the same messages, in the same order, before the same states.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias
 
 import orjson
 from airbyte_cdk.models import AirbyteMessage
 from airbyte_cdk.sources.types import Record, StreamSlice
 
 from source_polygon.rows import Row, without_nulls
+from source_polygon.vendor.cut import Cut, tidy
 
-Output = Callable[[str, Iterable[Row], StreamSlice], Iterable[Record]]
+Leaving: TypeAlias = Row | Sequence[Row]
+"""What a retriever hands out: a row, or several."""
+
+Output = Callable[[str, Iterable[Leaving], StreamSlice], Iterable[Record]]
 
 # Large enough that what is done once per page does not count, small enough to keep memory flat.
 _PAGE_SIZE: Final = 5_000
@@ -41,21 +44,21 @@ class Page:
     count: int
 
 
-def one_by_one(stream: str, rows: Iterable[Row], stream_slice: StreamSlice) -> Iterator[Record]:
+def one_by_one(stream: str, rows: Iterable[Leaving], stream_slice: StreamSlice) -> Iterator[Record]:
     """Return a record for each row, for whoever runs the source in his own process."""
-    for row in rows:
-        yield Record(data=row, stream_name=stream, associated_slice=stream_slice)
+    for leaving in rows:
+        for row in [leaving] if isinstance(leaving, dict) else leaving:
+            yield Record(data=row, stream_name=stream, associated_slice=stream_slice)
 
 
-def in_pages(stream: str, rows: Iterable[Row], stream_slice: StreamSlice) -> Iterator[Record]:
+def in_pages(stream: str, rows: Iterable[Leaving], stream_slice: StreamSlice) -> Iterator[Record]:
     """Return a record for each page of rows, for the command, which unpacks it with `page_of`.
 
     A page travels as a record does, since only records are sure to come out of the CDK before the
     state that follows them.
     """
-    remaining = iter(rows)
-    while page := list(islice(remaining, _PAGE_SIZE)):
-        data = {_PAGE: Page(stream, _lines(stream, page), len(page))}
+    for lines, count in _printed(stream, rows):
+        data = {_PAGE: Page(stream, lines, count)}
         yield Record(data=data, stream_name=stream, associated_slice=stream_slice)
 
 
@@ -67,13 +70,46 @@ def page_of(message: AirbyteMessage) -> Page | None:
     return page if isinstance(page, Page) else None
 
 
+def _printed(stream: str, rows: Iterable[Leaving]) -> Iterator[tuple[bytes, int]]:
+    """Return the lines of `rows` in portions, and how many lines each has."""
+    waiting: list[Row] = []
+    for leaving in rows:
+        if isinstance(leaving, Cut):
+            if waiting:
+                yield _lines(stream, waiting), len(waiting)
+                waiting = []
+            yield from _cut_lines(stream, leaving)
+            continue
+        waiting += [leaving] if isinstance(leaving, dict) else leaving
+        while len(waiting) >= _PAGE_SIZE:
+            page, waiting = waiting[:_PAGE_SIZE], waiting[_PAGE_SIZE:]
+            yield _lines(stream, page), len(page)
+    if waiting:
+        yield _lines(stream, waiting), len(waiting)
+
+
+def _cut_lines(stream: str, cut: Cut) -> Iterator[tuple[bytes, int]]:
+    before, after = _around(stream)
+    for start in range(0, len(cut), _PAGE_SIZE):
+        rows = cut.rows[start : start + _PAGE_SIZE]
+        lines = before + (after + before).join(rows) + after
+        if b"null" in lines or b"\r" in lines or lines.count(b"\n") > len(rows):
+            lines = before + (after + before).join(map(tidy, rows)) + after
+        yield lines, len(rows)
+
+
+def _around(stream: str) -> tuple[bytes, bytes]:
+    """Return what comes before the JSON of a row in its message, and after it."""
+    before = b'{"type":"RECORD","record":{"stream":%b,"data":' % orjson.dumps(stream)
+    return before, b',"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
+
+
 def _lines(stream: str, rows: list[Row]) -> bytes:
     data = orjson.dumps(rows)
     if b":null" in data:
         rows = [without_nulls(row) for row in rows]
         data = orjson.dumps(rows)
-    before = b'{"type":"RECORD","record":{"stream":%b,"data":{' % orjson.dumps(stream)
-    after = b'"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
+    before, after = _around(stream)
     if data.count(b"{") == len(rows):  # no brace in a value: each is where a row begins
-        return before + data[2:-1].replace(b"{", after + before) + b"," + after
-    return b"".join(before + orjson.dumps(row)[1:] + b"," + after for row in rows)
+        return before + data[1:-1].replace(b",{", after + before + b"{") + after
+    return b"".join(before + orjson.dumps(row) + after for row in rows)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
@@ -10,8 +10,7 @@ from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
 from airbyte_cdk.sources.types import Config, Record, StreamSlice
 
 from source_polygon.engine.lanes import L, LaneEnds, LaneSlice, T
-from source_polygon.engine.output import Output, one_by_one
-from source_polygon.rows import Row
+from source_polygon.engine.output import Leaving, Output, one_by_one
 from source_polygon.vendor.questions import Vendor
 
 
@@ -36,6 +35,11 @@ class PolygonRetriever(Retriever):
         """The vendor, to be asked for this stream."""
         return Vendor(self.requester, self.config["base_url"])
 
+    @property
+    def vendor_as_written(self) -> Vendor:
+        """The same, for rows that leave as the vendor wrote them."""
+        return replace(self.vendor, as_written=True)
+
 
 @dataclass
 class LaneRetriever(PolygonRetriever, Generic[L, T]):
@@ -45,8 +49,8 @@ class LaneRetriever(PolygonRetriever, Generic[L, T]):
     """
 
     @abstractmethod
-    def rows(self, lane: L, task: T) -> Iterator[Row]:
-        """Return the records of a slice.
+    def rows(self, lane: L, task: T) -> Iterator[Leaving]:
+        """Return the records of a slice, one by one or a page at a time.
 
         Raises:
             LaneEnds: it is not to be read in this sync; before the first record.

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timezone
 from typing import Any, Final
 
@@ -86,7 +86,7 @@ def _stamp(end: Any, day: date) -> str:
     return from_milliseconds(end)
 
 
-def _once_each(results: list[Any], market: str, day: date) -> list[Any]:
+def _once_each(results: Sequence[Any], market: str, day: date) -> Sequence[Any]:
     if not all(isinstance(bar, dict) and isinstance(bar["T"], str) for bar in results):
         odd = next(b for b in results if not isinstance(b, dict) or not isinstance(b["T"], str))
         raise ValueError(f"a row has no symbol: {str(odd)[:80]}")

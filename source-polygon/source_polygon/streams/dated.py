@@ -1,7 +1,7 @@
 """Kind `dated`: rows by a date of their own, in windows, each window paged."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -101,14 +101,15 @@ class DatedRetriever(LaneRetriever[Lane, Window]):
     primary_key: list[str]
     page_size: int
 
-    def rows(self, lane: Lane, task: Window) -> Iterator[Row]:
-        """Return the rows of the window, as the vendor sends them."""
+    def rows(self, lane: Lane, task: Window) -> Iterator[Sequence[Row]]:
+        """Return the rows of the window, a page at a time, as the vendor wrote them."""
         field = self.cursor_field
         params = {f"{field}.gte": task.start.isoformat(), "sort": f"{field}.asc"}
         if task.end:
             params[f"{field}.lte"] = task.end.isoformat()
-        for rows, _ in pages(self.vendor, params, key=self.primary_key, page_size=self.page_size):
-            yield from rows
+        vendor = self.vendor_as_written
+        for rows, _ in pages(vendor, params, key=self.primary_key, page_size=self.page_size):
+            yield rows
 
     def checkpoint(self, lane: Lane, task: Window) -> Mapping[str, Any]:
         """Return the day up to which all is read."""

@@ -1,7 +1,7 @@
 """Kinds `list`, `bare_list` and `paged_list`: what is read in full at each sync."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airbyte_cdk.sources.types import Record, StreamSlice
@@ -9,7 +9,6 @@ from airbyte_cdk.sources.types import Record, StreamSlice
 from source_polygon.engine.retriever import PolygonRetriever
 from source_polygon.rows import Row
 from source_polygon.vendor.paging import pages, require_keys
-from source_polygon.vendor.questions import Vendor
 
 
 @dataclass(kw_only=True)
@@ -35,12 +34,12 @@ class ListRetriever(PolygonRetriever):
         whole = stream_slice or StreamSlice(partition={}, cursor_slice={})
         yield from self.output(self.name, self.rows(), whole)
 
-    def rows(self) -> Iterator[Row]:
-        """Return the rows."""
-        vendor = Vendor(self.requester, self.config["base_url"], self.bare)
+    def rows(self) -> Iterator[Sequence[Row]]:
+        """Return the rows, a page at a time, as the vendor wrote them."""
+        vendor = replace(self.vendor_as_written, bare=self.bare)
         answer = vendor.ask(complaint=f"{self.name} has no rows")
         require_keys(answer.rows, self.primary_key, self.name)
-        yield from answer.rows
+        yield answer.rows
 
 
 @dataclass(kw_only=True)
@@ -56,13 +55,14 @@ class PagedListRetriever(ListRetriever):
     date_field: str
     page_size: int
 
-    def rows(self) -> Iterator[Row]:
-        """Return the rows, oldest first."""
+    def rows(self) -> Iterator[Sequence[Row]]:
+        """Return the rows, oldest first, a page at a time, as the vendor wrote them."""
         window = {
             f"{self.date_field}.gte": self.config["start_date"],
             "sort": f"{self.date_field}.asc",
         }
         if self.config.get("end_date"):
             window[f"{self.date_field}.lte"] = self.config["end_date"]
-        for rows, _ in pages(self.vendor, window, key=self.primary_key, page_size=self.page_size):
-            yield from rows
+        vendor = self.vendor_as_written
+        for rows, _ in pages(vendor, window, key=self.primary_key, page_size=self.page_size):
+            yield rows

@@ -129,7 +129,7 @@ class TickerList:
             complaint=complaint,
         ):
             require_times(page, self.market)
-            yield page, more
+            yield list(page), more
 
 
 def active_among(vendor: Vendor, market: str, tickers: set[str]) -> set[str]:

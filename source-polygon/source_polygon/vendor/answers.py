@@ -6,7 +6,7 @@ Refused, empty and broken are three different answers. An empty day is a well-fo
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -15,6 +15,7 @@ import orjson
 import requests
 
 from source_polygon.vendor.characters import mended
+from source_polygon.vendor.cut import cut
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -35,11 +36,11 @@ class Data:
     """A well-formed answer.
 
     Attributes:
-        rows: its rows, maybe none.
+        rows: its rows, maybe none; a `Cut` where that was asked for and the body is plainly good.
         envelope: what came around them; empty where the vendor sends the list bare.
     """
 
-    rows: list[Any]
+    rows: Sequence[Any]
     envelope: Mapping[str, Any]
 
 
@@ -63,13 +64,21 @@ class Broken:
     fault: str
 
 
-def judge(response: requests.Response, *, bare: bool = False) -> Data | Refused | Broken:
+def judge(
+    response: requests.Response, *, bare: bool = False, as_written: bool = False
+) -> Data | Refused | Broken:
     """Return what an answer with status 200 or 403 means.
 
     Args:
         response: the answer, read in full.
         bare: whether the body is a list without an envelope, rather than an object with `status`.
+        as_written: whether the rows are wanted as the vendor wrote them.
     """
+    if as_written and response.status_code == 200 and (found := cut(response.content, bare=bare)):
+        rows, envelope = found
+        good = bare or envelope.get("status") in _GOOD
+        if good and envelope.get("resultsCount") in (None, len(rows)):
+            return Data(rows, envelope)
     try:
         body = _parsed(response)
     except orjson.JSONDecodeError:

@@ -1,6 +1,6 @@
 """Pages of a list, from the first request along `next_url`."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -9,6 +9,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_polygon.errors import system_error
 from source_polygon.rows import Row
 from source_polygon.vendor.auth import origin
+from source_polygon.vendor.cut import Cut
 from source_polygon.vendor.questions import Vendor
 
 # The same API under two names. Behind a proxy, the vendor's next_url names the vendor's host.
@@ -26,7 +27,7 @@ def pages(
     key: Collection[str],
     page_size: int,
     complaint: str = "",
-) -> Iterator[tuple[list[Row], bool]]:
+) -> Iterator[tuple[Sequence[Row], bool]]:
     """Return each page's rows, and whether a page follows.
 
     Args:
@@ -43,7 +44,7 @@ def pages(
             (system_error).
     """
     seen: set[str] = set()
-    previous: list[Row] | None = None
+    previous: Sequence[Row] | None = None
     where = "the first page"
     answer = vendor.ask(complaint=complaint, request_params={**params, "limit": page_size})
     while True:
@@ -65,12 +66,16 @@ def pages(
         answer = vendor.ask(complaint="The page after a full one has no rows", path=where)
 
 
-def require_keys(rows: list[Any], key: Collection[str], where: str, *, of: type = object) -> None:
+def require_keys(
+    rows: Sequence[Any], key: Collection[str], where: str, *, of: type = object
+) -> None:
     """Check that each row is an object with all fields of its key, values `of` a type.
 
     Raises:
         AirbyteTracedException: one is not (system_error).
     """
+    if isinstance(rows, Cut) and rows.has(key, of):
+        return
     for row in rows:
         if not isinstance(row, dict):
             raise _broken(f"A row is not an object: {str(row)[:80]}.", where)

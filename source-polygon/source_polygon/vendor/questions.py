@@ -31,11 +31,13 @@ class Vendor:
         requester: sends the requests; its path is that of the stream.
         base_url: the configured address without a slash at its end.
         bare: see `answers.judge`.
+        as_written: see there.
     """
 
     requester: Requester
     base_url: str
     bare: bool = False
+    as_written: bool = False
 
     def ask(self, *, complaint: str = "", **request: Any) -> Data:
         """Put a question and return the data.
@@ -78,7 +80,7 @@ class Vendor:
         fault = ""
         for attempt in range(1, ATTEMPTS + 1):
             response = self._send(request)
-            answer = judge(response, bare=self.bare)
+            answer = judge(response, bare=self.bare, as_written=self.as_written)
             if isinstance(answer, Data):
                 return answer
             if isinstance(answer, Refused):

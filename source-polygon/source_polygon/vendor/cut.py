@@ -1,0 +1,132 @@
+"""Rows cut out of a body, each exactly as the vendor wrote it.
+
+To turn a page into Python objects and back costs more than all else in a sync, and changes numbers
+on the way: 1.10 becomes 1.1. So a body is only looked through, which proves that it is JSON, and
+cut where its rows begin and end. Whoever needs a row's values gets it parsed.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final, overload
+
+import msgspec
+import orjson
+
+from source_polygon.rows import Row
+
+# What a body raises that is not JSON, not UTF-8, or nested deeper than the interpreter goes.
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_NULL: Final = msgspec.Raw(b"null")
+_NOT_NULL: Final = str | int | float | bool | list | dict
+
+
+class Cut(Sequence[Row]):
+    """The rows of an answer.
+
+    Two are equal if their texts are.
+
+    Attributes:
+        text: the array that the rows are the elements of, valid JSON in UTF-8.
+        rows: the text of each row.
+    """
+
+    def __init__(self, text: bytes | msgspec.Raw) -> None:
+        """Cut an array, of which only the letters of its strings are taken on trust.
+
+        Raises:
+            msgspec.DecodeError: `text` is not a JSON array.
+        """
+        self.text = text
+        self.rows = _ARRAY.decode(text)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [_parsed(row) for row in self.rows[index]]
+        return _parsed(self.rows[index])
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(_parsed(self.text))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cut) and self.text == other.text
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def has(self, key: Collection[str], of: type = object) -> bool:
+        """Return whether each row is an object with all fields of `key`, values `of` a type.
+
+        Args:
+            key: names of fields.
+            of: `str`, or `object` for whatever is not null.
+        """
+        try:
+            _heads(tuple(key), str if of is str else _NOT_NULL).decode(self.text)
+        except _UNREADABLE:
+            return False
+        return True
+
+
+def cut(content: bytes, *, bare: bool = False) -> tuple[Cut, dict[str, Any]] | None:
+    """Return the rows of a body and what came around them.
+
+    Args:
+        content: the body.
+        bare: whether it is the array of rows itself, rather than an object with `results`.
+
+    Returns:
+        None for all that is not plainly so; what is wrong with it is for `answers` to say.
+    """
+    try:
+        if not content.isascii():
+            content.decode()  # msgspec does not look at the letters of what it passes over
+        if bare:
+            return Cut(content), {}
+        parts = _OBJECT.decode(content)
+        if "results" not in parts:
+            return None
+        rows = Cut(parts.pop("results"))
+        return rows, {name: orjson.loads(bytes(value)) for name, value in parts.items()}
+    except (*_UNREADABLE, orjson.JSONDecodeError):
+        return None
+
+
+def tidy(row: bytes) -> bytes:
+    """Return the text of a row without its fields that are null, on one line.
+
+    Lines end between the parts of a row: in a string that would be an escape.
+    """
+    text = bytes(row)
+    if b"null" in text:
+        fields = _OBJECT.decode(text)
+        text = msgspec.json.encode({name: each for name, each in fields.items() if each != _NULL})
+    return text.translate(None, b"\r\n")
+
+
+@lru_cache
+def _heads(key: tuple[str, ...], kind: Any) -> msgspec.json.Decoder[Any]:
+    fields = [(f"field_{number}", kind) for number in range(len(key))]
+    names = {f"field_{number}": name for number, name in enumerate(key)}
+    head = msgspec.defstruct("Head", fields, rename=names, gc=False)
+    return msgspec.json.Decoder(list[head])  # type: ignore[valid-type]
+
+
+def _parsed(text: bytes | msgspec.Raw) -> Any:
+    """Return the value of a JSON text that was found valid.
+
+    A number past what a double holds (1e999) is the one thing that orjson then still refuses.
+    """
+    try:
+        return orjson.loads(bytes(text))
+    except orjson.JSONDecodeError:
+        return json.loads(bytes(text))
