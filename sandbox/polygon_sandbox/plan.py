@@ -1,11 +1,13 @@
 """What a key may read: markets, history, today, and how many requests a minute."""
 
+import itertools
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 NOT_ENTITLED = "You are not entitled to this data."
 TIMEFRAME = "Your plan doesn't include this data timeframe."
@@ -20,8 +22,9 @@ class Plan:
     `history_start` is a date, or an age that is subtracted from today in New York.
     `sees_today` false refuses today's bars until the New York day is over (the hour is
     unverified); true serves partial bars of an open session. `delayed` answers with the status
-    DELAYED. `requests_per_minute` counts requests in a sliding window of `window_seconds`, for
-    all products together: the vendor keeps one count a product, so the sandbox is stricter.
+    DELAYED. `requests_per_minute` counts requests in a sliding window of `window_seconds` of the
+    clock `monotonic`, for all products together; with `a_count_a_product` for each on its own, as
+    the vendor was seen to do. `unlimited_products` are not counted.
     `refused` are the beginnings of paths that the key is not entitled to, such as /benzinga or
     /stocks/financials.
     """
@@ -32,6 +35,9 @@ class Plan:
     delayed: bool = False
     requests_per_minute: int | None = None
     window_seconds: float = 60.0
+    monotonic: Callable[[], float] = time.monotonic
+    a_count_a_product: bool = False
+    unlimited_products: frozenset[str] = frozenset()
     retry_after: bool = False
     empty_429_body: bool = False
     key_known: bool = True
@@ -78,21 +84,39 @@ class Plan:
 class RateLimiter:
     """Counts the requests that were let through in a sliding window; refused ones do not count."""
 
-    def __init__(self, plan: Plan, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._monotonic = monotonic
-        self._passed: deque[float] = deque()
+        self._passed: defaultdict[str, deque[float]] = defaultdict(deque)
 
-    def wait_seconds(self) -> float:
-        """0 lets the request through and counts it; else the time until one would pass."""
-        allowed = self._plan.requests_per_minute
-        if allowed is None:
+    def wait_seconds(self, path: str) -> float:
+        """0 lets a request for `path` through and counts it; else the time until one would pass."""
+        allowed, product = self._plan.requests_per_minute, product_of(path)
+        if allowed is None or product in self._plan.unlimited_products:
             return 0.0
-        now = self._monotonic()
-        while self._passed and self._passed[0] <= now - self._plan.window_seconds:
-            self._passed.popleft()
-        if len(self._passed) < allowed:
-            self._passed.append(now)
+        passed = self._passed[product if self._plan.a_count_a_product else ""]
+        now = self._plan.monotonic()
+        while passed and passed[0] <= now - self._plan.window_seconds:
+            passed.popleft()
+        if len(passed) < allowed:
+            passed.append(now)
             return 0.0
-        oldest = self._passed[0] if self._passed else now
+        oldest = passed[0] if passed else now
         return max(oldest + self._plan.window_seconds - now, 0.001)
+
+
+def product_of(path: str) -> str:
+    """The product that a path counts for; reference and partner data for stocks (unverified)."""
+    parts = unquote(path).strip("/").split("/")
+    if parts[0] in _OF_FIRST_PART:
+        return _OF_FIRST_PART[parts[0]]
+    if parts[1:2] in (["reference"], ["snapshot"]) and parts[2:3] in (["options"], ["indices"]):
+        return parts[2]
+    for before, part in itertools.pairwise(parts):
+        if before in ("market", "markets"):
+            return _OF_FIRST_PART.get(part, part)
+    prefixes = [_OF_PREFIX[part[:2]] for part in parts if part[:2] in _OF_PREFIX]
+    return prefixes[0] if prefixes else "stocks"
+
+
+_OF_FIRST_PART = {"crypto": "crypto", "forex": "fx", "futures": "futures", "options": "options"}
+_OF_PREFIX = {"O:": "options", "I:": "indices", "X:": "crypto", "C:": "fx"}

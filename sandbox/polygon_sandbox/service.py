@@ -124,7 +124,7 @@ class Service:
             return replies.error(401, "API Key was not provided")
         if not authorized:
             return replies.error(401, "Unknown API Key")
-        wait_seconds = limiter.wait_seconds()
+        wait_seconds = limiter.wait_seconds(incoming.path)
         if wait_seconds:
             return replies.too_many_requests(wait_seconds, plan.retry_after, plan.empty_429_body)
         return None

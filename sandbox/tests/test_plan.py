@@ -1,6 +1,7 @@
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -61,17 +62,36 @@ def test_a_history_start_may_be_a_date() -> None:
     assert Plan.free().history_start == timedelta(days=730)
 
 
+def limiter(now: list[float], **plan: Any) -> RateLimiter:
+    return RateLimiter(
+        Plan(requests_per_minute=2, window_seconds=60, monotonic=lambda: now[0], **plan)
+    )
+
+
 def test_the_window_slides() -> None:
     now = [100.0]
-    limiter = RateLimiter(Plan(requests_per_minute=2, window_seconds=60), lambda: now[0])
-    assert limiter.wait_seconds() == 0
+    counter = limiter(now)
+    assert counter.wait_seconds("/v2") == 0
     now[0] = 130
-    assert limiter.wait_seconds() == 0
+    assert counter.wait_seconds("/v2") == 0
     now[0] = 150
-    assert limiter.wait_seconds() == 10
+    assert counter.wait_seconds("/v2") == 10
     now[0] = 160
-    assert limiter.wait_seconds() == 0
-    assert limiter.wait_seconds() == 30
+    assert counter.wait_seconds("/v2") == 0
+    assert counter.wait_seconds("/v2") == 30
+
+
+BARS = "/v2/aggs/ticker/%s/range/1/day/2026-11-02/2026-11-03"
+
+
+def test_products_are_counted_together_or_each_on_its_own() -> None:
+    paths = [STOCKS + "2026-11-19", *(BARS % symbol for symbol in ("O:SPY", "X%3ABTCUSD", "AAPL"))]
+    together = limiter([0.0])
+    assert [together.wait_seconds(path) for path in paths] == [0, 0, 60, 60]
+    apart = limiter([0.0], a_count_a_product=True)
+    assert [apart.wait_seconds(path) for path in paths * 2] == [0, 0, 0, 0, 60, 0, 0, 60]
+    paid = limiter([0.0], a_count_a_product=True, unlimited_products=frozenset({"stocks"}))
+    assert [paid.wait_seconds(path) for path in paths * 3][-4:] == [0, 60, 60, 0]
 
 
 def test_requests_beyond_the_limit_get_429(sandbox: Sandbox, get: Get) -> None:

@@ -35,6 +35,9 @@ def _tidy(value: Any) -> Any:
         return value.strip()
     if isinstance(value, list):
         return [_tidy(each) for each in value]
+    if isinstance(value, dict):
+        tidy = {field: _tidy(each) for field, each in value.items()}
+        return {field: each for field, each in tidy.items() if each not in (None, "")}
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
@@ -60,12 +63,15 @@ def unknown_fields(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[s
     """Return a sentence for each field that the spec does not have, most likely a typing error."""
     known = spec["properties"]
     sentences = []
-    for field in config:
-        if field in known or field.startswith("_"):
-            continue
-        near = difflib.get_close_matches(field, known, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        sentences.append(f"{field} is not a field of this connector and has no effect.{hint}")
+    for field, value in config.items():
+        if field in known:
+            if "properties" in known[field] and isinstance(value, dict):
+                inner = unknown_fields(value, known[field])
+                sentences += [f"{field}.{sentence}" for sentence in inner]
+        elif not field.startswith("_"):
+            near = difflib.get_close_matches(field, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            sentences.append(f"{field} is not a field of this connector and has no effect.{hint}")
     return sentences
 
 
@@ -75,8 +81,11 @@ def _sentence(error: ValidationError, spec: Mapping[str, Any]) -> str:
         return f"{missing} is missing. Give {_fix(spec['properties'][missing])}."
     if not error.path:
         return f"The configuration is not a JSON object: {error.message}."
-    field = str(error.path[0])
-    schema = spec["properties"][field]
+    field, schema = "", spec
+    for step in error.path:
+        if "properties" not in schema:
+            break  # inside a list: the field is the list
+        field, schema = f"{field}.{step}" if field else str(step), schema["properties"][step]
     value = "the value" if schema.get("airbyte_secret") else repr(error.instance)
     return f"{field}: {value} {_fault(error)}. Give {_fix(schema)}."
 
@@ -107,6 +116,8 @@ def _fix(schema: Mapping[str, Any]) -> str:
         return f"a list, each {items['pattern_descriptor']}{example}"
     if "minimum" in schema:
         return f"a whole number from {schema['minimum']} to {schema['maximum']}{example}"
+    if "properties" in schema:
+        return f"a number each for some of {', '.join(schema['properties'])}"
     if schema["type"] == "boolean":
         return "true or false"
     return f"a {schema['type']}{example}"

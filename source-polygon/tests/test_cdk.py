@@ -13,6 +13,7 @@ from airbyte_cdk.sources.concurrent_source import concurrent_read_processor
 from airbyte_cdk.sources.declarative.stream_slicers.declarative_partition_generator import (
     StreamSlicerPartitionGenerator,
 )
+from airbyte_cdk.sources.streams.call_rate import LimiterMixin, LimiterSession
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
 from airbyte_cdk.sources.streams.http.http_client import HttpClient
 from packaging.requirements import Requirement
@@ -23,6 +24,7 @@ from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.output import in_pages
 from source_polygon.engine.retriever import LaneRetriever
 from source_polygon.run import Entrypoint, Plain
+from source_polygon.vendor.budget import Budget
 
 CONFIG = {"api_key": "k-0123456789", "start_date": "2026-11-02"}
 
@@ -139,8 +141,16 @@ def test_the_print_buffer_can_be_locked_and_flushed() -> None:
     assert callable(PRINT_BUFFER.flush)
 
 
-def test_the_error_handler_sees_each_attempt_once() -> None:
+def test_the_budget_of_every_requester_is_ours_and_sees_each_attempt_once(
+    streams: Mapping[str, DefaultStream],
+) -> None:
     """The tally of requests counts there."""
-    text = inspect.getsource(HttpClient._send)
-    assert text.count("interpret_response(") == 1
-    assert text.count("_session.send(") == 1
+    budgets = set()
+    for stream in streams.values():
+        client = cdk.retriever_of(stream).requester._http_client  # type: ignore[attr-defined]
+        assert isinstance(client._session, LimiterSession), "requests are paced elsewhere"
+        budgets.add(client._session._api_budget)
+    (budget,) = budgets
+    assert isinstance(budget, Budget)
+    assert inspect.getsource(LimiterMixin.send).count("acquire_call(request)") == 1
+    assert inspect.getsource(HttpClient._send).count("_session.send(") == 1

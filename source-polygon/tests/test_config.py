@@ -34,10 +34,12 @@ def test_slips_of_copying_are_put_right() -> None:
             "num_workers": 2.0,
             "lookback_sessions": 5.0,
             "symbols": [" AAPL", "I:SPX\n"],
+            "requests_per_minute_by_product": {"stocks": 600.0, "options": None, "fx": ""},
         },
         SPEC,
     )
     assert (tidied["api_key"], tidied["base_url"]) == ("abcdef123456", "https://host")
+    assert tidied["requests_per_minute_by_product"] == {"stocks": 600}
     assert tidied["symbols"] == ["AAPL", "I:SPX"]
     assert repr((tidied["num_workers"], tidied["lookback_sessions"])) == "(2, 5)"
 
@@ -122,6 +124,12 @@ ADDRESS = "https://host, for example https://api.massive.com."
         ("adjusted", "yes", "is not of type boolean", "true or false."),
         ("requests_per_minute", 0, "is less than 1", "a whole number from 1 to 6000"),
         ("lookback_sessions", -1, "is less than 0", "a whole number from 0 to 250"),
+        (
+            "requests_per_minute_by_product",
+            5,
+            "is not of type object",
+            "a number each for some of stocks, options, indices, crypto, fx, futures.",
+        ),
         ("num_workers", 99, "is more than 20", "a whole number from 1 to 20"),
         ("num_workers", 2.5, "is not of type integer", "a whole number from 1 to 20"),
         ("base_url", "api.massive.com", "is not of the right form", ADDRESS),
@@ -169,6 +177,11 @@ def test_a_wrong_item_is_named_with_its_field_and_the_fix(
         ({"start_date": "2027-01-01"}, "start_date: 2027-01-01 lies in the future."),
         ({"end_date": "2026-11-01"}, "end_date: 2026-11-01 is before start_date 2026-11-02."),
         ({"markets": ["forex"]}, "markets: 'forex' is not one of the choices."),
+        (
+            {"requests_per_minute_by_product": {"options": 0}},
+            "requests_per_minute_by_product.options: 0 is less than 1. Give a whole number from 1 "
+            "to 6000, for example 5.",
+        ),
     ],
 )
 def test_dates_and_markets_that_do_not_exist_are_named(
@@ -218,4 +231,8 @@ def test_a_typing_error_in_a_field_name_is_pointed_out() -> None:
     assert unknown_fields({**GOOD, "lookback_session": 9, "__injected": 1}, SPEC) == [
         "lookback_session is not a field of this connector and has no effect. "
         "Did you mean lookback_sessions?"
+    ]
+    assert unknown_fields({"requests_per_minute_by_product": {"option": 5}}, SPEC) == [
+        "requests_per_minute_by_product.option is not a field of this connector and has no effect. "
+        "Did you mean options?"
     ]

@@ -22,6 +22,7 @@ from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
 from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.output import Output
 from source_polygon.engine.retriever import PolygonRetriever
+from source_polygon.vendor.budget import Budget
 
 
 class ManifestSource(YamlDeclarativeSource):
@@ -41,6 +42,8 @@ class ManifestSource(YamlDeclarativeSource):
     ) -> None:
         self._output = output
         super().__init__(path, catalog=catalog, config=config, state=state)
+        # The manifest cannot name a budget of ours. This one is that of every requester.
+        self._constructor._api_budget = Budget(config)  # type: ignore[assignment]
 
     @property
     def name(self) -> str:

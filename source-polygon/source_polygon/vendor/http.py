@@ -20,7 +20,6 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_polygon.errors import transient_error
 from source_polygon.vendor.answers import words
 from source_polygon.vendor.auth import origin
-from source_polygon.vendor.tally import TALLY
 
 # The vendor is not known to send Retry-After; its limit is over a sliding or a fixed minute
 # (unverified), and a whole minute of silence satisfies both.
@@ -93,7 +92,6 @@ class PolygonErrorHandler(ErrorHandler):
 
     def interpret_response(self, response: requests.Response | Exception | None) -> ErrorResolution:
         """Return what to do about an answer or about the failure to get one."""
-        TALLY.sent()  # each attempt comes by here once
         if not isinstance(response, requests.Response):
             return self._unreachable(response)
         status = response.status_code
