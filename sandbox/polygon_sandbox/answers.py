@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
-from polygon_sandbox import aggregates, datasets, lists, paging, profiles, replies, symbols
+from polygon_sandbox import (
+    aggregates,
+    datasets,
+    lists,
+    paging,
+    profiles,
+    replies,
+    symbols,
+    tick_answers,
+)
 from polygon_sandbox.contract import Endpoint, Query, parse, parse_day
 from polygon_sandbox.listings import Row
 from polygon_sandbox.plan import Plan
@@ -71,6 +80,17 @@ def _range(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
     return aggregates.answer(world, plan, ask.url, ask.path_values, query)
 
 
+def _ticks(of: tick_answers.Of) -> Handler:
+    def handle(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
+        after = None
+        if "cursor" in query.text:
+            pairs, after = tick_answers.resumed(query.text)
+            query = parse(ask.endpoint, pairs, ask.strict)
+        return tick_answers.answer(world, plan, ask.url, ask.path_values, query, of, after)
+
+    return handle
+
+
 def _list(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
     marker = None
     path = ask.endpoint.path
@@ -129,6 +149,11 @@ def _handlers() -> Mapping[str, Handler]:
         "/v2/aggs/grouped/locale/global/market/fx/{date}": _grouped("fx"),
         # One path for the tickers of every market, which the contract has five times.
         "/v2/aggs/ticker/{stocksTicker}/range/{multiplier}/{timespan}/{from}/{to}": _range,
+        # Nor do these differ by market in what is asked; in what is answered they do.
+        "/v3/trades/{stockTicker}": _ticks("trades"),
+        "/v3/quotes/{stockTicker}": _ticks("quotes"),
+        "/futures/v1/trades/{ticker}": _ticks("trades"),
+        "/futures/v1/quotes/{ticker}": _ticks("quotes"),
         "/v3/reference/tickers/types": _types,
         "/v3/reference/exchanges": _exchanges,
         "/v1/marketstatus/upcoming": _upcoming,

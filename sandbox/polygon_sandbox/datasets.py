@@ -11,10 +11,13 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
+from polygon_sandbox import ticks
 from polygon_sandbox.contract import Endpoint, contract, endpoint
 from polygon_sandbox.listings import Row
 from polygon_sandbox.made_up import RowMaker
 
+# What of a list other data hang on.
+_KNOWN = {"/v3/reference/conditions": ticks.CONDITIONS}
 CORPORATE_ACTIONS = ("/stocks/v1/splits", "/stocks/v1/dividends")
 
 
@@ -104,6 +107,9 @@ class Dataset:
         if self._maker.day is None:
             count = size.days * size.rows_a_day
             self._rows = [self._made(founded_on, number) for number in range(count)]
+            true = _KNOWN.get(path, ())
+            known = zip(self._rows, true, strict=False)
+            self._rows[: len(true)] = [{**row, **fields} for row, fields in known]
         self._version = 0
 
     def rows(self) -> list[Row]:

@@ -1,8 +1,9 @@
 """Bars of seconds and minutes, as pure functions of seed, ticker and time.
 
 REST and the WebSocket server send the same ones, so a bar that a client missed on the stream can be
-asked for and compared. Every second has a trade, day and night: hours are the client's business.
-The grouped daily bars are another story, with other prices.
+asked for and compared. Every second has trades, day and night: hours are the client's business.
+`ticks` has the trades that build each bar. The grouped daily bars are another story, with other
+prices.
 """
 
 import random
@@ -15,6 +16,8 @@ from zlib import crc32
 from polygon_sandbox.listings import Row
 
 DAY_SECONDS = 86_400
+# Volume comes in lots: enough whole units for the trades that make a second, see `ticks`.
+LOT = 20
 _MIX = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
@@ -88,7 +91,7 @@ class _Series:
         dice = random.Random(f"{seed} {ticker}")
         self._salt = crc32(ticker.encode()) ^ seed << 32
         self._level = dice.uniform(5, 400)
-        self._pace = dice.randrange(200, 4000)
+        self._pace = dice.randrange(10, 200)
         self._phase = dice.uniform(0, 6)
         # Whoever asks goes on second by second: what one ends with the next begins with.
         self._ended = (0, 0.0, 0)
@@ -106,15 +109,20 @@ class _Series:
         if opened[0] != day:
             opened = self._opened = day, self._price(day)
         top, bottom = max(opening, closing), min(opening, closing)
+        high = round(top * (1 + 0.0002 * self._noise(start, 1)), 4)
+        low = round(bottom * (1 - 0.0002 * self._noise(start, 2)), 4)
+        volume = after - before
         return Bar(
             start=start,
             open=opening,
-            high=round(top * (1 + 0.0002 * self._noise(start, 1)), 4),
-            low=round(bottom * (1 - 0.0002 * self._noise(start, 2)), 4),
+            high=high,
+            low=low,
             close=closing,
-            vwap=round((opening + closing) / 2, 4),
-            volume=after - before,
-            trades=1 + (after - before) // 100,
+            # Of each lot eight are traded at the open, two at the high, two at the low, the rest
+            # at the close.
+            vwap=round(0.4 * (opening + closing) + 0.1 * (high + low), 4),
+            volume=volume,
+            trades=7 + 2 * (volume // 1000),
             traded=after,
             day_open=opened[1],
         )
@@ -126,7 +134,7 @@ class _Series:
     def _traded(self, day: int, second: int) -> int:
         # It grows by the pace each second, give or take less than the pace, so it always grows.
         swing = int((self._pace - 1) * self._noise(second, 4)) if second > day else 0
-        return (second - day) * self._pace + swing
+        return LOT * ((second - day) * self._pace + swing)
 
     def _noise(self, second: int, stream: int) -> float:
         """A number from 0 up to 1 for a ticker, a second and what it is for (splitmix64)."""
@@ -143,9 +151,9 @@ def _series(seed: int, ticker: str) -> _Series:
 
 def rest_ticker(channel: str, symbol: str) -> str:
     """Return how REST calls a symbol of the stream: `X:BTCUSD` for `BTC-USD` of `XAS`."""
-    if channel in ("XA", "XAS"):
+    if channel[0] == "X":
         return "X:" + symbol.replace("-", "")
-    return "C:" + symbol.replace("/", "") if channel in ("CA", "CAS") else symbol
+    return "C:" + symbol.replace("/", "") if channel[0] == "C" else symbol
 
 
 def stream_symbol(ticker: str) -> str:

@@ -93,7 +93,8 @@ class StreamSandbox:
             limit: stop after so many events in all.
             live: let events happen, and be numbered, while nobody listens.
             clocked: instead of a rate, send each bar once, when its window is over, with the
-                values that a `Sandbox` of the same seed gives for it afterwards.
+                values that a `Sandbox` of the same seed gives for it afterwards, and each trade and
+                quote when its second is over.
             host: address to listen on.
             port: 0 takes a free one.
         """
@@ -313,7 +314,7 @@ class StreamSandbox:
         for name in sorted(client.subscriptions):
             channel, _, symbol = name.partition(".")
             if symbol == "*" or symbol in self._known:
-                events += tape.events(channel, symbol, second)
+                events += tape.events(channel, symbol, second, client.market)
         if events:
             self.sent += len(events)
             await self._deliver(client, f"[{b','.join(events).decode()}]")
@@ -332,7 +333,8 @@ class StreamSandbox:
         for index, name in enumerate(names):
             channel, _, symbol = name.partition(".")
             if symbol == "*" or symbol in self._known:
-                events += self.tape.events(channel, symbol, each + (index < more), now)
+                count = each + (index < more)
+                events += self.tape.events(channel, symbol, count, now, client.market)
         if events:
             self.sent += len(events)
             await self._deliver(client, f"[{b','.join(events).decode()}]")

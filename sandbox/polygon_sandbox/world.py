@@ -133,14 +133,22 @@ class World:
             return answer
 
     def intraday(
-        self, ticker: str, seconds: int, first_ms: int, last_ms: int, descending: bool = False
+        self,
+        ticker: str,
+        seconds: int,
+        first_ms: int,
+        last_ms: int,
+        descending: bool = False,
+        *,
+        listed: bool = True,
     ) -> Iterator[Bar]:
         """The bars of so many seconds that start from `first_ms` to `last_ms` and are over by now.
 
-        None for a ticker that is not active.
+        None for a ticker that is not active; unless `listed` is false, for contracts (options and
+        futures) are not on the list.
         """
         with self._lock:
-            known = any(row.active and row.ticker == ticker for row in self._register)
+            known = not listed or any(r.active and r.ticker == ticker for r in self._register)
             over = int(self.now.timestamp())
         last = min(last_ms // 1000, over - seconds)
         bars = Intraday(self._seed).bars(ticker, seconds, -(-first_ms // 1000), last, descending)
