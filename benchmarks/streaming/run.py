@@ -24,6 +24,7 @@ sys.path.insert(0, str(HERE.parents[1] / "integration_tests" / "kafka"))
 
 from confluent_kafka import Producer  # noqa: E402
 from kafka_broker import Broker, fetch_jars  # noqa: E402
+from polygon_streaming.raw import headers  # noqa: E402
 
 
 def main() -> None:
@@ -118,14 +119,13 @@ def _table(title: str, names: dict[str, str], costs: dict[str, list[float]], our
 def _fill(brokers: str, topic: str, events: int) -> None:
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "compression.type": "lz4"})
     now = int(time.time() * 1000)
+    sent = headers("stocks", "A", "0123456789ab", now)
     bars = [_bar(number) for number in range(20_000)]
     for number in range(events):
         symbol, value = bars[number % len(bars)]
         while True:
             try:
-                producer.produce(topic, value, symbol, timestamp=now, headers=[
-                    ("market", b"stocks"), ("received_at", b"2026-11-23 14:30:00.123"),
-                    ("connection", b"0123456789ab"), ("event_type", b"A")])  # fmt: skip
+                producer.produce(topic, value, symbol, timestamp=now, headers=sent)
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 import msgspec
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from polygon_streaming.raw import headers
+from polygon_streaming.stamps import now_ms
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
 KEY = "sandbox-key-0123456789"
@@ -94,12 +96,13 @@ def produce_numbers(address: str, topic: str, numbers: Iterable[int], per_second
             "log_level": 0,
         }
     )
+    sent = headers("stocks", "A", "c0ffee", now_ms())
     started = time.monotonic()
     for count, number in enumerate(numbers, start=1):
         value = number_event(number)
         while True:
             try:
-                producer.produce(topic, value, f"S{number % 97}", headers=[("market", b"stocks")])
+                producer.produce(topic, value, f"S{number % 97}", headers=sent)
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -6,13 +6,13 @@ import time
 from collections import Counter
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka_broker import Broker
 from polygon_streaming.gaps.gap import decode
+from polygon_streaming.raw import headers, read_dead_letter
 from stages import (
     Stage,
     end_of,
@@ -27,6 +27,7 @@ from stages import (
 pytestmark = pytest.mark.kafka_tests
 
 KILLS = 22
+SENT = headers("stocks", "A", "c0ffee", 1_793_629_800_000)
 
 
 def _filter_flags(topics: dict[str, str], member: int = 1) -> dict[str, object]:
@@ -203,7 +204,7 @@ def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], 
         number_event(2),
     ]
     for value in values:
-        producer.produce(raw, value, "S", partition=2, headers=[("market", b"stocks")])
+        producer.produce(raw, value, "S", partition=2, headers=SENT)
     producer.flush(30)
     stage = Stage(log, "filter", **_filter_flags(topics))
     wait_until(lambda: _caught_up(topics), 30, "the filter has read everything")
@@ -212,11 +213,12 @@ def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], 
     assert volumes(address, topics["filtered_topic"]) == Counter([1, 2])
     dead = list(read_topic(address, topics["dead_letter_topic"]))
     assert [message.value() for message in dead] == values[1:3]
-    headers: list[dict[str, Any]] = [dict(message.headers() or []) for message in dead]
-    assert [h["__connect.errors.offset"] for h in headers] == [b"1", b"2"]
-    assert headers[0]["__connect.errors.topic"] == raw.encode()
-    assert headers[0]["__connect.errors.partition"] == b"2"
-    assert b"missing required field" in (headers[1]["__connect.errors.exception.message"] or b"")
+    deaths = [read_dead_letter(message) for message in dead]
+    assert [(found.topic, found.partition, found.offset) for found in deaths] == [
+        (raw, 2, 1),
+        (raw, 2, 2),
+    ]
+    assert "missing required field" in deaths[1].reason
 
 
 def test_a_dead_letter_that_is_too_large_for_its_topic_stops_nothing(
@@ -228,7 +230,7 @@ def test_a_dead_letter_that_is_too_large_for_its_topic_stops_nothing(
     producer = Producer({"bootstrap.servers": address})
     large = random.Random(1).randbytes(5_000)  # noqa: S311 - what compression does not make small
     for value in (number_event(1), large, number_event(2)):
-        producer.produce(raw, value, "S", partition=2, headers=[("market", b"stocks")])
+        producer.produce(raw, value, "S", partition=2, headers=SENT)
     producer.flush(30)
     stage = Stage(log, "filter", **_filter_flags(topics))
     wait_until(lambda: _caught_up(topics), 30, "the filter has read everything")
@@ -236,10 +238,9 @@ def test_a_dead_letter_that_is_too_large_for_its_topic_stops_nothing(
 
     assert volumes(address, topics["filtered_topic"]) == Counter([1, 2])
     (dead,) = read_topic(address, topics["dead_letter_topic"])
-    headers: dict[str, Any] = dict(dead.headers() or [])
     assert dead.value() is None
-    assert headers["__connect.errors.offset"] == b"1"
-    assert b"Its 5000 bytes are too large" in headers["__connect.errors.exception.message"]
+    assert read_dead_letter(dead).offset == 1
+    assert "Its 5000 bytes are too large" in read_dead_letter(dead).reason
 
 
 def test_what_was_deleted_before_it_was_read_is_a_gap(topics: dict[str, str], log: Path) -> None:

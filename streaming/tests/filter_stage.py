@@ -9,6 +9,7 @@ from typing import Any, cast
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from recording import RecordingProducer
 
+from polygon_streaming import raw
 from polygon_streaming.filter.loop import Filter
 from polygon_streaming.filter.offsets import Places
 from polygon_streaming.filter.takeover import Takeover
@@ -17,11 +18,17 @@ from polygon_streaming.settings import FilterSettings
 START = 1795444200000
 
 
+def sent(connection: str = "c0ffee", lost: int = 0) -> list[tuple[str, Any]]:
+    """Return the headers of a raw record as a consumer gets them: their values are bytes."""
+    made = raw.headers("stocks", "A", connection, START + 100, lost)
+    return [(name, str(value).encode()) for name, value in made]
+
+
 @dataclass
 class FakeMessage:
-    raw: bytes | None
+    content: bytes | None
     place: int
-    sent: list[tuple[str, Any]] | None = field(default_factory=lambda: [("market", b"stocks")])
+    sent: list[tuple[str, Any]] | None = field(default_factory=sent)
     received_ms: int = START + 100
     failure: KafkaError | None = None
     marked: bytes | None = b"AAPL"
@@ -31,7 +38,7 @@ class FakeMessage:
         return self.failure
 
     def value(self) -> bytes | None:
-        return self.raw
+        return self.content
 
     def key(self) -> bytes | None:
         return self.marked

@@ -11,25 +11,26 @@ import polygon_streaming
 PACKAGE = Path(polygon_streaming.__file__).parent
 
 # What a room may import, besides itself. A room that is not named here does not belong.
-MAY_IMPORT = {
-    "errors": set(),
-    "stamps": set(),
-    "channels": set(),
-    "trading": set(),
-    "settings": {"errors", "channels"},
-    "process": {"errors"},
-    "kafka": {"errors", "settings"},
-    "subscriptions": {"errors", "channels", "process"},
-    "gaps": {"errors", "stamps", "channels", "settings", "process", "kafka", "subscriptions"},
-    "feed": {"errors", "stamps", "channels", "trading", "settings", "process", "kafka",
-             "subscriptions", "gaps"},
-    "filter": {"errors", "stamps", "channels", "trading", "settings", "process", "kafka", "gaps"},
-    "sink": {"errors", "settings", "process", "kafka"},
-    "doctor": {"errors", "settings", "kafka", "subscriptions", "gaps", "filter", "sink"},
-    "cli": {"errors", "settings", "process", "kafka", "subscriptions", "gaps", "feed", "filter",
-            "sink", "doctor"},
-    "__main__": {"cli"},
-}  # fmt: skip
+_TABLE = """
+errors:
+stamps:
+channels:
+trading:
+raw:           stamps
+settings:      errors channels
+process:       errors
+kafka:         errors settings
+subscriptions: errors channels process
+gaps:          errors stamps channels raw settings process kafka subscriptions
+feed:          errors stamps channels raw settings process kafka subscriptions gaps trading
+filter:        errors stamps channels raw settings process kafka gaps trading
+sink:          errors settings process kafka
+doctor:        errors settings kafka subscriptions gaps filter sink
+cli:           errors settings process kafka subscriptions gaps feed filter sink doctor
+__main__:      cli
+"""
+_LINES = [line.partition(":") for line in _TABLE.strip().splitlines()]
+MAY_IMPORT = {room: set(rooms.split()) for room, _, rooms in _LINES}
 
 
 def _room(path: Path) -> str:

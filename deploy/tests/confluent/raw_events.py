@@ -5,10 +5,12 @@ import random
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from polygon_streaming.raw import REST, Headers, headers
+
 START_MS = 1_793_629_800_000  # 2026-11-02 14:30:00 UTC
-STOCKS = (("market", b"stocks"), ("event_type", b"A"))
-HEALED = (*STOCKS, ("healed", b"disconnected: dropped"))
-CRYPTO = (("market", b"crypto"), ("event_type", b"XA"))
+STOCKS = headers("stocks", "A", "c0ffee", START_MS)
+HEALED = headers("stocks", "A", REST, START_MS, healed="disconnected: dropped")
+CRYPTO = headers("crypto", "XA", "c0ffee", START_MS)
 BAR: dict[str, Any] = {
     "ev": "A", "sym": "BRK.B", "v": 4989, "dv": "4989.25", "av": 4332125, "dav": "4332125.038360",
     "op": 500.1, "vw": 501.25, "o": 501, "c": 501.5, "h": 502, "l": 500.5, "a": 500.9, "z": 12,
@@ -30,7 +32,7 @@ class Raw(NamedTuple):
 
     case: str
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = STOCKS
+    headers: Headers = STOCKS
     received_ms: int = START_MS + 1234
 
     @property
@@ -149,7 +151,7 @@ def dropped() -> dict[str, Raw]:
     }
     records = {name: Raw(name, value) for name, value in values.items()}
     records["other market"] = Raw("other market", bar(ev="XA"), CRYPTO)
-    records["no headers"] = Raw("no headers", bar(), ())
+    records["no headers"] = Raw("no headers", bar(), [])
     return apart(records, START_MS + 5_000)
 
 
@@ -185,5 +187,5 @@ def at_random(count: int) -> Iterator[Raw]:
         fields: dict[str, Any] = {"s": start, "e": dice.choice([start + 1000, LEFT_OUT])}
         for name in dice.sample(sorted(choices), dice.randint(1, 5)):
             fields[name] = dice.choice(choices[name])
-        headers = dice.choice([STOCKS, STOCKS, STOCKS, HEALED, CRYPTO, ()])
-        yield Raw(f"random {number}", bar(**fields), headers, start + dice.randint(0, 90_000))
+        sent = dice.choice([STOCKS, STOCKS, STOCKS, HEALED, CRYPTO, []])
+        yield Raw(f"random {number}", bar(**fields), sent, start + dice.randint(0, 90_000))

@@ -8,22 +8,21 @@ produced. That, and what the brokers refuse later, goes into the market's ledger
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from polygon_streaming import raw
 from polygon_streaming.feed.frames import Head, Split, Splitter, symbol
 from polygon_streaming.gaps.ledger import Ledger
 from polygon_streaming.process import metrics
-from polygon_streaming.stamps import now_ms, to_text
+from polygon_streaming.stamps import now_ms
 
 log = structlog.get_logger()
 
 # A text that cannot be read may have held an event of any kind and symbol.
 _ANYTHING: Final = "?.*"
-
-Headers = list[tuple[str, str | bytes]]
 
 
 class Publisher:
@@ -74,7 +73,7 @@ class Publisher:
         """
         split = self._splitter.split(frame)
         self._frames += 1
-        headers = _FrameHeaders(self._market, connection, received_ms, self._ledger.lost)
+        headers = raw.FrameHeaders(self._market, connection, received_ms, self._ledger.lost)
         # All that a report of the brokers brings back is key and value; headers and time it lacks.
         report = partial(self._not_delivered, received_ms)
         produce, topic = self._producer.produce, self._topic
@@ -142,7 +141,6 @@ class Publisher:
         self._ledger.lose(name, received_ms, now_ms(), reason)
 
     def _dead_letter(self, split: Split, connection: str, received_ms: int) -> None:
-        headers = _FrameHeaders(self._market, connection, received_ms, 0)[""]
         for text, reason in split.broken:
             metrics.broken.inc()
             log.warning(
@@ -156,7 +154,7 @@ class Publisher:
                     self._dead_letter_topic,
                     text,
                     timestamp=received_ms,
-                    headers=[*headers, ("__connect.errors.exception.message", reason)],
+                    headers=raw.dead_text_headers(self._market, connection, received_ms, reason),
                     on_delivery=partial(self._text_not_delivered, received_ms),
                 )
             except BufferError:
@@ -168,23 +166,3 @@ class Publisher:
 def _name(head: Head) -> str:
     """Return the subscription that an event belongs to: `A.AAPL`."""
     return f"{head.ev}.{symbol(head)}"
-
-
-class _FrameHeaders(dict[str, Any]):
-    """The headers of a frame's records by event type, made once for each type."""
-
-    def __init__(self, market: str, connection: str, received_ms: int, lost: int) -> None:
-        self._common: Headers = [
-            ("market", market),
-            ("received_at", to_text(received_ms)),
-            ("connection", connection),
-        ]
-        # Between two records that have the same number the feed knows of no loss, so what volumes
-        # say is missing there is news.
-        if lost:
-            self._common.append(("lost", str(lost)))
-
-    def __missing__(self, event_type: str) -> Headers:
-        headers = [*self._common, ("event_type", event_type)]
-        self[event_type] = headers
-        return headers

@@ -22,11 +22,10 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from polygon_streaming import raw
 from polygon_streaming.errors import StreamError
 from polygon_streaming.filter import clients as filter_clients
-from polygon_streaming.filter import dead_letters
 from polygon_streaming.filter.offsets import Places
-from polygon_streaming.filter.records import Unreadable
 from polygon_streaming.filter.refine import Refinery
 from polygon_streaming.filter.rules import RulesFile
 from polygon_streaming.filter.takeover import Takeover
@@ -35,6 +34,7 @@ from polygon_streaming.kafka import clients, lag
 from polygon_streaming.kafka.retry import Patience
 from polygon_streaming.process import metrics, reasons
 from polygon_streaming.process.status import Health
+from polygon_streaming.raw import Unreadable
 from polygon_streaming.settings import FilterSettings
 
 log = structlog.get_logger()
@@ -207,13 +207,13 @@ class Filter:
         topic = self._settings.dead_letter_topic
         if not self._too_large:
             try:
-                headers = dead_letters.headers(message, reason)
+                headers = raw.dead_letter_headers(message, reason)
                 self._produce(topic, message.value(), message.key(), headers=headers)
                 return
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
                     raise
-        headers = dead_letters.headers_alone(message, reason)
+        headers = raw.dead_letter_headers_alone(message, reason)
         self._produce(topic, None, None, headers=headers)
 
     def _produce(self, topic: str, value: bytes | None, key: Any, **more: Any) -> None:

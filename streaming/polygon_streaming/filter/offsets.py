@@ -18,8 +18,8 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from polygon_streaming.filter.refine import received_ms
 from polygon_streaming.gaps.gap import Gap
+from polygon_streaming.raw import received_ms
 from polygon_streaming.stamps import is_instant, to_text
 
 log = structlog.get_logger()

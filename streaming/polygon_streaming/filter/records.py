@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import msgspec
 
 from polygon_streaming.channels import AGGREGATE_SECONDS
+from polygon_streaming.raw import Unreadable
 from polygon_streaming.stamps import EARLIEST_MS, LATEST_MS, is_instant, to_text
 
 KEY_FIELDS: Final = ("event_type", "market", "symbol", "window_start")
@@ -30,15 +31,6 @@ _LONGEST_MS: Final = 60_000
 # No bar starts after it was received. An hour is left to a clock that is wrong; a bar in local time
 # east of Greenwich, or in a wrong unit that falls into these years, is further ahead.
 _AHEAD_MS: Final = 3_600_000
-# Part of a dead letter's header, so not the whole of an endless number.
-_LONGEST_REASON: Final = 500
-
-
-class Unreadable(Exception):
-    """A record is not an event, or not a bar that can be cleaned; the text says why."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason[:_LONGEST_REASON])
 
 
 class Bar(msgspec.Struct, gc=False):

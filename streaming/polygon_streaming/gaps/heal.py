@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
+from polygon_streaming import raw
 from polygon_streaming.channels import AGGREGATE_SECONDS
 from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps.gap import Gap, check, decode
@@ -230,13 +231,7 @@ class Healer:
         length_ms = 1000 * AGGREGATE_SECONDS[series.channel]
         timespan = "second" if length_ms == 1000 else "minute"
         ticker = rest_ticker(series.market, series.symbol)
-        headers: list[tuple[str, str | bytes | None]] = [
-            ("market", series.market),
-            ("received_at", to_text(now_ms())),
-            ("connection", "rest"),
-            ("event_type", series.channel),
-            ("healed", gap.reason),
-        ]
+        headers = raw.headers(series.market, series.channel, raw.REST, now_ms(), healed=gap.reason)
         for bar in self._rest.bars(ticker, timespan, start_ms, end_ms):
             if bar["t"] + length_ms > now_ms():
                 continue  # it is not over, and the stream is there again to bring it whole

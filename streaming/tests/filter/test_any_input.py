@@ -73,7 +73,7 @@ _headers = st.none() | st.lists(
 )
 _messages = st.builds(
     FakeMessage,
-    raw=_values,
+    content=_values,
     place=st.just(0),
     sent=_headers,
     received_ms=st.sampled_from([-1, 0, 10**17, -(2**63)]) | st.integers(NOW - 5000, NOW + 5000),
@@ -134,7 +134,9 @@ def records() -> list[bytes]:
     """What the filter lets through of any bars: many of them, some at each edge."""
     found: list[bytes] = []
 
-    @given(st.lists(st.builds(FakeMessage, raw=_edges, place=st.just(0)), min_size=10, max_size=30))
+    @given(
+        st.lists(st.builds(FakeMessage, content=_edges, place=st.just(0)), min_size=10, max_size=30)
+    )
     @settings(max_examples=60, deadline=None, database=None)
     def collect(messages: list[FakeMessage]) -> None:
         stage, producer, _, stop = stage_of([messages, []], dead_letter_limit=0)

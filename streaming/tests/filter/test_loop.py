@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
-from filter_stage import START, FakeProducer, bar, messages_of, stage_of
+from filter_stage import START, FakeProducer, bar, messages_of, sent, stage_of
 from structlog.testing import capture_logs
 
 from polygon_streaming.errors import StreamError
@@ -246,8 +246,7 @@ def test_no_likely_gap_lies_where_the_feed_has_one_on_record() -> None:
     for message, stretch in zip(batch, ["c1", "c2", "c2", "c2 5", "c2 7", "c2 7"], strict=True):
         connection, _, lost = stretch.partition(" ")
         message.received_ms = START + 20_000
-        message.sent = [("market", b"stocks"), ("connection", connection.encode())]
-        message.sent += [("lost", lost.encode())] if lost else []
+        message.sent = sent(connection, int(lost or 0))
     stage, producer, _, stop = stage_of([batch])
     stage.run(stop)
     assert _gaps(producer) == [

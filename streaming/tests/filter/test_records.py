@@ -6,7 +6,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from polygon_streaming.filter.records import Record, Unreadable, clean, read
+from polygon_streaming.filter.records import Record, clean, read
+from polygon_streaming.raw import Unreadable
 
 BAR = {
     "ev": "A", "sym": "BRK.B", "v": 4989, "dv": "4989.25", "av": 4332125, "dav": "4332125.038360",

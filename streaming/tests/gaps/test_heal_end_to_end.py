@@ -18,6 +18,7 @@ from polygon_sandbox.tape import ClockTape
 from running_feed import Running
 from topics import messages_of
 
+from polygon_streaming import raw
 from polygon_streaming.filter.records import clean, read
 from polygon_streaming.stamps import from_text
 
@@ -138,11 +139,9 @@ def _bars(kafka: str, topic: str) -> tuple[dict[Key, Any], dict[Key, Any]]:
     streamed: dict[Key, Any] = {}
     healed: dict[Key, Any] = {}
     for message in messages_of(kafka, topic):
-        headers = dict(message.headers() or [])
-        bar = read(message.value())
+        bar, source = read(message.value()), raw.origin(message)
         assert bar is not None
-        market = bytes(headers["market"]).decode()  # type: ignore[arg-type]
-        record = clean(bar, market, message.timestamp()[1], "healed" in headers)
+        record = clean(bar, source.market, message.timestamp()[1], source.healed)
         assert record.symbol == (message.key() or b"").decode()
         target = healed if record.healed else streamed
         target[record.symbol, int(bar.s)] = json.loads(message.value() or b"")
