@@ -1,10 +1,8 @@
 """The source: the manifest, with what YAML cannot say added to it."""
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final
 
 from airbyte_cdk.models import (
@@ -23,9 +21,11 @@ from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
 from source_polygon import check, missing
 from source_polygon.config import problems, unknown_fields, with_defaults
-from source_polygon.engine.cdk import ManifestSource
-from source_polygon.engine.output import Output, one_by_one, page_of
+from source_polygon.engine.cdk import ManifestSource, lane_cursor_of, retriever_of
+from source_polygon.engine.estimate import estimate, in_all, number
+from source_polygon.engine.output import Output, one_by_one
 from source_polygon.errors import config_error
+from source_polygon.progress import Progress, reported
 from source_polygon.vendor.questions import Vendor
 from source_polygon.vendor.tally import TALLY
 
@@ -123,22 +123,39 @@ class SourcePolygon(Source):
         known, unknown = self._split(catalog)
         withheld = self.manifest.withheld
         yield from missing.messages(unknown, list(self.manifest.definitions), withheld)
-        started, requests, believed = monotonic(), TALLY.requests, TALLY.believed
-        records: Counter[str] = Counter()
+        progress = Progress(TALLY, self._say_what_it_takes(logger, known))
         try:
-            for message in self.manifest.read(logger, config, known, state):
-                if message.record:
-                    page = page_of(message)
-                    records[message.record.stream] += page.count if page else 1
-                yield message
+            with reported(progress, logger):
+                for message in self.manifest.read(logger, config, known, state):
+                    progress.count(message)
+                    yield message
         finally:
-            for stream, number in records.items():
-                logger.info("%s: %d records.", stream, number)
-            sent, seconds = TALLY.requests - requests, monotonic() - started
-            logger.info("Requests sent, retries included: %d, in %.0f seconds.", sent, seconds)
-            if empty := TALLY.believed - believed:
-                logger.warning("Empty answers that were believed: %d, see above.", empty)
+            progress.summary(logger)
         missing.require_none(catalog, unknown, withheld)
+
+    def _say_what_it_takes(
+        self, logger: logging.Logger, catalog: ConfiguredAirbyteCatalog
+    ) -> Callable[[], Mapping[str, str]]:
+        """Log what each chosen stream will ask of the vendor; return what tells how far it is."""
+        config = self.manifest.usable_config
+        self.streams(config)
+        chosen = [self.manifest.built[each.stream.name] for each in catalog.streams]
+        found = [estimate(retriever_of(each), lane_cursor_of(each)) for each in chosen]
+        estimates = [each for each in found if each]
+        for each in estimates:
+            logger.info(each.text(config))
+        logger.info(in_all(estimates, config))
+        planned = {each.stream: each for each in estimates}
+
+        def so_far() -> dict[str, str]:
+            cursors = {name: lane_cursor_of(self.manifest.built[name]) for name in planned}
+            return {
+                name: f"{cursor.completed:,} of {number(planned[name].slices, planned[name].unit)}"
+                for name, cursor in cursors.items()
+                if cursor
+            }
+
+        return so_far
 
     def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
         """Return the streams."""

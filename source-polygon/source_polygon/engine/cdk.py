@@ -30,6 +30,9 @@ class ManifestSource(YamlDeclarativeSource):
 
     The CDK takes no custom cursor since 7.0, but a custom partition router. Ours is both: it is
     found here and attached.
+
+    Attributes:
+        built: the streams as they were built last: in a read, those that are read.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class ManifestSource(YamlDeclarativeSource):
         output: Output,
     ) -> None:
         self._output = output
+        self.built: dict[str, DefaultStream] = {}
         super().__init__(path, catalog=catalog, config=config, state=state)
         # The manifest cannot name a budget of ours. This one is that of every requester.
         self._constructor._api_budget = Budget(config)  # type: ignore[assignment]
@@ -77,6 +81,7 @@ class ManifestSource(YamlDeclarativeSource):
         streams = super().streams(config)
         for stream in streams:
             if isinstance(stream, DefaultStream):
+                self.built[stream.name] = stream
                 retriever_of(stream).output = self._output
                 cursor = lane_cursor_of(stream)
                 if cursor is not None:

@@ -34,12 +34,14 @@ class LaneCursor(Cursor, Generic[L, T]):
     Attributes:
         config: the connector's configuration.
         cursor_field: name of the field by which the stream is incremental.
+        completed: how many slices have been read in this sync.
     """
 
     config: Mapping[str, Any]
     cursor_field: str
 
     def __post_init__(self) -> None:
+        self.completed = 0
         self._lock = Lock()
         self._emitted = False
         self._lanes: list[L] = []
@@ -91,7 +93,7 @@ class LaneCursor(Cursor, Generic[L, T]):
             AirbyteTracedException: the incoming state cannot be read (config_error).
         """
         try:
-            self._lanes = self._open_lanes()
+            self._lanes, self._stale = self._opened()
         except UnreadableState as error:
             raise config_error(
                 f"The saved state of {self._stream_name} cannot be read. Reset the stream.",
@@ -102,6 +104,22 @@ class LaneCursor(Cursor, Generic[L, T]):
                 if lane.stopped:
                     break
                 yield lane_slice
+
+    def planned(self) -> Iterator[tuple[LaneSlice[L, T], int]]:
+        """Return the first slice of each lane that has any, and how many the lane has.
+
+        They are of lanes of their own: what is read later knows nothing of them. Nothing is asked
+        of the vendor.
+
+        Raises:
+            UnreadableState: the incoming state cannot be read.
+        """
+        lanes, _ = self._opened()
+        for lane in lanes:
+            slices = self.slices(lane)
+            first = next(slices, None)
+            if first is not None:
+                yield first, 1 + sum(1 for _ in slices)
 
     @property
     def state(self) -> MutableMapping[str, Any]:
@@ -127,6 +145,7 @@ class LaneCursor(Cursor, Generic[L, T]):
         if not isinstance(lane_slice, LaneSlice) or not lane_slice.complete:
             return
         with self._lock:
+            self.completed += 1
             if lane_slice.lane.complete(lane_slice.position, lane_slice.checkpoint):
                 self._emit()
 
@@ -145,7 +164,11 @@ class LaneCursor(Cursor, Generic[L, T]):
         self._states.update_state_for_stream(self._stream_name, None, self.state)
         self._messages.emit_message(self._states.create_state_message(self._stream_name, None))
 
-    def _open_lanes(self) -> list[L]:
+    def _opened(self) -> tuple[list[L], list[dict[str, dict[str, Any]]]]:
+        """Return the lanes, and of the state the places of lanes that are not read now.
+
+        A market taken out for a while keeps its place.
+        """
         wanted = [dict(partition) for partition in self.partitions()]
         try:
             saved = [
@@ -159,9 +182,9 @@ class LaneCursor(Cursor, Generic[L, T]):
                 "%s: the state holds no checkpoint of this connector; reading starts anew.",
                 self._stream_name,
             )
-        # Lanes that are not read now, such as a market taken out for a while, keep their place.
-        self._stale = [entry for entry in saved if entry["partition"] not in wanted]
-        return [self.lane(partition, self._start(partition, saved)) for partition in wanted]
+        stale = [entry for entry in saved if entry["partition"] not in wanted]
+        lanes = [self.lane(partition, self._start(partition, saved)) for partition in wanted]
+        return lanes, stale
 
     def _start(
         self, partition: Mapping[str, Any], saved: list[dict[str, dict[str, Any]]]

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic
 
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.sources.declarative.retrievers.retriever import Retriever
@@ -23,12 +23,22 @@ class PolygonRetriever(Retriever):
         requester: sends the requests of the stream.
         name: name of the stream.
         output: how records leave, see `engine.output`; `engine.cdk` sets it.
+        unit: what a slice of the stream is called, for the estimate of a sync.
+        one_page: whether a slice takes one request. Of the others only the least is known.
     """
+
+    unit: ClassVar[str] = "window"
+    one_page: ClassVar[bool] = False
 
     config: Config
     requester: Requester
     name: str
     output: Output = field(init=False, default=staticmethod(one_by_one))
+
+    @property
+    def least_requests(self) -> int:
+        """The requests that a slice takes at least."""
+        return 1
 
     @property
     def vendor(self) -> Vendor:

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from airbyte_cdk.sources.types import StreamSlice
 
@@ -28,8 +28,6 @@ from source_polygon.streams.history import Contradiction, History, Outside
 from source_polygon.vendor.answers import Data, Reason, Refused
 
 LOGGER = logging.getLogger("airbyte")
-
-_PROGRESS_EVERY: Final = 50
 
 # Plans get a session up to a day after it; what is older than that is no matter of waiting.
 _RECENT: Final = timedelta(days=7)
@@ -83,12 +81,10 @@ class Session:
 
     Attributes:
         day: its day.
-        number: its number in the lane, from 1.
         doubtful: whether it came without bars where there should be some.
     """
 
     day: date
-    number: int
     doubtful: bool = False
 
 
@@ -124,13 +120,8 @@ class SessionCursor(LaneCursor[SessionLane, Session]):
 
     def slices(self, lane: SessionLane) -> Iterator[LaneSlice[SessionLane, Session]]:
         """Return a slice per session."""
-        if lane.days:
-            LOGGER.info(
-                "grouped_daily %s: %d sessions, %s to %s, one request each.",
-                *(lane.market, len(lane.days), lane.days[0], lane.days[-1]),
-            )
-        for number, day in enumerate(lane.days, start=1):
-            yield LaneSlice(lane, Session(day, number), date=day.isoformat())
+        for day in lane.days:
+            yield LaneSlice(lane, Session(day), date=day.isoformat())
 
     def _session(self, market: str, cursor: Mapping[str, Any]) -> date:
         try:
@@ -147,6 +138,9 @@ class GroupedDailyRetriever(LaneRetriever[SessionLane, Session]):
     A day that the vendor refuses because it is not over ends the market for this sync, with the
     state before it. Days before the history of the plan are passed over.
     """
+
+    unit: ClassVar[str] = "session"
+    one_page: ClassVar[bool] = True
 
     cursor_field: str
 
@@ -175,11 +169,6 @@ class GroupedDailyRetriever(LaneRetriever[SessionLane, Session]):
 
     def checkpoint(self, lane: SessionLane, task: Session) -> Mapping[str, Any] | None:
         """Return the end of the session; one that is read again does not move the state back."""
-        if task.number % _PROGRESS_EVERY == 0:
-            LOGGER.info(
-                "grouped_daily %s: session %d of %d (%s).",
-                *(lane.market, task.number, len(lane.days), task.day),
-            )
         if task.doubtful:
             return None
         end = from_milliseconds(round(end_of_bar(lane.market, task.day).timestamp() * 1000))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from airbyte_cdk.sources.types import Record, StreamSlice
 
@@ -19,6 +19,9 @@ class ListRetriever(PolygonRetriever):
         primary_key: fields that each row must have.
         bare: whether the vendor sends the list without its usual envelope.
     """
+
+    unit: ClassVar[str] = "list"
+    one_page: ClassVar[bool] = True
 
     primary_key: list[str]
     bare: bool = False
@@ -51,6 +54,8 @@ class PagedListRetriever(ListRetriever):
             order, which does not change while pages are read.
         page_size: rows a page, the vendor's maximum.
     """
+
+    one_page: ClassVar[bool] = False
 
     date_field: str
     page_size: int

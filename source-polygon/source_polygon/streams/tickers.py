@@ -10,7 +10,7 @@ so that what changes meanwhile is read by the next sync.
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from source_polygon.clock import utc_now
 from source_polygon.engine.cursor import LaneCursor
@@ -74,7 +74,14 @@ class TickersRetriever(LaneRetriever[MarketLane, None]):
     In this order, since a symbol that ends in between is in both, and the later row counts.
     """
 
+    unit: ClassVar[str] = "market"
+
     cursor_field: str
+
+    @property
+    def least_requests(self) -> int:
+        """One for each of the market's lists."""
+        return 2 if self.config["include_delisted"] else 1
 
     def rows(self, lane: MarketLane, task: None) -> Iterator[Row]:
         """Return new and changed rows, and those whose `listing_end` changes."""

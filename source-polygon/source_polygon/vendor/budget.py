@@ -64,7 +64,7 @@ class Budget(AbstractAPIBudget):
             with pace.turn:
                 if pace is self._pace(product):
                     sent = _may_go(product, pace.policy)
-        TALLY.sent(product)
+        TALLY.sends(product)
 
     def get_matching_policy(self, request: requests.PreparedRequest) -> MovingWindowCallRatePolicy:
         """Return what limits `request`."""

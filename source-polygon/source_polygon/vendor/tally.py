@@ -12,7 +12,6 @@ class Tally:
     """What was asked for in this process, over all threads.
 
     Attributes:
-        sent_for: requests by product, retries included.
         believed: answers without rows that were unlikely, asked for again, and then believed.
     """
 
@@ -20,21 +19,20 @@ class Tally:
         """Count from nothing; `clock` gives seconds."""
         self._clock = clock
         self._lock = Lock()
-        self.sent_for: Counter[str] = Counter()
         self.believed = 0
+        self._sent: Counter[str] = Counter()
         self._waited: dict[str, float] = {}
         self._waiting: dict[object, tuple[str, float]] = {}
 
-    @property
-    def requests(self) -> int:
-        """Requests of all products, retries included."""
-        with self._lock:
-            return self.sent_for.total()
-
-    def sent(self, product: str) -> None:
+    def sends(self, product: str) -> None:
         """Count a request."""
         with self._lock:
-            self.sent_for[product] += 1
+            self._sent[product] += 1
+
+    def sent(self) -> Counter[str]:
+        """Return the requests sent for each product, retries included."""
+        with self._lock:
+            return self._sent.copy()
 
     def believed_empty(self) -> None:
         """Count an empty answer that was believed."""
