@@ -22,7 +22,7 @@ from polygon_streaming.feed.progress import Progress
 from polygon_streaming.feed.publisher import Publisher
 from polygon_streaming.feed.silence import SilenceWatch
 from polygon_streaming.gaps.ledger import Ledger
-from polygon_streaming.kafka import clients
+from polygon_streaming.kafka.errors import ends_consumer
 from polygon_streaming.process import metrics
 from polygon_streaming.settings import FeedSettings
 from polygon_streaming.stamps import now_ms
@@ -239,7 +239,7 @@ class MarketFeed:
                 return await asyncio.to_thread(self.progress.load)
             except KafkaException as error:
                 reason: KafkaError = error.args[0]
-                if clients.is_fatal(reason):
+                if ends_consumer(reason):
                     raise StreamError(
                         f"Kafka cannot be asked for the feed's progress: {reason.str()}."
                     ) from None

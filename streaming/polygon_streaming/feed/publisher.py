@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from polygon_streaming import raw
 from polygon_streaming.feed.frames import Head, Split, Splitter, symbol
 from polygon_streaming.gaps.ledger import Ledger
+from polygon_streaming.kafka.errors import ends_producer
 from polygon_streaming.process import metrics
 from polygon_streaming.stamps import now_ms
 
@@ -127,13 +128,13 @@ class Publisher:
         self._never_there(_ANYTHING, received_ms, error)
 
     def _never_there(self, name: str, received_ms: int, error: KafkaError) -> None:
-        if error.fatal():
+        if ends_producer(error):
             self.failure = error
         self._lose(name, received_ms, f"not_delivered: {error.name()}")
 
     def _refused(self, name: str, received_ms: int, error: KafkaException) -> None:
         reason: KafkaError = error.args[0]
-        if reason.fatal():
+        if ends_producer(reason):
             raise error
         self._lose(name, received_ms, f"refused: {reason.name()}")
 

@@ -6,16 +6,10 @@ from confluent_kafka import Consumer, KafkaError, Producer
 
 from polygon_streaming.errors import StreamError
 from polygon_streaming.kafka import clients
+from polygon_streaming.kafka.errors import Meaning, meaning
 from polygon_streaming.settings import FilterSettings
 
 _SESSION_MS: Final = 45_000
-_FENCED: Final = (
-    KafkaError._FENCED,
-    KafkaError._FATAL,  # what a fenced producer says to every call but the one that found out
-    KafkaError.PRODUCER_FENCED,
-    KafkaError.INVALID_PRODUCER_EPOCH,
-    KafkaError.FENCED_INSTANCE_ID,
-)
 # While the group's coordinator restarts, librdkafka since 2.10 can wait in
 # `send_offsets_to_transaction` for a connection that it has given up (its issue 5511). It looks for
 # the coordinator anew when any other connection changes its state and what it remembers is too old:
@@ -75,7 +69,8 @@ def consumer(settings: FilterSettings) -> Consumer:
 
 def explain(error: KafkaError, settings: FilterSettings) -> StreamError:
     """Return what ends the filter after an error."""
-    if error.code() in _FENCED:
+    # `_FATAL` is what a fenced producer says to every call but the one that found out.
+    if meaning(error) is Meaning.FENCED or error.code() == KafkaError._FATAL:
         return Fenced(
             "Fenced: another filter took over the transactional id "
             f"{settings.transactional_id!r}, or a transaction outlived its "

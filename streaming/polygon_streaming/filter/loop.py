@@ -31,6 +31,7 @@ from polygon_streaming.filter.rules import RulesFile
 from polygon_streaming.filter.takeover import Takeover
 from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.kafka import clients, lag
+from polygon_streaming.kafka.errors import Meaning, ends_consumer, meaning
 from polygon_streaming.kafka.retry import Patience
 from polygon_streaming.process import metrics, reasons
 from polygon_streaming.process.status import Health
@@ -149,7 +150,7 @@ class Filter:
             self._check_limit(in_a_row)
             self._commit()
         except KafkaException as error:
-            if not error.args[0].txn_requires_abort():
+            if meaning(error.args[0]) is not Meaning.ABORT:
                 raise
             self._abort(error.args[0])
             return
@@ -248,7 +249,7 @@ class Filter:
         error = message.error()
         if error is None:
             return True
-        if clients.is_fatal(error) or error.code() == KafkaError._AUTO_OFFSET_RESET:
+        if ends_consumer(error):
             raise KafkaException(error)
         log.warning("consumer", reason=error.str(), state=f"consumer {error.name()}")
         return False

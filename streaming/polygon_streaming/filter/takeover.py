@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from polygon_streaming.kafka.retry import is_passing
+from polygon_streaming.kafka.errors import may_pass
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Takeover(Generic[T]):
                 found.append(answer.result())
                 del self._waiting[number]
             except KafkaException as error:
-                if not is_passing(error.args[0]):
+                if not may_pass(error.args[0]):
                     raise
                 self._reason = error.args[0].str()
                 self.add([place])

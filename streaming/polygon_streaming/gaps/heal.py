@@ -25,6 +25,7 @@ from polygon_streaming.gaps.rest import BrokenAnswer, NotIncluded, Rest, Unknown
 from polygon_streaming.gaps.series import Series, Targets, event, rest_ticker
 from polygon_streaming.gaps.windows import Windows
 from polygon_streaming.kafka import clients
+from polygon_streaming.kafka.errors import ends_consumer
 from polygon_streaming.settings import HealSettings
 from polygon_streaming.stamps import now_ms, to_text
 
@@ -142,7 +143,7 @@ class Healer:
                 yield message
             elif error.code() == KafkaError._PARTITION_EOF:
                 at_end.add(message.partition() or 0)
-            elif clients.is_fatal(error):
+            elif ends_consumer(error):
                 raise KafkaException(error)
 
     def _left(self) -> int:

@@ -106,17 +106,6 @@ def asker(settings: Settings, group: str = "polygon-stream") -> Consumer:
     return built
 
 
-def is_fatal(error: KafkaError) -> bool:
-    """Tell whether a client that reports this error is of no further use."""
-    return bool(error.fatal()) or error.code() in (
-        KafkaError._AUTHENTICATION,
-        KafkaError._FATAL,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    )
-
-
 def _config(
     settings: Settings, defaults: Mapping[str, Any], rules: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -131,13 +120,9 @@ def _config(
         "logger": _LIBRARY_LOG,
         "reconnect.backoff.max.ms": 2_000,
         **defaults,
-        **_applicable(settings.kafka),
+        **{name.strip(): value for name, value in settings.kafka.items()},
         **rules,
     }
-
-
-def _applicable(given: Mapping[str, str]) -> dict[str, str]:
-    return {name.strip(): value for name, value in given.items()}
 
 
 def _build(kind: Any, config: dict[str, Any]) -> Any:

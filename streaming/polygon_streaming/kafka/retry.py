@@ -6,9 +6,10 @@ from threading import Event
 from typing import Final, TypeVar
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaException, Producer
 
 from polygon_streaming.errors import StreamError
+from polygon_streaming.kafka.errors import may_pass
 
 log = structlog.get_logger()
 
@@ -17,20 +18,6 @@ T = TypeVar("T")
 _RETRY_SECONDS: Final = 0.1
 # Container platforms give a command ten seconds and more to stop.
 _DRAIN_SECONDS: Final = 5.0
-# Brokers that restart or hand over. Only transactional calls say of themselves that they may be
-# made again.
-_PASSING: Final = (
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._TIMED_OUT,
-    KafkaError._TRANSPORT,
-    KafkaError._WAIT_COORD,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.UNSTABLE_OFFSET_COMMIT,
-)
 
 
 class Patience:
@@ -60,7 +47,7 @@ class Patience:
             try:
                 return action()
             except KafkaException as error:
-                if not is_passing(error.args[0]):
+                if not may_pass(error.args[0]):
                     raise
                 self._alive()
                 self._producer.poll(0)
@@ -77,10 +64,3 @@ class Patience:
                 "Stopped while the brokers do not answer. Nothing is lost: the next start reads "
                 "again what was not committed."
             )
-
-
-def is_passing(error: KafkaError) -> bool:
-    """Tell whether the same call may succeed later."""
-    if error.fatal() or error.txn_requires_abort():
-        return False
-    return bool(error.retriable()) or error.code() in _PASSING

@@ -12,20 +12,13 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from polygon_streaming.kafka.retry import is_passing
+from polygon_streaming.kafka.errors import Meaning, meaning
 
 log = structlog.get_logger()
 
 _SLOW_SECONDS: Final = 5.0
 _FINISH_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.1
-# The group has given the partitions to others: they read again what was not committed.
-_OUTDATED: Final = (
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError._ASSIGNMENT_LOST,
-)
 
 _Partition = tuple[str, int]
 
@@ -72,7 +65,8 @@ class Commits:
             self._keep({p: offset for p, offset in self._due.items() if done.get(p) != offset})
             return
         for each in errors:
-            if each.code() not in _OUTDATED and not is_passing(each):
+            # Of an abort: others have the partitions, and read again what was not committed.
+            if meaning(each) not in (Meaning.RETRY, Meaning.ABORT):
                 self._refusal = each
         reason = errors[0].str()
         log.warning("not committed, to be tried again", reason=reason, state="not committed")

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from polygon_streaming.errors import StreamError
 from polygon_streaming.kafka import clients, lag
+from polygon_streaming.kafka.errors import ends_consumer
 from polygon_streaming.process import metrics
 from polygon_streaming.process.status import Health
 from polygon_streaming.settings import SinkSettings
@@ -104,7 +105,7 @@ class Sink:
                 error = message.error()
                 if error is None:
                     batch.append(message)
-                elif clients.is_fatal(error):
+                elif ends_consumer(error):
                     raise KafkaException(error)
                 else:
                     log.warning("consumer", reason=error.str(), state=f"consumer {error.name()}")
