@@ -45,6 +45,8 @@ ADDED = {
     ("grouped_daily", "date"): "the session that was asked for; `timestamp` is its end",
     ("grouped_daily", "adjusted"): "stands beside the rows in the answer; part of the key",
     ("grouped_daily", "last_updated_utc"): "`timestamp` as text, a cursor for every warehouse",
+    ("float", "snapshot_date"): "the day of the reading; the vendor keeps no history",
+    ("ratios", "snapshot_date"): "the day of the reading; the vendor keeps no history",
     ("tickers", "listing_end"): "tells companies apart that had the same symbol",
 }
 

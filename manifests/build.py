@@ -1,6 +1,7 @@
 """Writes the manifests of both editions from what is said once: `make manifests`.
 
-    spec.yaml  frame/<edition>.yaml  kinds/<kind>.<edition>.yaml  streams/<stream>.yaml
+    spec.yaml  frame/<edition>.yaml  kinds/kinds.yaml  kinds/<kind>.<edition>.yaml
+    streams/<stream>.yaml  left_out.yaml
         -> source-polygon.yaml  cloud.yaml  docs/streams.md
 
 A stream names its kind; the kind's template says, for each edition, how such a stream is read. In
@@ -10,9 +11,10 @@ spec, so that no default is written twice. A test fails where the written files 
 A kind that only one edition can read has a template for that edition alone; the other is without
 its streams.
 
-A stream's file says: `about` in a sentence, `kind`, `path`, `primary_key`, `cursor_field` where it
-is incremental, what else its kind asks for, the vendor's `plan` that it needs, what `requests` it
-costs, and the `schema` of its records. With `needs: symbols` it is there once that field of the
+A stream's file says: `about` in a sentence, `kind`, `path`, `primary_key` ([] where the vendor gives
+none), `cursor_field` where it is incremental, what else its kind asks for (kinds.yaml has defaults),
+why its key and lookback are what they are (`why_key`, `why_lookback`), the vendor's `plan` that it
+needs, what `requests` it costs, and the `schema` of its records. With `needs: symbols` it is there once that field of the
 configuration is filled in.
 """
 
@@ -47,9 +49,6 @@ _TABLE_HEAD: Final = """\
 Written by `make manifests` from `manifests/streams`. How each is read and what it guarantees is in
 [connector.md](connector.md#streams).
 """
-
-# The order in which the catalog lists them; within a kind by name.
-_KINDS: Final = ("grouped_daily", "tickers", "paged_list", "dated", "list", "bare_list")
 
 _PLACEHOLDER: Final = re.compile(r"\$(?:(\w+)|{(\w+)})")
 
@@ -99,27 +98,57 @@ def table(root: Path = HERE) -> str:
         [
             f"[`{name}`](#{name})",
             stream["kind"],
-            ", ".join(f"`{field}`" for field in stream["primary_key"]),
+            ", ".join(f"`{field}`" for field in stream["primary_key"]) or "none",
             f"`{stream['cursor_field']}`" if "cursor_field" in stream else "",
+            _lookback(stream),
             stream["plan"],
             stream["requests"],
             " and ".join(_editions(stream["kind"], root)),
         ]
         for name, stream in streams.items()
     ]
-    head = ["stream", "kind", "primary key", "cursor", "plan", "requests", "editions"]
-    lines = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
-    return "\n".join([_TABLE_HEAD, *lines, "", *map(_fields, streams, streams.values())])
+    used = {stream["kind"] for stream in streams.values()}
+    kinds = [[f"`{name}`", kind["about"]] for name, kind in _kinds(root).items() if name in used]
+    left_out = [
+        [", ".join(f"`{path}`" for path in group["paths"]), group["why"]]
+        for group in _load(root / "left_out.yaml")
+    ]
+    head = ["stream", "kind", "primary key", "cursor", "lookback", "plan", "requests", "editions"]
+    parts = [
+        _TABLE_HEAD,
+        *_table(head, rows),
+        "\n## Kinds\n",
+        *_table(["kind", "how it is read"], kinds),
+        "\n## Left out\n",
+        *_table(["paths of the vendor", "why"], left_out),
+        "",
+        *map(_section, streams, streams.values()),
+    ]
+    return "\n".join(parts)
 
 
-def _fields(name: str, stream: Mapping[str, Any]) -> str:
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+
+
+def _lookback(stream: Mapping[str, Any]) -> str:
+    days = stream.get("lookback_days")
+    return stream.get("lookback") or (f"{days} days" if days else "")
+
+
+def _section(name: str, stream: Mapping[str, Any]) -> str:
+    there = f" Once `{stream['needs']}` is filled in." if "needs" in stream else ""
+    about = [f"## {name}", stream["about"] + there]
+    about += [
+        f"{what}: {stream[why]}"
+        for what, why in (("Key", "why_key"), ("Lookback", "why_lookback"))
+        if why in stream
+    ]
     rows = [
-        f"| `{field}` | {_type(schema)} | {schema['description']} |"
+        [f"`{field}`", _type(schema), schema["description"]]
         for field, schema in stream["schema"]["properties"].items()
     ]
-    there = f" Once `{stream['needs']}` is filled in." if "needs" in stream else ""
-    head = f"## {name}\n\n{stream['about']}{there}\n\n| field | type | meaning |\n|---|---|---|\n"
-    return head + "\n".join(rows) + "\n"
+    return "\n".join(["\n\n".join(about), "", *_table(["field", "type", "meaning"], rows), ""])
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -132,11 +161,25 @@ def _editions(kind: str, root: Path) -> list[str]:
     return [each for each in EDITIONS if (root / "kinds" / f"{kind}.{each}.yaml").exists()]
 
 
+def _kinds(root: Path) -> dict[str, Any]:
+    kinds: dict[str, Any] = _load(root / "kinds" / "kinds.yaml")
+    return kinds
+
+
 def _streams(root: Path) -> dict[str, Any]:
+    """Return all streams, with the defaults of their kinds, in the order of the catalog."""
+    kinds = _kinds(root)
     streams = {path.stem: _load(path) for path in (root / "streams").glob("*.yaml")}
+    for name, stream in streams.items():
+        if stream.get("kind") not in kinds:
+            raise ValueError(
+                f"streams/{name}.yaml: {stream.get('kind')!r} is not a kind. Take one of "
+                f"{', '.join(kinds)}."
+            )
+    rank = list(kinds).index
     return {
-        name: streams[name]
-        for name in sorted(streams, key=lambda name: (_rank(name, streams[name]), name))
+        name: {**kinds[streams[name]["kind"]].get("defaults", {}), **streams[name]}
+        for name in sorted(streams, key=lambda name: (rank(streams[name]["kind"]), name))
     }
 
 
@@ -155,15 +198,6 @@ def _once_filled_in(field: str, streams: list[Any]) -> dict[str, Any]:
 
 def _load(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
-
-
-def _rank(name: str, stream: Mapping[str, Any]) -> int:
-    if stream.get("kind") not in _KINDS:
-        raise ValueError(
-            f"streams/{name}.yaml: {stream.get('kind')!r} is not a kind. Take one of "
-            f"{', '.join(_KINDS)}."
-        )
-    return _KINDS.index(stream["kind"])
 
 
 def _of_edition(node: Any, edition: str) -> Any:

@@ -16,11 +16,15 @@ from polygon_sandbox.listings import Row
 from polygon_sandbox.stamps import format_ns
 
 _WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "Zürich", "O'Hara")
-_STAMPS = ("last_updated", "published", "published_utc")
+_STAMPS = ("last_updated", "published", "published_utc", "timestamp")
+# Fields that say when a row came to the vendor; its other dates are before that.
+_CAME_IN = ("last_updated", "filing_date", "processed_date")
 _COMPANY = r"(^|_)cik$"
+# Optional by the contract; that rows always have them is unverified.
+_IDENTIFIERS = r"^(benzinga_id|accession_number|filing_url)$"
 # The share of rows that lack a field which is optional.
 _MISSING = 0.1
-_DAY_NS = 86_400 * 10**9
+_SECOND_NS = 10**9
 
 
 class _Case(NamedTuple):
@@ -38,9 +42,9 @@ _Make = Callable[[_Case], Any]
 class RowMaker:
     """Makes the rows of one list.
 
-    `day` is the field that dates a row: what the list is sorted by, or can be filtered by. `key`
-    tells the rows of a day apart: a ticker, else a name. Either is None where there is no such
-    field.
+    `day` is the field that dates a row: when it came in, what the list is sorted by, or can be
+    filtered by. `key` tells the rows of a day apart: a ticker, else a name. Either is None where
+    there is no such field.
     """
 
     def __init__(self, endpoint: Endpoint, seed: int) -> None:
@@ -48,7 +52,8 @@ class RowMaker:
         self._seed = f"{seed}/{endpoint.path}"
         asked = {parameter.field for parameter in endpoint.parameters.values()}
         first = [column for column, _ in endpoint.paged.default] if endpoint.paged else []
-        names = [n for n in dict.fromkeys([*first, *sorted(asked)]) if n in endpoint.row]
+        came_in = [name for name in _CAME_IN if name in asked]
+        names = [n for n in dict.fromkeys([*came_in, *first, *sorted(asked)]) if n in endpoint.row]
         self.day = next((name for name in names if self._is_dated(name)), None)
         texts = [name for name in names if name != self.day and self._is_name(name)]
         # Rows about several companies have no key: `tickers` says whose they are.
@@ -59,7 +64,11 @@ class RowMaker:
         self._nulls = any("null" in field.shown for field in endpoint.row.values())
         kept = {self.day, self.key, *asked}
         self._fields = [
-            (name, field.required or name in kept, self._maker_of(name, field))
+            (
+                name,
+                field.required or name in kept or bool(re.search(_IDENTIFIERS, name)),
+                self._maker_of(name, field),
+            )
             for name, field in endpoint.row.items()
         ]
 
@@ -125,12 +134,13 @@ def _is_stamp(name: str, field: Field) -> bool:
 
 
 def _dated(apart: int, kind: str, stamp: bool, case: _Case) -> Any:
-    """The day of the row or one before it, as text, as a stamp or in nanoseconds."""
+    """The day of the row or one before it, as text, in nanoseconds, or as a stamp: of whole seconds,
+    as in the vendor's examples."""
     day = case.day - timedelta(days=case.dice.randint(0, apart)) if apart else case.day
     if kind != "integer" and not stamp:
         return day.isoformat()
     midnight = to_ns(datetime.combine(day, time(), tzinfo=UTC))
-    return format_ns(midnight + case.dice.randrange(_DAY_NS)) if stamp else midnight
+    return format_ns(midnight + case.dice.randrange(86_400) * _SECOND_NS) if stamp else midnight
 
 
 def _plain(name: str, field: Field, kind: str) -> _Make:
@@ -171,6 +181,7 @@ _TEXTS: tuple[tuple[str, _Make], ...] = (
     (_COMPANY, lambda case: _digits(10, case._replace(dice=Random(case.symbol)))),
     (r"^accession_number$", partial(_digits, 18)),
     (r"(^|_)id$", partial(_hex, 24)),
+    (r"^product_code$", partial(_hex, 3)),
     (r"^(isin|cusip|sedol|us_code)$|figi", partial(_hex, 12)),
     (r"(^|_)url$", lambda case: f"https://example.com/{case.symbol}/{_hex(8, case)}"),
     (r"currency", lambda _: "USD"),

@@ -178,10 +178,11 @@ def test_conditions_on_arrays_and_on_their_largest_element(shared: Sandbox) -> N
     truth = shared.world.dataset(STATEMENTS).rows()
     ticker = truth[0]["tickers"][0]
     having = [row for row in truth if ticker in row["tickers"]]
-    assert read(shared, STATEMENTS, tickers=ticker, sort="period_end.asc") == having
-    assert read(shared, STATEMENTS, **{"tickers.all_of": ticker}) == having
+    order = {"sort": "filing_date.asc"}
+    assert read(shared, STATEMENTS, **order, tickers=ticker) == having
+    assert read(shared, STATEMENTS, **order, **{"tickers.all_of": ticker}) == having
     above = [row for row in truth if max(row["tickers"]) > ticker]
-    assert read(shared, STATEMENTS, **{"max_ticker.gt": ticker}) == above
+    assert read(shared, STATEMENTS, **order, **{"max_ticker.gt": ticker}) == above
     assert 0 < len(above) < len(truth)
     news = shared.world.dataset(NEWS).rows()
     found = read(shared, NEWS, ticker=ticker, order="asc")

@@ -16,22 +16,30 @@ from airbyte_cdk.models.airbyte_protocol_serializers import (
 from airbyte_cdk.sources import Source
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput
+from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from polygon_sandbox import Sandbox
 from source_polygon import SourcePolygon
 from source_polygon.engine.output import Output as Leaving
 from source_polygon.engine.output import one_by_one
 from source_polygon.run import Entrypoint
+from source_polygon.source import MANIFEST
 
-KEYS = {
-    "grouped_daily": ("market", "date", "ticker", "adjusted"),
-    "tickers": ("market", "ticker", "listing_end"),
-    "dividends": ("id",),
-    "splits": ("id",),
-    "short_interest": ("ticker", "settlement_date"),
-    "short_volume": ("ticker", "date"),
-    "exchanges": ("asset_class", "locale", "id", "name"),
-    "ticker_types": ("asset_class", "locale", "code"),
-    "market_holidays": ("date", "exchange"),
+_STREAMS: list[dict[str, Any]] = [
+    stream
+    for part in safe_load_yaml(MANIFEST.read_text())["streams"]
+    for stream in part.get("streams", [part])  # those that need a field of the configuration
+]
+
+# Of every stream, in the order of the catalog; () where the vendor gives no key.
+KEYS: dict[str, tuple[str, ...]] = {
+    stream["name"]: tuple(stream["primary_key"]) for stream in _STREAMS
+}
+
+# Of the streams that are incremental.
+CURSORS: dict[str, str] = {
+    stream["name"]: stream["retriever"]["partition_router"]["cursor_field"]
+    for stream in _STREAMS
+    if "partition_router" in stream["retriever"]
 }
 
 Row = dict[str, Any]
@@ -133,6 +141,9 @@ class Syncs:
                 source, config, chosen, self.state, expecting_exception=expect_failure
             )
         )
+        for stream in streams:
+            if not KEYS[stream] and stream not in CURSORS:
+                self.tables[stream].clear()  # without key and cursor: the sync mode is overwrite
         self.load(output.messages)
         return output
 
@@ -141,15 +152,19 @@ class Syncs:
         return SourcePolygon(chosen, config, self.state, LEAVING)
 
     def load(self, messages: list[Row]) -> None:
-        """Do what a deduplicating destination does with `messages`, and keep the last states."""
+        """Do what a destination does with `messages`, and keep the last states.
+
+        A stream with a key is deduplicated, one without is appended to.
+        """
         for message in messages:
             if message["type"] == "RECORD":
                 row, stream = message["record"]["data"], message["record"]["stream"]
-                key = tuple(row[field] for field in KEYS[stream])
+                table, cursor = self.tables[stream], CURSORS.get(stream, "")
+                key = tuple(row[field] for field in KEYS[stream]) or (len(table),)
                 # Of the rows of a key the one with the newest cursor counts, then the last.
-                before = self.tables[stream].get(key, {}).get("last_updated_utc", "")
-                if row.get("last_updated_utc", before) >= before:
-                    self.tables[stream][key] = row
+                before = table.get(key, {}).get(cursor, "")
+                if row.get(cursor, before) >= before:
+                    table[key] = row
             elif message["type"] == "STATE":
                 state = message["state"]["stream"]
                 self._states[state["stream_descriptor"]["name"]] = state["stream_state"]

@@ -29,6 +29,10 @@ OBSERVED: Mapping[str, Mapping[str, Any]] = {
         "parameters": {"order": {"default": "desc"}, **_TICKERS_OF_A_ROW},
     },
     "/benzinga/v2/news": {"parameters": {"stocks": {"field": "tickers"}}},
+    # Unverified, and hardly otherwise: a schedule says what happens, and when.
+    "/futures/v1/schedules": {
+        "row": {"event": {"required": True}, "timestamp": {"required": True}}
+    },
     "/v3/reference/conditions": {
         "parameters": {"data_type": {"field": "data_types"}, "sip": {"field": "sip_mapping"}},
     },

@@ -1,4 +1,9 @@
-"""Kind `dated`: rows by a date of their own, in windows, each window paged."""
+"""Kinds `dated` and `dated_once`: rows by a date or time of their own, in windows of days.
+
+A window is bounded on both sides, and each window begins where the one before it ends: a day stands
+for its first moment, in a filter of times too, so that no row is lost between two windows or read
+in both.
+"""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +16,7 @@ from source_polygon.engine.lanes import Lane, LaneSlice, UnreadableState
 from source_polygon.engine.retriever import LaneRetriever
 from source_polygon.rows import Row
 from source_polygon.sessions import new_york_today
-from source_polygon.vendor.paging import pages
+from source_polygon.vendor.paging import ascending, pages
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -22,27 +27,30 @@ class Window:
 
     Attributes:
         start: the first.
-        end: the last; None for an open end, so that announced events come too.
+        end: the last.
         checkpoint: the day up to which all is read once the window is. It is the day of the sync at
             most: a row dated next month must not move the state there.
     """
 
     start: date
-    end: date | None
+    end: date
     checkpoint: date
 
 
 @dataclass
 class DatedCursor(LaneCursor[Lane, Window]):
-    """One lane, in windows of days. The last one is open.
+    """One lane, in windows of days.
 
     Attributes:
         window_days: days in a window; an interrupted first read loses at most one.
         lookback_days: days before the checkpoint to ask for again, since rows are entered late.
+        ahead_days: days after that of the sync which are read too: for what is announced, and for
+            times in UTC, of which New York's evening has tomorrow's date.
     """
 
     window_days: int
     lookback_days: int
+    ahead_days: int
 
     def partitions(self) -> Iterable[Mapping[str, Any]]:
         """Return the one lane there is."""
@@ -64,27 +72,43 @@ class DatedCursor(LaneCursor[Lane, Window]):
 
     def _windows(self, saved: date | None, today: date) -> Iterator[Window]:
         start = date.fromisoformat(self.config["start_date"])
-        end = date.fromisoformat(self.config["end_date"]) if self.config.get("end_date") else None
         if saved:
             start = max(start, saved - timedelta(days=self.lookback_days))
-        last = min(today, end or today)
+        last = today + timedelta(days=self.ahead_days)
+        if self.config.get("end_date"):
+            last = min(last, date.fromisoformat(self.config["end_date"]))
         while start <= last:
-            until = start + timedelta(days=self.window_days - 1)
-            reached = min(until, last)
-            yield Window(
-                start=start,
-                end=until if until < last else end,
-                checkpoint=max(reached, saved) if saved else reached,
-            )
-            start = until + timedelta(days=1)
+            end = min(start + timedelta(days=self.window_days - 1), last)
+            reached = min(end, today)
+            yield Window(start, end, checkpoint=max(reached, saved) if saved else reached)
+            start = end + timedelta(days=1)
 
     def _saved(self, cursor: Mapping[str, Any]) -> date | None:
         if not cursor:
             return None
         try:
-            return date.fromisoformat(cursor[self.cursor_field])
-        except (KeyError, TypeError, ValueError) as error:
+            # A state written by hand may be a time.
+            return date.fromisoformat(cursor[self.cursor_field].partition("T")[0])
+        except (AttributeError, KeyError, ValueError) as error:
             raise UnreadableState(repr(dict(cursor))) from error
+
+
+@dataclass
+class OnceCursor(DatedCursor):
+    """One lane, in days, each handed out once: the rows have no key to tell a second reading by.
+
+    Attributes:
+        settling_days: days after which a day is taken to be complete.
+    """
+
+    window_days: int = 1
+    lookback_days: int = -1
+    ahead_days: int = 0
+    settling_days: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.ahead_days = -self.settling_days
 
 
 @dataclass(kw_only=True)
@@ -92,21 +116,25 @@ class DatedRetriever(LaneRetriever[Lane, Window]):
     """Reads one window, page by page.
 
     Attributes:
-        cursor_field: the date of the rows.
+        cursor_field: the date or time of the rows.
         primary_key: fields that every row must have.
         page_size: rows a page, the vendor's maximum.
+        order: "asc" on the paths where that is a parameter of its own.
     """
 
     cursor_field: str
     primary_key: list[str]
     page_size: int
+    order: str = ""
 
     def rows(self, lane: Lane, task: Window) -> Iterator[Sequence[Row]]:
         """Return the rows of the window, a page at a time, as the vendor wrote them."""
         field = self.cursor_field
-        params = {f"{field}.gte": task.start.isoformat(), "sort": f"{field}.asc"}
-        if task.end:
-            params[f"{field}.lte"] = task.end.isoformat()
+        params = {
+            f"{field}.gte": task.start.isoformat(),
+            f"{field}.lt": (task.end + timedelta(days=1)).isoformat(),
+            **ascending(field, self.order),
+        }
         vendor = self.vendor_as_written
         for rows, _ in pages(vendor, params, key=self.primary_key, page_size=self.page_size):
             yield rows

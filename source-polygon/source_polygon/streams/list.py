@@ -1,4 +1,4 @@
-"""Kinds `list`, `bare_list` and `paged_list`: what is read in full at each sync."""
+"""Kinds `list`, `bare_list`, `full_list` and `paged_list`: what is read in full at each sync."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from airbyte_cdk.sources.types import Record, StreamSlice
 
 from source_polygon.engine.retriever import PolygonRetriever
 from source_polygon.rows import Row
-from source_polygon.vendor.paging import pages, require_keys
+from source_polygon.vendor.paging import ascending, pages, require_keys
 
 
 @dataclass(kw_only=True)
@@ -70,4 +70,31 @@ class PagedListRetriever(ListRetriever):
             window[f"{self.date_field}.lte"] = self.config["end_date"]
         vendor = self.vendor_as_written
         for rows, _ in pages(vendor, window, key=self.primary_key, page_size=self.page_size):
+            yield rows
+
+
+@dataclass(kw_only=True)
+class FullListRetriever(ListRetriever):
+    """Reads a list page by page, of which the vendor always has rows.
+
+    Attributes:
+        page_size: rows a page, the vendor's maximum.
+        sort: the field in whose order they are read, one that does not change while they are; ""
+            where the vendor lets nobody choose.
+        order: "asc" on the paths where that is a parameter of its own.
+    """
+
+    page_size: int
+    sort: str = ""
+    order: str = ""
+
+    def rows(self) -> Iterator[Sequence[Row]]:
+        """Return the rows, a page at a time, as the vendor wrote them."""
+        for rows, _ in pages(
+            self.vendor_as_written,
+            ascending(self.sort, self.order),
+            key=self.primary_key,
+            page_size=self.page_size,
+            complaint=f"{self.name} has no rows",
+        ):
             yield rows

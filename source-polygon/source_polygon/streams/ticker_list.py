@@ -127,6 +127,7 @@ class TickerList:
             key=["ticker"],
             page_size=_PAGE_SIZE,
             complaint=complaint,
+            of=str,
         ):
             require_times(page, self.market)
             yield list(page), more
@@ -141,7 +142,9 @@ def active_among(vendor: Vendor, market: str, tickers: set[str]) -> set[str]:
     found = {
         row["ticker"]
         for params in lists
-        for page, _ in pages(vendor, {**which, **params}, key=["ticker"], page_size=_PAGE_SIZE)
+        for page, _ in pages(
+            vendor, {**which, **params}, key=["ticker"], page_size=_PAGE_SIZE, of=str
+        )
         for row in page
     }
     return found & tickers

@@ -27,6 +27,7 @@ def pages(
     key: Collection[str],
     page_size: int,
     complaint: str = "",
+    of: type = object,
 ) -> Iterator[tuple[Sequence[Row], bool]]:
     """Return each page's rows, and whether a page follows.
 
@@ -38,6 +39,7 @@ def pages(
             the requests that its maximum for the list does.
         complaint: what a first page without rows would mean, where that is unlikely, as it always
             is of a page that `next_url` led to. See `Vendor.ask`.
+        of: type of the values of the key.
 
     Raises:
         AirbyteTracedException: `next_url` leads elsewhere or in a circle, or a row lacks its key
@@ -49,7 +51,7 @@ def pages(
     answer = vendor.ask(complaint=complaint, request_params={**params, "limit": page_size})
     while True:
         rows = answer.rows
-        require_keys(rows, key, where, of=str)
+        require_keys(rows, key, where, of=of)
         if rows and rows == previous:
             raise _broken("The same page comes twice.", where)
         previous = rows
@@ -64,6 +66,18 @@ def pages(
             raise _broken("Paging goes in a circle: next_url repeats.", where)
         seen.add(where)
         answer = vendor.ask(complaint="The page after a full one has no rows", path=where)
+
+
+def ascending(field: str, order: str) -> dict[str, str]:
+    """Return the parameters that sort a list by a field, smallest first.
+
+    Args:
+        field: its name; "" where the vendor lets nobody choose.
+        order: "asc" on the older paths, where that is a parameter of its own; else "".
+    """
+    if not field:
+        return {}
+    return {"sort": field, "order": order} if order else {"sort": f"{field}.asc"}
 
 
 def require_keys(

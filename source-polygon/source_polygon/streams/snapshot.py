@@ -1,0 +1,108 @@
+"""Kind `snapshot`: what the vendor has now and keeps no history of, read in full once a day."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from source_polygon.engine.cursor import LaneCursor
+from source_polygon.engine.lanes import Lane, LaneEnds, LaneSlice, UnreadableState
+from source_polygon.engine.retriever import LaneRetriever
+from source_polygon.rows import Row
+from source_polygon.sessions import new_york_today, sessions
+from source_polygon.vendor.paging import ascending, pages
+
+LOGGER = logging.getLogger("airbyte")
+
+
+@dataclass
+class SnapshotCursor(LaneCursor[Lane, date]):
+    """A slice a day and lane: the reading of the day it is in New York, unless it has been taken."""
+
+    def partitions(self) -> Iterable[Mapping[str, Any]]:
+        """Return the one lane there is."""
+        return [{}]
+
+    def lane(self, partition: Mapping[str, Any], cursor: Mapping[str, Any]) -> Lane:
+        """Return the lane, with its checkpoint checked."""
+        self._saved(cursor)
+        return Lane(partition, cursor, self.run_ahead)
+
+    def slices(self, lane: Lane) -> Iterator[LaneSlice[Lane, date]]:
+        """Return today's reading; name the trading days that have none and never will."""
+        saved, today = self._saved(lane.cursor), new_york_today()
+        of = " ".join([self._stream_name, *map(str, lane.partition.values())])
+        if saved and saved > today:
+            LOGGER.warning("%s: the saved state %s lies in the future; no reading.", of, saved)
+        end = self.config.get("end_date")
+        if end and today > date.fromisoformat(end):
+            LOGGER.info("%s: no reading, since it would be of today and end_date is past.", of)
+            return
+        if saved and saved >= today:
+            return
+        if saved:
+            day = timedelta(days=1)
+            _name_missed(of, sessions("stocks", saved + day, today - day))
+        yield LaneSlice(lane, today, day=today.isoformat())
+
+    def _saved(self, cursor: Mapping[str, Any]) -> date | None:
+        if not cursor:
+            return None
+        try:
+            return date.fromisoformat(cursor[self.cursor_field])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadableState(repr(dict(cursor))) from error
+
+
+def _name_missed(of: str, days: list[date]) -> None:
+    if not days:
+        return
+    named = ", ".join(map(str, days)) if len(days) <= 10 else f"{days[0]} to {days[-1]}"
+    LOGGER.warning(
+        "%s: no complete reading on %d trading days, %s. The vendor keeps no history of it, so they "
+        "stay missing. Sync every day.",
+        of,
+        len(days),
+        named,
+    )
+
+
+@dataclass(kw_only=True)
+class SnapshotRetriever(LaneRetriever[Lane, date]):
+    """Takes a reading, page by page.
+
+    Attributes:
+        cursor_field: gets the day of the reading.
+        primary_key: that field, and those that every row must have.
+        page_size: rows a page, the vendor's maximum.
+        sort: the field in whose order they are read, one that does not change while they are.
+    """
+
+    cursor_field: str
+    primary_key: list[str]
+    page_size: int
+    sort: str
+
+    def rows(self, lane: Lane, task: date) -> Iterator[Row]:
+        """Return the rows, each marked with the day.
+
+        Raises:
+            LaneEnds: there are none, even when asked again. The next sync tries anew.
+        """
+        day, count = task.isoformat(), 0
+        key = [field for field in self.primary_key if field != self.cursor_field]
+        complaint = f"{self.name} has no rows"
+        params = ascending(self.sort, "")
+        for rows, _ in pages(
+            self.vendor, params, key=key, page_size=self.page_size, complaint=complaint
+        ):
+            count += len(rows)
+            for row in rows:
+                yield {self.cursor_field: day, **row}
+        if not count:
+            raise LaneEnds
+
+    def checkpoint(self, lane: Lane, task: date) -> Mapping[str, Any]:
+        """Return the day of the reading."""
+        return {self.cursor_field: task.isoformat()}
