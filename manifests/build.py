@@ -11,11 +11,11 @@ spec, so that no default is written twice. A test fails where the written files 
 A kind that only one edition can read has a template for that edition alone; the other is without
 its streams.
 
-A stream's file says: `about` in a sentence, `kind`, `path`, `primary_key` ([] where the vendor gives
-none), `cursor_field` where it is incremental, what else its kind asks for (kinds.yaml has defaults),
-why its key and lookback are what they are (`why_key`, `why_lookback`), the vendor's `plan` that it
-needs, what `requests` it costs, and the `schema` of its records. With `needs: symbols` it is there once that field of the
-configuration is filled in.
+A stream's file says: `about` in a sentence, `kind`, `path`, `primary_key` ([] where the vendor
+gives none), `cursor_field` where it is incremental, what else its kind asks for (kinds.yaml has
+defaults), why its key and lookback are what they are (`why_key`, `why_lookback`), the vendor's
+`plan` that it needs, what `requests` it costs, and the `schema` of its records. With
+`needs: symbols` it is there once that field of the configuration is filled in.
 """
 
 import json

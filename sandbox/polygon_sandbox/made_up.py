@@ -134,8 +134,8 @@ def _is_stamp(name: str, field: Field) -> bool:
 
 
 def _dated(apart: int, kind: str, stamp: bool, case: _Case) -> Any:
-    """The day of the row or one before it, as text, in nanoseconds, or as a stamp: of whole seconds,
-    as in the vendor's examples."""
+    """The day of the row or one before it, as text, in nanoseconds, or as a stamp of whole
+    seconds, as in the vendor's examples."""
     day = case.day - timedelta(days=case.dice.randint(0, apart)) if apart else case.day
     if kind != "integer" and not stamp:
         return day.isoformat()

@@ -18,7 +18,7 @@ LOGGER = logging.getLogger("airbyte")
 
 @dataclass
 class SnapshotCursor(LaneCursor[Lane, date]):
-    """A slice a day and lane: the reading of the day it is in New York, unless it has been taken."""
+    """A slice a lane: the reading of the day that it is in New York, unless it has been taken."""
 
     def partitions(self) -> Iterable[Mapping[str, Any]]:
         """Return the one lane there is."""
@@ -60,8 +60,8 @@ def _name_missed(of: str, days: list[date]) -> None:
         return
     named = ", ".join(map(str, days)) if len(days) <= 10 else f"{days[0]} to {days[-1]}"
     LOGGER.warning(
-        "%s: no complete reading on %d trading days, %s. The vendor keeps no history of it, so they "
-        "stay missing. Sync every day.",
+        "%s: no complete reading on %d trading days, %s. The vendor keeps no history of it, so "
+        "they stay missing. Sync every day.",
         of,
         len(days),
         named,
