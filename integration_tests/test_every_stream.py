@@ -25,8 +25,9 @@ STREAMS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def world() -> World:
     size = DatasetSize(days=50, rows_a_day=3)
-    none = {"delisted": 0, "otc": 0, "crypto": 0, "fx": 0, "indices": 0}
-    return World(seed=7, stocks=5, now=NOW, datasets=size, **none)
+    return World(
+        seed=7, stocks=5, delisted=0, otc=0, crypto=0, fx=0, indices=0, now=NOW, datasets=size
+    )
 
 
 @pytest.fixture

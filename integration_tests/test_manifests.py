@@ -113,7 +113,7 @@ def test_a_stream_that_needs_a_field_is_there_once_it_is_filled_in(
     for syncs in (docker, cloud):
         for symbols in (None, [], ["AAPL"]):
             config = syncs.config(symbols=symbols)
-            source = syncs.source(catalog("venues"), config)
+            source = syncs.source(catalog(), config)
             found = {stream.name for stream in source.discover(LOGGER, config).streams}
             assert ("venues" in found) == bool(symbols)
             assert {"exchanges", "grouped_daily"} < found

@@ -17,11 +17,15 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources.source import Source
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
-from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
 from source_polygon import check, missing
 from source_polygon.config import problems, unknown_fields, with_defaults
-from source_polygon.engine.cdk import ManifestSource, lane_cursor_of, retriever_of
+from source_polygon.engine.cdk import (
+    ManifestSource,
+    lane_cursor_of,
+    manifest_of,
+    retriever_of,
+)
 from source_polygon.engine.estimate import estimate, in_all, number
 from source_polygon.engine.output import Output, one_by_one
 from source_polygon.errors import config_error
@@ -64,7 +68,7 @@ class SourcePolygon(Source):
     ) -> None:
         """Build the streams anew for what is given: the CDK does so with the configuration."""
         self._configured, self._state = config is not None, state
-        spec = safe_load_yaml(MANIFEST.read_text())["spec"]["connection_specification"]
+        spec = manifest_of(MANIFEST)["spec"]["connection_specification"]
         given = with_defaults(config or {}, spec)
         given["base_url"] = str(given["base_url"]).rstrip("/")
         self._problems = problems(given, spec)
@@ -72,7 +76,7 @@ class SourcePolygon(Source):
         # The manifest's expressions are evaluated on construction: they get the defaults where the
         # configuration is unusable, and every command but `spec` then says so.
         usable = with_defaults({}, spec) if self._problems else given
-        self.manifest = ManifestSource(str(MANIFEST), catalog, usable, state, self._output)
+        self.manifest = ManifestSource(MANIFEST, catalog, usable, state, self._output)
 
     @property
     def name(self) -> str:

@@ -27,9 +27,19 @@ def names(manifest: Mapping[str, Any]) -> list[str]:
 STREAMS = names(CLOUD)
 
 
-def manifest(sandbox: Sandbox) -> dict[str, Any]:
-    """Return cloud.yaml with the sandbox among the addresses to choose from."""
+def manifest(sandbox: Sandbox, *chosen: str) -> dict[str, Any]:
+    """Return cloud.yaml with the sandbox among the addresses to choose from.
+
+    Without all streams but those `chosen`, where some are: the CDK takes a second to build them.
+    """
     copy: dict[str, Any] = json.loads(json.dumps(CLOUD))
+    if chosen:
+        groups = [group.get("streams", [group]) for group in copy["streams"]]
+        copy["streams"] = [
+            part
+            for part, group in zip(copy["streams"], groups, strict=True)
+            if any(stream["name"] in chosen for stream in group)
+        ]
     copy["spec"]["connection_specification"]["properties"]["base_url"]["enum"].append(sandbox.url)
     return copy
 
@@ -42,5 +52,5 @@ class CloudSyncs(Syncs):
             catalog=chosen,
             config=config,
             state=self.state,
-            source_config=manifest(self.sandbox),
+            source_config=manifest(self.sandbox, *(each.stream.name for each in chosen.streams)),
         )

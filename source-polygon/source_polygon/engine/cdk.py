@@ -6,18 +6,23 @@ is what those tests cover.
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteCatalog
+from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
+    ConcurrentDeclarativeSource,
+)
 from airbyte_cdk.sources.declarative.models.declarative_component_schema import (
     HttpRequester as HttpRequesterModel,
 )
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
-from airbyte_cdk.sources.declarative.yaml_declarative_source import YamlDeclarativeSource
 from airbyte_cdk.sources.source import Source
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
+from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
 from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.output import Output
@@ -25,7 +30,14 @@ from source_polygon.engine.retriever import PolygonRetriever
 from source_polygon.vendor.budget import Budget
 
 
-class ManifestSource(YamlDeclarativeSource):
+@lru_cache
+def manifest_of(path: Path) -> Mapping[str, Any]:
+    """Return the manifest in a file, which is parsed once: it has thousands of lines."""
+    manifest: Mapping[str, Any] = safe_load_yaml(path.read_text())
+    return manifest
+
+
+class ManifestSource(ConcurrentDeclarativeSource):
     """The manifest as the CDK reads it, its streams in lanes with their own cursor.
 
     The CDK takes no custom cursor since 7.0, but a custom partition router. Ours is both: it is
@@ -37,7 +49,7 @@ class ManifestSource(YamlDeclarativeSource):
 
     def __init__(
         self,
-        path: str,
+        path: Path,
         catalog: ConfiguredAirbyteCatalog | None,
         config: Mapping[str, Any],
         state: list[AirbyteStateMessage] | None,
@@ -45,7 +57,14 @@ class ManifestSource(YamlDeclarativeSource):
     ) -> None:
         self._output = output
         self.built: dict[str, DefaultStream] = {}
-        super().__init__(path, catalog=catalog, config=config, state=state)
+        self._whole = manifest_of(path)
+        chosen = {each.stream.name for each in catalog.streams} if catalog else set()
+        super().__init__(
+            catalog=catalog or ConfiguredAirbyteCatalog(streams=[]),
+            config=config,
+            state=state or [],
+            source_config={**self._whole, "streams": _needed(self._whole["streams"], chosen)},
+        )
         # The manifest cannot name a budget of ours. This one is that of every requester.
         self._constructor._api_budget = Budget(config)  # type: ignore[assignment]
 
@@ -62,7 +81,7 @@ class ManifestSource(YamlDeclarativeSource):
     @property
     def definitions(self) -> dict[str, Mapping[str, Any]]:
         """The streams that there are with this configuration, by name, as the manifest has them."""
-        return {each["name"]: each for each in self._stream_configs(self.resolved_manifest)}
+        return {each["name"]: each for each in self._stream_configs(dict(self._whole))}
 
     @property
     def withheld(self) -> dict[str, str]:
@@ -70,7 +89,7 @@ class ManifestSource(YamlDeclarativeSource):
         there = self.definitions
         return {
             stream["name"]: group["needs"]
-            for group in self.resolved_manifest["streams"]
+            for group in self._whole["streams"]
             if group["type"] == "ConditionalStreams"
             for stream in group["streams"]
             if stream["name"] not in there
@@ -94,12 +113,28 @@ class ManifestSource(YamlDeclarativeSource):
 
     def requester(self, stream_name: str) -> Requester:
         """Return a requester for the path of a stream."""
-        stream = self.definitions[stream_name]
+        streams = self._stream_configs(self.resolved_manifest)
+        stream = next(each for each in streams if each["name"] == stream_name)
         self._prepare_for_stream_build()
         requester: Requester = self._constructor.create_component(
             HttpRequesterModel, stream["retriever"]["requester"], self._config, name="check"
         )
         return requester
+
+
+def _needed(streams: list[dict[str, Any]], chosen: set[str]) -> list[dict[str, Any]]:
+    """Return the streams of a manifest that are chosen, or all where none of them is.
+
+    The CDK checks and builds whatever the manifest has, at each start: half a second for fifty.
+    """
+    left = []
+    for part in streams:
+        if part["type"] == "ConditionalStreams":
+            inner = [stream for stream in part["streams"] if stream["name"] in chosen]
+            left += [{**part, "streams": inner}] if inner else []
+        elif part["name"] in chosen:
+            left.append(part)
+    return left or streams
 
 
 def retriever_of(stream: DefaultStream) -> PolygonRetriever:

@@ -84,6 +84,7 @@ class FullListRetriever(ListRetriever):
         order: "asc" on the paths where that is a parameter of its own.
     """
 
+    one_page: ClassVar[bool] = False
     page_size: int
     sort: str = ""
     order: str = ""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.lanes import Lane, LaneEnds, LaneSlice, UnreadableState
@@ -35,10 +35,6 @@ class SnapshotCursor(LaneCursor[Lane, date]):
         of = " ".join([self._stream_name, *map(str, lane.partition.values())])
         if saved and saved > today:
             LOGGER.warning("%s: the saved state %s lies in the future; no reading.", of, saved)
-        end = self.config.get("end_date")
-        if end and today > date.fromisoformat(end):
-            LOGGER.info("%s: no reading, since it would be of today and end_date is past.", of)
-            return
         if saved and saved >= today:
             return
         if saved:
@@ -79,6 +75,7 @@ class SnapshotRetriever(LaneRetriever[Lane, date]):
         sort: the field in whose order they are read, one that does not change while they are.
     """
 
+    unit: ClassVar[str] = "reading"
     cursor_field: str
     primary_key: list[str]
     page_size: int
