@@ -15,7 +15,7 @@ import structlog
 
 from polygon_streaming import settings
 from polygon_streaming.errors import StreamError, did_you_mean
-from polygon_streaming.process import logs
+from polygon_streaming.process import garbage, logs
 from polygon_streaming.process.status import Health
 
 log = structlog.get_logger()
@@ -99,6 +99,7 @@ def _feed(arguments: list[str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, feed.stop)
         beating = asyncio.create_task(_beat(health))
+        garbage.collect_seldom()
         with StatusServer(given.http_host, given.http_port, health, "feed"):
             await feed.run()
         beating.cancel()
@@ -126,6 +127,7 @@ def _filter(arguments: list[str]) -> int:
     ]
     watch = BrokerWatch(given, topics, health.beat, stage.producer)
     _guard("filter", stop, health)
+    garbage.collect_seldom()
     with watch, StatusServer(given.http_host, given.http_port, health, "filter"):
         while True:
             outages = watch.outages
@@ -154,6 +156,7 @@ def _sink(arguments: list[str]) -> int:
     stage = Sink(given, health)
     watch = BrokerWatch(given, [given.filtered_topic], health.beat)
     _guard("sink", stop, health)
+    garbage.collect_seldom()
     with watch, StatusServer(given.http_host, given.http_port, health, "sink"):
         stage.run(stop)
     return 0

@@ -50,16 +50,20 @@ class RecordingProducer:
     def produce(
         self,
         topic: str,
-        value: Any,
+        value: Any = None,
         key: Any = None,
-        *,
-        headers: Any = (),
-        timestamp: int = 0,
+        partition: int = -1,
+        callback: Any = None,
         on_delivery: Any = None,
+        timestamp: int = 0,
+        headers: Any = None,
     ) -> None:
+        """Take a record; names and places of the arguments are those of confluent_kafka 2.16."""
+        assert partition == -1
         if len(self.records) >= self.room:
             raise BufferError("Local: Queue full")
-        self.records.append(Produced(topic, value, key, dict(headers), timestamp, on_delivery))
+        report = callback or on_delivery
+        self.records.append(Produced(topic, value, key, dict(headers or ()), timestamp, report))
 
     def poll(self, _: float) -> int:
         return 0
