@@ -12,17 +12,20 @@ from importlib.metadata import version
 from threading import Thread, Timer
 from typing import Any, Final, NoReturn, TypeVar
 
-from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.exception_handler import init_uncaught_exception_handler
-from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
-from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from source_polygon.startup import quick_imports
 
-from source_polygon.engine.cdk import is_count_of_pages, message_text, queued
-from source_polygon.engine.output import Page, in_pages, page_of
-from source_polygon.errors import config_error
-from source_polygon.source import SourcePolygon
+with quick_imports():
+    from airbyte_cdk.entrypoint import AirbyteEntrypoint
+    from airbyte_cdk.exception_handler import init_uncaught_exception_handler
+    from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
+    from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
+    from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+    from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+    from source_polygon.engine.cdk import is_count_of_pages, message_text, queued
+    from source_polygon.engine.output import Page, in_pages, page_of
+    from source_polygon.errors import config_error
+    from source_polygon.source import SourcePolygon
 
 LOGGER = logging.getLogger("airbyte")
 

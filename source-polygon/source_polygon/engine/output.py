@@ -15,7 +15,7 @@ from airbyte_cdk.models import AirbyteMessage
 from airbyte_cdk.sources.types import Record, StreamSlice
 
 from source_polygon.rows import Row, without_nulls
-from source_polygon.vendor.cut import Cut, tidy
+from source_polygon.vendor.cut import Cut, tidied
 
 Leaving: TypeAlias = Row | Sequence[Row]
 """What a retriever hands out: a row, or several."""
@@ -92,10 +92,8 @@ def _cut_lines(stream: str, cut: Cut) -> Iterator[tuple[bytes, int]]:
     before, after = _around(stream)
     for start in range(0, len(cut), _PAGE_SIZE):
         rows = cut.rows[start : start + _PAGE_SIZE]
-        lines = before + (after + before).join(rows) + after
-        if b"null" in lines or b"\r" in lines or lines.count(b"\n") > len(rows):
-            lines = before + (after + before).join(map(tidy, rows)) + after
-        yield lines, len(rows)
+        written = rows if cut.tidy else map(tidied, rows)
+        yield before + (after + before).join(written) + after, len(rows)
 
 
 def _around(stream: str) -> tuple[bytes, bytes]:

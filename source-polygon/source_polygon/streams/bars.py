@@ -2,28 +2,26 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timezone
+from collections.abc import Iterator
+from datetime import date
 from typing import Any, Final
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_polygon.engine.output import Leaving
 from source_polygon.errors import system_error
 from source_polygon.rows import Row, without_nulls
-from source_polygon.stamps import from_milliseconds
+from source_polygon.streams.bar_time import stamp_of_end
+from source_polygon.streams.bars_as_written import as_written
 from source_polygon.vendor.answers import Data
+from source_polygon.vendor.cut import Cut
 
 LOGGER = logging.getLogger("airbyte")
-
-_DAY_MS: Final = 86_400_000
-
-# A bar's end is taken from the vendor, and only its unit is judged: another one is years off.
-_OFF_MS: Final = 31 * _DAY_MS
 
 _NAMED: Final = 5
 
 
-def bars(answer: Data, market: str, day: date) -> Iterator[Row]:
+def bars(answer: Data, market: str, day: date) -> Iterator[Leaving]:
     """Return the records of a grouped daily response, in the vendor's order.
 
     What the vendor leaves out, vwap or transactions, is left out.
@@ -39,16 +37,25 @@ def bars(answer: Data, market: str, day: date) -> Iterator[Row]:
             there, or its end is not in Unix milliseconds (system_error).
     """
     adjusted = bool(answer.envelope.get("adjusted"))
+    if isinstance(answer.rows, Cut):
+        written = as_written(answer.rows, market, day, adjusted=adjusted)
+        if written is not None:
+            yield written
+            return
+    yield from _bar_by_bar(list(answer.rows), market, day, adjusted=adjusted)
+
+
+def _bar_by_bar(rows: list[Any], market: str, day: date, *, adjusted: bool) -> Iterator[Row]:
     session = day.isoformat()
     stamps: dict[int, str] = {}
     bar: Any = None
     try:
-        for bar in _once_each(answer.rows, market, day):
+        for bar in _once_each(rows, market, day):
             end = bar["t"]
             # Nearly all bars of a session end at one time. True would be found as 1, and 1.0 too.
             stamp = stamps.get(end) if type(end) is int else None
             if stamp is None:
-                stamp = stamps[end] = _stamp(end, day)
+                stamp = stamps[end] = stamp_of_end(end, day)
             row = {
                 "market": market,
                 "date": session,
@@ -72,21 +79,7 @@ def bars(answer: Data, market: str, day: date) -> Iterator[Row]:
         raise _malformed(bar, market, day, error) from error
 
 
-def _stamp(end: Any, day: date) -> str:
-    """Return the end of a bar as text.
-
-    Raises:
-        ValueError: `end` is not a time within a month of `day` in Unix milliseconds.
-    """
-    due = round(datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp() * 1000)
-    if type(end) is not int or abs(end - due) > _OFF_MS:
-        raise ValueError(
-            f"t is {repr(end)[:40]}, expected Unix milliseconds of that session, near {due}"
-        )
-    return from_milliseconds(end)
-
-
-def _once_each(results: Sequence[Any], market: str, day: date) -> Sequence[Any]:
+def _once_each(results: list[Any], market: str, day: date) -> list[Any]:
     if not all(isinstance(bar, dict) and isinstance(bar["T"], str) for bar in results):
         odd = next(b for b in results if not isinstance(b, dict) or not isinstance(b["T"], str))
         raise ValueError(f"a row has no symbol: {str(odd)[:80]}")

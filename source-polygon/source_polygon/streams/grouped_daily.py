@@ -11,9 +11,9 @@ from airbyte_cdk.sources.types import StreamSlice
 
 from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.lanes import Lane, LaneEnds, LaneSlice, UnreadableState
+from source_polygon.engine.output import Leaving
 from source_polygon.engine.retriever import LaneRetriever
 from source_polygon.errors import config_error, transient_error
-from source_polygon.rows import Row
 from source_polygon.sessions import (
     BAR_MARKETS,
     end_of_bar,
@@ -144,7 +144,7 @@ class GroupedDailyRetriever(LaneRetriever[SessionLane, Session]):
 
     cursor_field: str
 
-    def rows(self, lane: SessionLane, task: Session) -> Iterator[Row]:
+    def rows(self, lane: SessionLane, task: Session) -> Iterator[Leaving]:
         """Return the bars of a session."""
         day = task.day
         if lane.history.excludes(day):
@@ -177,7 +177,8 @@ class GroupedDailyRetriever(LaneRetriever[SessionLane, Session]):
     def _ask(self, lane: SessionLane, day: date, complaint: str = "") -> Data | Refused:
         request = StreamSlice(partition=lane.partition, cursor_slice={"date": day.isoformat()})
         reasons = (Reason.NOT_YET, Reason.OUTSIDE_HISTORY)
-        return self.vendor.ask_or_be_refused(reasons, complaint=complaint, stream_slice=request)
+        vendor = self.vendor_as_written
+        return vendor.ask_or_be_refused(reasons, complaint=complaint, stream_slice=request)
 
     def _pass_over_or_end(self, lane: SessionLane, day: date, answer: Refused) -> None:
         """Return if a refused day is before the plan's history.

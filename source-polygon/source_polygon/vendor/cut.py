@@ -7,7 +7,7 @@ cut where its rows begin and end. Whoever needs a row's values gets it parsed.
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, overload
 
 import msgspec
@@ -25,23 +25,36 @@ _NOT_NULL: Final = str | int | float | bool | list | dict
 
 
 class Cut(Sequence[Row]):
-    """The rows of an answer.
+    """The rows of an answer, or records made of them.
 
     Two are equal if their texts are.
 
     Attributes:
-        text: the array that the rows are the elements of, valid JSON in UTF-8.
         rows: the text of each row.
+        tidy: whether each row is on one line and nothing in it is null.
     """
 
-    def __init__(self, text: bytes | msgspec.Raw) -> None:
+    def __init__(self, text: bytes) -> None:
         """Cut an array, of which only the letters of its strings are taken on trust.
 
         Raises:
             msgspec.DecodeError: `text` is not a JSON array.
         """
         self.text = text
-        self.rows = _ARRAY.decode(text)
+        self.rows: Sequence[bytes] = _ARRAY.decode(text)
+        self.tidy = not any(odd in text for odd in (b"null", b"\n", b"\r"))
+
+    @classmethod
+    def of(cls, rows: Sequence[bytes]) -> "Cut":
+        """Return what consists of `rows`, each of them tidy."""
+        cut = cls.__new__(cls)
+        cut.rows, cut.tidy = rows, True
+        return cut
+
+    @cached_property
+    def text(self) -> bytes:
+        """The rows as one array."""
+        return b"[%b]" % b",".join(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -95,13 +108,13 @@ def cut(content: bytes, *, bare: bool = False) -> tuple[Cut, dict[str, Any]] | N
         parts = _OBJECT.decode(content)
         if "results" not in parts:
             return None
-        rows = Cut(parts.pop("results"))
+        rows = Cut(bytes(parts.pop("results")))
         return rows, {name: orjson.loads(bytes(value)) for name, value in parts.items()}
     except (*_UNREADABLE, orjson.JSONDecodeError):
         return None
 
 
-def tidy(row: bytes) -> bytes:
+def tidied(row: bytes) -> bytes:
     """Return the text of a row without its fields that are null, on one line.
 
     Lines end between the parts of a row: in a string that would be an escape.
