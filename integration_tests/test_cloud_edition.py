@@ -83,7 +83,9 @@ def test_both_editions_have_one_spec_but_for_the_addresses() -> None:
     )
     address = theirs.pop("base_url")
     del ours["base_url"]
-    for field in ("markets", "adjusted", "include_otc", "num_workers"):  # said for the platform
+    pace = ("requests_per_minute", "requests_per_minute_by_product")
+    # What is said for the platform, or does not hold for both.
+    for field in ("markets", "adjusted", "include_otc", "num_workers", *pace):
         del ours[field]["description"], theirs[field]["description"]
     assert theirs == ours
     assert address["enum"] == ["https://api.massive.com", "https://api.polygon.io"]
@@ -277,11 +279,32 @@ def test_refused_days_are_left_out_and_the_state_stays_before_them(sandbox: Sand
     assert state["cursor"] == {"last_updated_utc": str(DAYS[-1])}
 
 
-def test_a_plan_without_the_data_is_a_configuration_error(sandbox: Sandbox) -> None:
-    sandbox.faults.add(Fault.not_authorized_200(times=None))
-    output = CloudSyncs(sandbox).read("tickers", expect_failure=True, **CONFIG)
-    assert any("Upgrade the plan, or take the market out" in error for error in output.errors)
+@pytest.mark.parametrize(
+    ("stream", "path", "way_out"),
+    [
+        ("tickers", "/v3/reference/tickers", "Upgrade the plan, or take the market out of "),
+        ("splits", "/stocks/v1/splits", "Upgrade the plan, or leave the stream out."),
+        (
+            "short_interest",
+            "/stocks/v1/short-interest",
+            "Needed: {plan}. Upgrade the plan, or leave the stream out.",
+        ),
+    ],
+)
+def test_a_plan_without_the_data_is_a_configuration_error_of_that_stream(
+    sandbox: Sandbox, stream: str, path: str, way_out: str
+) -> None:
+    sandbox.faults.add(Fault.not_authorized_200(path=path, times=None))
+    output = CloudSyncs(sandbox).read(stream, "exchanges", expect_failure=True, **CONFIG)
+    (plan,) = [
+        each["$parameters"]["plan"] for each in CLOUD["streams"] if each.get("name") == stream
+    ]
+    assert output.errors[0].startswith(
+        f"Polygon.io refuses {sandbox.url}{path}: You are not entitled to this data. Please "
+        f"upgrade your plan at https://polygon.io/pricing {way_out.format(plan=plan)}"
+    )
     assert "config_error" in output.failure_types
+    assert (output.status(stream), output.status("exchanges")) == ("INCOMPLETE", "COMPLETE")
 
 
 def test_values_that_look_like_expressions_stay_what_they_are(sandbox: Sandbox) -> None:

@@ -76,19 +76,19 @@ def manifest(edition: str, root: Path = HERE) -> str:
         names = list(group)
         if field and field not in spec["connection_specification"]["properties"]:
             raise ValueError(f"streams/{names[0]}.yaml: {field} is not a field of spec.yaml.")
-        read = [
-            _filled(
-                _load(root / "kinds" / f"{streams[name]['kind']}.{edition}.yaml"),
-                {**defaults, **streams[name], "name": name},
-                f"streams/{name}.yaml",
-            )
-            for name in names
-        ]
+        read = [_read(name, {**defaults, **streams[name]}, edition, root) for name in names]
         made["streams"] += [_once_filled_in(field, read)] if field else read
     made["schemas"] = {name: stream["schema"] for name, stream in streams.items()}
     made["spec"] = spec
     head = _HEAD[edition] + _WRITTEN
     return head + yaml.dump(made, Dumper=_Plain, sort_keys=False, width=110)
+
+
+def _read(name: str, fields: Mapping[str, Any], edition: str, root: Path) -> dict[str, Any]:
+    """Return how an edition reads a stream. The plan that it needs goes along, for its errors."""
+    template = _load(root / "kinds" / f"{fields['kind']}.{edition}.yaml")
+    read = _filled(template, {**fields, "name": name}, f"streams/{name}.yaml")
+    return {**read, "$parameters": {"plan": fields["plan"]}}
 
 
 def table(root: Path = HERE) -> str:

@@ -4,6 +4,10 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 
+class NotInPlan(AirbyteTracedException):
+    """The plan of the key lacks what was asked for; a config_error."""
+
+
 def config_error(text: str, detail: str = "") -> AirbyteTracedException:
     """Return what the user can mend: a wrong value, a plan that lacks the data.
 
@@ -12,6 +16,11 @@ def config_error(text: str, detail: str = "") -> AirbyteTracedException:
         detail: what helps whoever looks into it, without secrets.
     """
     return _error(text, detail, FailureType.config_error)
+
+
+def not_in_plan(text: str) -> NotInPlan:
+    """Return a config_error that only another plan mends; `text` as in `config_error`."""
+    return NotInPlan(message=text, internal_message=text, failure_type=FailureType.config_error)
 
 
 def transient_error(text: str, detail: str = "") -> AirbyteTracedException:

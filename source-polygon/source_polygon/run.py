@@ -46,7 +46,7 @@ source-polygon reads Polygon.io (Massive.com) as an Airbyte source.
   source-polygon spec
       print the configuration form
   source-polygon check --config config.json
-      try the key, one request per chosen market
+      say what the key covers, in a few requests
   source-polygon discover --config config.json
       print the streams and their schemas
   source-polygon read --config config.json --catalog catalog.json [--state state.json]

@@ -97,14 +97,14 @@ class SourcePolygon(Source):
         return self.manifest.spec(logger)
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Return whether each chosen market can be read with this key, and if not, why."""
-        found = self._problems or check.failures(
-            self.manifest.usable_config, self.vendor("grouped_daily"), self.vendor("tickers")
-        )
+        """Return whether anything chosen can be read with this key, and what is not covered."""
+        if self._problems:
+            found = AirbyteConnectionStatus(status=Status.FAILED, message=" ".join(self._problems))
+        else:
+            config = self.manifest.usable_config
+            found = check.status(config, self.manifest.market_wide, self.vendor)
         self._warn(logger)
-        if found:
-            return AirbyteConnectionStatus(status=Status.FAILED, message=" ".join(found))
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED)
+        return found
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """Return the catalog: streams that need a field of the configuration, once it is filled."""

@@ -84,6 +84,15 @@ class ManifestSource(ConcurrentDeclarativeSource):
         return {each["name"]: each for each in self._stream_configs(dict(self._whole))}
 
     @property
+    def market_wide(self) -> dict[str, Mapping[str, Any]]:
+        """Those of `definitions` that are there whatever the configuration."""
+        return {
+            each["name"]: each
+            for each in self.resolved_manifest["streams"]
+            if each["type"] == "DeclarativeStream"
+        }
+
+    @property
     def withheld(self) -> dict[str, str]:
         """The empty field of the configuration that hides a stream, by the stream's name."""
         there = self.definitions

@@ -22,6 +22,7 @@ class PolygonRetriever(Retriever):
         config: the connector's configuration.
         requester: sends the requests of the stream.
         name: name of the stream.
+        plan: the vendor's plan that it needs, in the words of its file.
         output: how records leave, see `engine.output`; `engine.cdk` sets it.
         unit: what a slice of the stream is called, for the estimate of a sync.
         one_page: whether a slice takes one request. Of the others only the least is known.
@@ -33,6 +34,7 @@ class PolygonRetriever(Retriever):
     config: Config
     requester: Requester
     name: str
+    plan: str = field(default="", kw_only=True)
     output: Output = field(init=False, default=staticmethod(one_by_one))
 
     @property
@@ -43,7 +45,7 @@ class PolygonRetriever(Retriever):
     @property
     def vendor(self) -> Vendor:
         """The vendor, to be asked for this stream."""
-        return Vendor(self.requester, self.config["base_url"])
+        return Vendor(self.requester, self.config["base_url"], plan=self.plan)
 
     @property
     def vendor_as_written(self) -> Vendor:

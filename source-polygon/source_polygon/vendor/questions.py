@@ -1,6 +1,7 @@
 """Questions to the vendor, each asked until its answer can be taken for what it says."""
 
 import logging
+import re
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import requests
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.errors import config_error, system_error
+from source_polygon.errors import config_error, not_in_plan, system_error
 from source_polygon.vendor.answers import Data, Reason, Refused, judge
 from source_polygon.vendor.auth import origin
 from source_polygon.vendor.http import ATTEMPTS, asked, no_usable_answer
@@ -23,6 +24,9 @@ LOGGER = logging.getLogger("airbyte")
 _PAUSES_IF_EMPTY: Final = (2, 4, 8)
 
 
+_OF_A_SYMBOL: Final = re.compile(r"/(tickers?|aggs|snapshot/options)/")
+
+
 @dataclass(frozen=True)
 class Vendor:
     """The vendor, as one stream asks it.
@@ -32,12 +36,14 @@ class Vendor:
         base_url: the configured address without a slash at its end.
         bare: see `answers.judge`.
         as_written: see there.
+        plan: the plan that the stream needs, for the error where the key has another.
     """
 
     requester: Requester
     base_url: str
     bare: bool = False
     as_written: bool = False
+    plan: str = ""
 
     def ask(self, *, complaint: str = "", **request: Any) -> Data:
         """Put a question and return the data.
@@ -48,7 +54,9 @@ class Vendor:
             request: as the requester takes it: `request_params`, `path`, `stream_slice`.
 
         Raises:
-            AirbyteTracedException: refused (config_error); no usable answer (transient_error).
+            NotInPlan: the plan of the key lacks it.
+            AirbyteTracedException: refused otherwise (config_error); no usable answer
+                (transient_error).
         """
         answer = self.ask_or_be_refused((), complaint=complaint, **request)
         assert isinstance(answer, Data)  # noqa: S101 - no refusal was to be handed on
@@ -120,13 +128,24 @@ class Vendor:
                 f"{self._host} refuses {what} with HTTP 403: {words or f'no reason ({kind}).'} "
                 "If that is not an answer of Polygon.io, a firewall or proxy in between gives it."
             )
-        of_market = "/market/" in what or "(market" in what
-        fix = "take the market out of `markets`" if of_market else "leave the stream out"
-        return config_error(
+        return not_in_plan(
             f"The plan of this API key does not cover {what}: {words or 'no reason given.'} "
-            f"Upgrade the plan, or {fix}."
+            f"{needed(self.plan)}Upgrade the plan, or {_way_out(what)}."
         )
 
     @property
     def _host(self) -> str:
         return origin(self.base_url)[1]
+
+
+def needed(plan: str) -> str:
+    """Return the plan that a stream needs as a sentence and a space; "" where every plan has it."""
+    return "" if not plan or plan.startswith("every plan") else f"Needed: {plan}. "
+
+
+def _way_out(what: str) -> str:
+    if "/market/" in what or "(market" in what:
+        return "take the market out of `markets`"
+    if _OF_A_SYMBOL.search(what):
+        return "take the symbol out of `symbols`"
+    return "leave the stream out"
