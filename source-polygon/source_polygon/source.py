@@ -26,7 +26,7 @@ from source_polygon.engine.cdk import (
     manifest_of,
     retriever_of,
 )
-from source_polygon.engine.estimate import estimate, in_all, number
+from source_polygon.engine.estimate import Estimate, estimate, in_all, number, shortest_first
 from source_polygon.engine.output import Output, one_by_one
 from source_polygon.errors import config_error
 from source_polygon.progress import Progress, reported
@@ -127,7 +127,9 @@ class SourcePolygon(Source):
         known, unknown = self._split(catalog)
         withheld = self.manifest.withheld
         yield from missing.messages(unknown, list(self.manifest.definitions), withheld)
-        progress = Progress(TALLY, self._say_what_it_takes(logger, known))
+        estimates = self._estimates(known)
+        progress = Progress(TALLY, self._say_what_it_takes(logger, estimates))
+        known = shortest_first(known, estimates)
         try:
             with reported(progress, logger):
                 for message in self.manifest.read(logger, config, known, state):
@@ -137,19 +139,21 @@ class SourcePolygon(Source):
             progress.summary(logger)
         missing.require_none(catalog, unknown, withheld)
 
-    def _say_what_it_takes(
-        self, logger: logging.Logger, catalog: ConfiguredAirbyteCatalog
-    ) -> Callable[[], Mapping[str, str]]:
-        """Log what each chosen stream will ask of the vendor; return what tells how far it is."""
-        config = self.manifest.usable_config
-        self.streams(config)
+    def _estimates(self, catalog: ConfiguredAirbyteCatalog) -> dict[str, Estimate]:
+        """Return what each stream will ask of the vendor, but for those whose state is wrong."""
+        self.streams(self.manifest.usable_config)
         chosen = [self.manifest.built[each.stream.name] for each in catalog.streams]
         found = [estimate(retriever_of(each), lane_cursor_of(each)) for each in chosen]
-        estimates = [each for each in found if each]
-        for each in estimates:
+        return {each.stream: each for each in found if each}
+
+    def _say_what_it_takes(
+        self, logger: logging.Logger, planned: Mapping[str, Estimate]
+    ) -> Callable[[], Mapping[str, str]]:
+        """Log what the chosen streams will ask of the vendor; return what tells how far each is."""
+        config = self.manifest.usable_config
+        for each in planned.values():
             logger.info(each.text(config))
-        logger.info(in_all(estimates, config))
-        planned = {each.stream: each for each in estimates}
+        logger.info(in_all(planned.values(), config))
 
         def so_far() -> dict[str, str]:
             cursors = {name: lane_cursor_of(self.manifest.built[name]) for name in planned}

@@ -116,3 +116,25 @@ def test_a_state_that_cannot_be_read_is_left_to_the_reading(
     output = syncs.read("short_volume", "exchanges", expect_failure=True)
     assert output.errors[0] == ("The saved state of short_volume cannot be read. Reset the stream.")
     assert "This sync takes 1 request, " in caplog.text
+
+
+def test_no_stream_waits_for_one_that_asks_for_more(syncs: Syncs) -> None:
+    """The CDK hands a stream's slices to its workers before those of the next stream."""
+    chosen = ["grouped_daily", "short_volume", "exchanges", "news", "splits", "market_holidays"]
+    output = syncs.read(*chosen, start_date="2026-09-01", markets=["stocks"])
+    started = [
+        status["stream_descriptor"]["name"]
+        for status in output._traces("stream_status")
+        if status["status"] == "STARTED"
+    ]
+    assert started[-1] == "grouped_daily"
+    config = syncs.config(start_date="2026-09-01", markets=["stocks"])
+    fresh = SourcePolygon(config=config)
+    fresh.streams(config)
+    built = [fresh.manifest.built[name] for name in started]
+    asked = [estimate(retriever_of(stream), lane_cursor_of(stream)) for stream in built]
+    totals = [each.requests.total() for each in asked if each]
+    assert len(totals) == len(chosen)
+    assert totals == sorted(totals)
+    assert totals[0] == 1
+    assert totals[-1] == len([path for path in syncs.paths() if "/grouped/" in path]) > 50
