@@ -200,7 +200,7 @@ def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], 
         number_event(1),
         b"\xff{not json",
         b'{"ev":"A","sym":"X"}',
-        b'{"ev":"T"}',
+        b'{"ev":"LULD"}',
         number_event(2),
     ]
     for value in values:

@@ -66,3 +66,9 @@ AGGREGATE_SECONDS: Final = MappingProxyType(
     {"A": 1, "AM": 60, "XAS": 1, "XA": 60, "CAS": 1, "CA": 60}
 )
 """Length in seconds of the bars of each aggregate channel."""
+
+TRADES: Final = ("T", "XT")
+"""The channels of trades."""
+
+QUOTES: Final = ("Q", "XQ", "C")
+"""The channels of quotes."""

@@ -65,6 +65,7 @@ class Filter:
         self._health = health
         self._rules = RulesFile(settings.rules, settings.reload_seconds)
         self._refinery = Refinery(self._rules, self._record)
+        self._targets = settings.targets
         self.producer: Producer = filter_clients.producer(settings)
         self._consumer: Consumer = filter_clients.consumer(settings)
         self._asker: Consumer = clients.asker(settings, settings.group)
@@ -137,7 +138,7 @@ class Filter:
             on_revoke=self._on_revoke,
             on_lost=self._on_revoke,
         )
-        log.info("filtering", source=self._settings.raw_topic, target=self._settings.filtered_topic)
+        log.info("filtering", source=self._settings.raw_topic, **self._targets)
 
     def _process(self, messages: Sequence[Message]) -> None:
         """Put a batch through one transaction; on an abort, go back to where it began."""
@@ -177,7 +178,7 @@ class Filter:
         """
         kept = dropped = unreadable = 0
         in_a_row = self._unreadable_in_a_row
-        refine, target = self._refinery.refine, self._settings.filtered_topic
+        refine, targets = self._refinery.refine, self._targets
         self._places.note(messages)
         for message in messages:
             try:
@@ -192,9 +193,9 @@ class Filter:
                 dropped += 1
                 continue
             kept += 1
-            symbol, value = refined
+            kind, symbol, value = refined
             # The timestamp stays that of the receipt, so that lag tools see the whole way.
-            self._produce(target, value, symbol, message.timestamp()[1])
+            self._produce(targets[kind], value, symbol, message.timestamp()[1])
         return kept, dropped, unreadable, in_a_row
 
     def _record(self, gap: Gap) -> None:

@@ -19,11 +19,11 @@ KEY_FIELDS: Final = ("event_type", "market", "symbol", "window_start")
 
 # The longest names, of options, have 26 characters. Longer ones would make of a record that is just
 # within the brokers' limit one that is beyond it.
-_Name = Annotated[str, msgspec.Meta(max_length=100)]
+Name = Annotated[str, msgspec.Meta(max_length=100)]
 # Above any price and any volume. Prices may be negative: futures and spreads trade below zero (oil
 # settled at -37.63 dollars on 2020-04-20), and the vendor's specification sets no bound.
 _MOST: Final = 1e18
-_Price = Annotated[float, msgspec.Meta(gt=-_MOST, lt=_MOST)]
+Price = Annotated[float, msgspec.Meta(gt=-_MOST, lt=_MOST)]
 _Size = Annotated[float, msgspec.Meta(ge=0, lt=_MOST)]
 # The longest bars are of a minute. Not each channel's own length: the vendor's specification has
 # examples of indices with `e` at `s`, and of XAS with `e` a minute after it.
@@ -42,20 +42,20 @@ class Bar(msgspec.Struct, gc=False):
 
     ev: str
     s: int | float
-    o: _Price
-    h: _Price
-    l: _Price  # noqa: E741 - the vendor's name
-    c: _Price
-    sym: _Name = ""
-    pair: _Name = ""
+    o: Price
+    h: Price
+    l: Price  # noqa: E741 - the vendor's name
+    c: Price
+    sym: Name = ""
+    pair: Name = ""
     e: int | float | None = None
     v: _Size | None = None
     dv: str | None = None
     av: _Size | None = None
     dav: str | None = None
-    vw: _Price | None = None
-    op: _Price | None = None
-    a: _Price | None = None
+    vw: Price | None = None
+    op: Price | None = None
+    a: Price | None = None
     z: _Size | None = None
     otc: bool | None = None
 
@@ -109,7 +109,7 @@ _bars = msgspec.json.Decoder(Bar)
 _kinds = msgspec.json.Decoder(_Kind)
 # Besides what is wrong for JSON or for a bar: text that is not UTF-8, numbers with more digits than
 # Python reads, and what is nested too deeply.
-_DECODING: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+DECODING: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 def read(value: bytes | None) -> Bar | None:
@@ -122,7 +122,7 @@ def read(value: bytes | None) -> Bar | None:
         raise Unreadable("no value")
     try:
         bar = _bars.decode(value)
-    except _DECODING as error:
+    except DECODING as error:
         _check_kind(value, error)
         return None
     return bar if bar.ev in AGGREGATE_SECONDS else None
@@ -134,14 +134,22 @@ def _check_kind(value: bytes, why_no_bar: Exception) -> None:
     Raises:
         Unreadable: it is a broken bar, or not an event.
     """
+    if kind_of(value) in AGGREGATE_SECONDS:
+        raise Unreadable(f"not a bar: {why_no_bar}") from None
+
+
+def kind_of(value: bytes) -> str:
+    """Return the event type in a raw record.
+
+    Raises:
+        Unreadable: it is not an event.
+    """
     try:
-        kind = _kinds.decode(value)
+        return _kinds.decode(value).ev
     except UnicodeDecodeError as error:
         raise Unreadable(f"not UTF-8: {error}") from None
-    except _DECODING as error:
+    except DECODING as error:
         raise Unreadable(f"not an event: {_in_words(value, error)}") from None
-    if kind.ev in AGGREGATE_SECONDS:
-        raise Unreadable(f"not a bar: {why_no_bar}") from None
 
 
 def _in_words(value: bytes, error: Exception) -> str:

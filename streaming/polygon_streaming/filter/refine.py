@@ -4,15 +4,27 @@ A record is judged before anything remembers it, and whatever it holds, it ends 
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 from confluent_kafka import Message
 
 from polygon_streaming import raw
-from polygon_streaming.filter.records import clean, read
+from polygon_streaming.filter.events import read
+from polygon_streaming.filter.quotes import clean_quote
+from polygon_streaming.filter.records import Bar, clean
 from polygon_streaming.filter.rules import RulesFile
+from polygon_streaming.filter.trades import TradeEvent, clean_trade
 from polygon_streaming.filter.volume_watch import VolumeWatch
 from polygon_streaming.gaps.gap import Gap
+
+
+class Refined(NamedTuple):
+    """A clean record: of `bars`, `trades` or `quotes`, with its symbol."""
+
+    kind: str
+    symbol: str
+    value: bytes
 
 
 class Refinery:
@@ -29,17 +41,31 @@ class Refinery:
         """Forget what was seen: what comes next does not follow what came last."""
         self._jumps.reset()
 
-    def refine(self, message: Message) -> tuple[str, bytes] | None:
-        """Return symbol and clean record of a message; None if it does not pass.
+    def refine(self, message: Message) -> Refined | None:
+        """Return the clean record of a message; None if it does not pass.
 
         Raises:
-            Unreadable: it is not an event, or a bar that cannot be cleaned.
+            Unreadable: it is not an event, or one that cannot be cleaned.
         """
-        bar = read(message.value())
-        if bar is None:
+        event = read(message.value())
+        if event is None:
             return None
-        origin = raw.origin(message)
-        record = clean(bar, origin.market, message.timestamp()[1], origin.healed)
+        origin, received_ms = raw.origin(message), message.timestamp()[1]
+        if isinstance(event, Bar):
+            return self._bar(event, origin, received_ms)
+        judge = self._rules.judge
+        if isinstance(event, TradeEvent):
+            trade = clean_trade(event, origin.market, received_ms, origin.healed)
+            if not judge.trades.passes(trade):
+                return None
+            return Refined("trades", trade.symbol, self._encode(trade))
+        quote = clean_quote(event, origin.market, received_ms, origin.healed)
+        if not judge.quotes.passes(quote):
+            return None
+        return Refined("quotes", quote.symbol, self._encode(quote))
+
+    def _bar(self, bar: Bar, origin: raw.Origin, received_ms: int) -> Refined | None:
+        record = clean(bar, origin.market, received_ms, origin.healed)
         if bar.ev == "A" and origin.market == "stocks":
             gap = self._jumps.see(bar, origin.stretch)
             if gap is not None:
@@ -48,5 +74,6 @@ class Refinery:
         if not judge.passes(record, int(bar.s)):
             return None
         if judge.fields is None:
-            return record.symbol, self._encode(record)
-        return record.symbol, self._encode({name: getattr(record, name) for name in judge.fields})
+            return Refined("bars", record.symbol, self._encode(record))
+        some = {name: getattr(record, name) for name in judge.fields}
+        return Refined("bars", record.symbol, self._encode(some))

@@ -1,4 +1,4 @@
-"""The rules of the filter: which bars pass, and which of their fields.
+"""The rules of the filter: which bars pass, and which of their fields; which trades and quotes.
 
 # rules.yaml; every rule may be left out
 markets: [stocks]            # default: all
@@ -13,22 +13,21 @@ min_volume: 100
 min_notional: 10000          # volume x vwap (or close)
 sample: 1.0                  # share of the symbols that pass, always the same ones
 fields: [open, close]        # besides event_type, market, symbol and window_start; default: all
+trades: {}                   # rules of their own, see `tick_rules`; default: all trades
+quotes: {}                   # likewise
+
+The rules outside the two sections are about bars alone.
 """
 
-import re
 import time
-import zlib
 from datetime import date, datetime
-from fnmatch import translate
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import structlog
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
-    Field,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -38,13 +37,14 @@ from pydantic import (
 from polygon_streaming.channels import AGGREGATE_SECONDS, MARKETS
 from polygon_streaming.errors import ConfigError, did_you_mean
 from polygon_streaming.filter.records import KEY_FIELDS, Record
+from polygon_streaming.filter.symbols import Symbols
+from polygon_streaming.filter.tick_rules import Limit, Share, TickJudge, TickRules, known
 from polygon_streaming.process import metrics
 from polygon_streaming.settings import strict_yaml
 from polygon_streaming.trading import in_session
 
 log = structlog.get_logger()
 
-_REMEMBERED: Final = 200_000
 _OPTIONAL_FIELDS = tuple(name for name in Record.__struct_fields__ if name not in KEY_FIELDS)
 
 _KNOWN: Final = {
@@ -52,14 +52,6 @@ _KNOWN: Final = {
     "channels": tuple(AGGREGATE_SECONDS),
     "fields": _OPTIONAL_FIELDS,
 }
-
-
-def _number(value: Any) -> Any:
-    """Refuse `yes`, which would pass for 1."""
-    if isinstance(value, bool):
-        raise ValueError("it is not a number")
-    return value
-
 
 _READ_AS: Final[dict[type, str]] = {
     bool: "true or false",
@@ -69,8 +61,6 @@ _READ_AS: Final[dict[type, str]] = {
     date: "a date",
     datetime: "a time",
 }
-
-Limit = Annotated[float | None, BeforeValidator(_number), Field(ge=0)]
 
 
 class Rules(BaseModel):
@@ -88,17 +78,15 @@ class Rules(BaseModel):
     max_price: Limit = None
     min_volume: Limit = None
     min_notional: Limit = None
-    sample: Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)] = 1.0
+    sample: Share = 1.0
     fields: tuple[str, ...] | None = None
+    trades: TickRules = TickRules()
+    quotes: TickRules = TickRules()
 
     @field_validator("markets", "channels", "fields")
     @classmethod
     def _known(cls, names: Any, field: ValidationInfo) -> Any:
-        known = _KNOWN[str(field.field_name)]
-        unknown = sorted(set(names or ()) - set(known))
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is unknown; give some of {', '.join(known)}")
-        return names
+        return known(names, _KNOWN[str(field.field_name)])
 
     @model_validator(mode="after")
     def _orderly(self) -> "Rules":
@@ -132,23 +120,20 @@ def parse(text: str) -> Rules:
 
 
 class Judge:
-    """Applies one version of the rules. Decisions about a symbol are remembered."""
+    """Applies one version of the rules: to bars itself, to the others by `trades` and `quotes`."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._include = _pattern(rules.include)
-        self._exclude = _pattern(rules.exclude)
-        self._symbols: dict[str, bool] = {}
+        self._symbols = Symbols(rules.include, rules.exclude, rules.sample)
+        self.trades = TickJudge(rules.trades)
+        self.quotes = TickJudge(rules.quotes)
         self.fields = None if rules.fields is None else (*KEY_FIELDS, *rules.fields)
         # Most files name few rules: only those are asked for each bar.
         self._tests = [test for needed, test in self._possible() if needed]
 
     def passes(self, record: Record, start_ms: int) -> bool:
         """Tell whether a bar that starts at `start_ms` passes all rules."""
-        wanted = self._symbols.get(record.symbol)
-        if wanted is None:
-            wanted = self._remember(record.symbol)
-        if not wanted:
+        if not self._symbols.wants(record.symbol):
             return False
         for test in self._tests:
             if not test(record):
@@ -171,17 +156,6 @@ class Judge:
             (volume > 0, lambda bar: bar.volume >= volume),
             (notional > 0, lambda bar: bar.volume * (bar.vwap or bar.close) >= notional),
         ]
-
-    def _remember(self, symbol: str) -> bool:
-        if len(self._symbols) >= _REMEMBERED:
-            self._symbols.clear()
-        wanted = (
-            bool(self._include.fullmatch(symbol))
-            and not self._exclude.fullmatch(symbol)
-            and zlib.crc32(symbol.encode()) < self._rules.sample * 2**32
-        )
-        self._symbols[symbol] = wanted
-        return wanted
 
 
 class RulesFile:
@@ -225,16 +199,15 @@ class RulesFile:
             raise ConfigError(f"rules: {self._path} cannot be read: {error}.") from None
 
 
-def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
-
-
 def _sentence(problem: Any, text: str) -> str:
     place = problem["loc"]
     name = ".".join(str(part) for part in place) or "rules"
     if problem["type"] == "extra_forbidden":
-        return f"{name} is not a rule.{did_you_mean(name, Rules.model_fields)}"
+        fields = Rules.model_fields if len(place) == 1 else TickRules.model_fields
+        return f"{name} is not a rule.{did_you_mean(str(place[-1]), fields)}"
     word = strict_yaml.written(text, place)
+    if problem["type"] == "model_type":
+        return f"{name}: give rules of its own, or {{}} to let all pass."
     if problem["type"] in ("tuple_type", "frozen_set_type"):
         return f"{name}: give a list, such as [{word or 'AAPL'}]."
     if problem["type"] == "string_type":

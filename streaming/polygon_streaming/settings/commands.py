@@ -36,7 +36,9 @@ class Settings(BaseModel):
         "repeated. In the environment a JSON object, in the file lines of a group",
     )
     raw_topic: str = Field("polygon_stream_aggregates", description="Events as received")
-    filtered_topic: str = Field("custom_filtered_stock_data_topic", description="Clean records")
+    filtered_topic: str = Field("custom_filtered_stock_data_topic", description="Clean bars")
+    trades_topic: str = Field("custom_filtered_trades_topic", description="Clean trades")
+    quotes_topic: str = Field("custom_filtered_quotes_topic", description="Clean quotes")
     dead_letter_topic: str = Field("polygon_stream_dead_letter", description="What is unreadable")
     gaps_topic: str = Field("polygon_stream_gaps", description="What is known to be missing")
     log_format: Literal["auto", "json", "text"] = Field(
@@ -45,6 +47,15 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged"
     )
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """The topic of the clean records of each kind."""
+        return {
+            "bars": self.filtered_topic,
+            "trades": self.trades_topic,
+            "quotes": self.quotes_topic,
+        }
 
 
 class Served(Settings):
@@ -129,7 +140,7 @@ class FilterSettings(Served):
   polygon-stream filter --transactional-id polygon-stream-filter-2    # a second one beside it
 """
 
-    rules: Path | None = Field(None, description="YAML file of rules; without it all bars pass")
+    rules: Path | None = Field(None, description="YAML file of rules; without it all events pass")
     reload_seconds: Seconds = Field(5, description="How often the rules file is looked at")
     group: str = Field("polygon-stream-filter", description="Consumer group")
     transactional_id: str = Field(
@@ -146,7 +157,7 @@ class FilterSettings(Served):
 
 
 class SinkSettings(Served):
-    """Insert the filtered topic into ClickHouse in batches, at least once, until SIGTERM."""
+    """Insert the clean records into ClickHouse in batches, at least once, until SIGTERM."""
 
     command: ClassVar[str] = "sink"
     examples: ClassVar[str] = """\
@@ -161,8 +172,10 @@ class SinkSettings(Served):
     clickhouse_password: SecretStr = Field(
         SecretStr(""), description="Better in POLYGON_STREAM_CLICKHOUSE_PASSWORD"
     )
-    table: str = Field("stock_aggregates", pattern=_TABLE, description="Name of the table")
-    create_table: bool = Field(True, description="Create the table if it is missing")
+    table: str = Field("stock_aggregates", pattern=_TABLE, description="Table of the bars")
+    trades_table: str = Field("trades", pattern=_TABLE, description="Table of the trades")
+    quotes_table: str = Field("quotes", pattern=_TABLE, description="Table of the quotes")
+    create_table: bool = Field(True, description="Create the tables that are missing")
     group: str = Field("polygon-stream-sink", description="Consumer group")
     batch_records: int = Field(50_000, ge=1, description="Most rows of one insert")
     batch_seconds: Seconds = Field(1, description="Longest wait for a batch to fill")
@@ -211,7 +224,9 @@ class DoctorSettings(Settings):
     clickhouse_password: SecretStr = Field(
         SecretStr(""), description="Better in POLYGON_STREAM_CLICKHOUSE_PASSWORD"
     )
-    table: str = Field("stock_aggregates", pattern=_TABLE, description="Name of the table")
+    table: str = Field("stock_aggregates", pattern=_TABLE, description="Table of the bars")
+    trades_table: str = Field("trades", pattern=_TABLE, description="Table of the trades")
+    quotes_table: str = Field("quotes", pattern=_TABLE, description="Table of the quotes")
 
 
 COMMANDS: Final = (FeedSettings, FilterSettings, SinkSettings, HealSettings, DoctorSettings)

@@ -16,7 +16,9 @@ from polygon_streaming.process import metrics
 
 
 def test_a_batch_and_its_offsets_are_one_transaction() -> None:
-    stage, producer, _, stop = stage_of([messages_of(bar(1), b'{"ev":"T"}', b"poison", bar(2)), []])
+    stage, producer, _, stop = stage_of(
+        [messages_of(bar(1), b'{"ev":"LULD"}', b"poison", bar(2)), []]
+    )
     stage.run(stop)
     assert producer.calls == [
         "init_transactions", "begin_transaction", "send_offsets_to_transaction",
@@ -32,7 +34,7 @@ def test_a_batch_and_its_offsets_are_one_transaction() -> None:
 
 
 def test_offsets_are_committed_though_nothing_passes() -> None:
-    stage, producer, _, stop = stage_of([messages_of(b'{"ev":"T"}')])
+    stage, producer, _, stop = stage_of([messages_of(b'{"ev":"LULD"}')])
     stage.run(stop)
     assert producer.calls[-1] == "commit_transaction"
     assert producer.records == []
