@@ -18,6 +18,10 @@ _SHARDED_BY: Final = {
     "minute_bars": "cityHash64(symbol)",
     "hour_bars": "cityHash64(symbol)",
     "latest_prices": "cityHash64(symbol)",
+    "trades": "cityHash64(symbol)",
+    "quotes": "cityHash64(symbol)",
+    "latest_quotes": "cityHash64(symbol)",
+    "trade_conditions": "cityHash64(market, id)",
     "gaps": "cityHash64(market)",
     "dead_letters": "cityHash64(topic, partition, offset)",
 }

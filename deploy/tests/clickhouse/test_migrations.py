@@ -21,11 +21,14 @@ def test_numbers_count_up_from_one() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_the_table_of_the_sink_command_is_the_first_migration() -> None:
-    (first, *_) = migrations()
-    wanted = table_statement("stock_aggregates")
+@pytest.mark.parametrize(
+    ("kind", "table"), [("bars", "stock_aggregates"), ("trades", "trades"), ("quotes", "quotes")]
+)
+def test_the_tables_of_the_sink_command_are_those_of_the_migrations(kind: str, table: str) -> None:
+    (migration,) = [m for m in migrations() if m.name.endswith(f"_{table}")]
+    wanted = table_statement(table, kind)
     statement = wanted[wanted.index("CREATE") :].strip().removesuffix(";")
-    assert first.statements == (statement,)
+    assert migration.statements[0] == statement
 
 
 def test_each_is_applied_once(database: Any) -> None:

@@ -180,6 +180,11 @@ class SinkSettings(Served):
     batch_records: int = Field(50_000, ge=1, description="Most rows of one insert")
     batch_seconds: Seconds = Field(1, description="Longest wait for a batch to fill")
 
+    @property
+    def tables(self) -> dict[str, str]:
+        """The table of each kind."""
+        return _tables(self)
+
 
 class HealSettings(Keyed):
     """Fill recorded gaps from the REST aggregates into the raw topic, then exit."""
@@ -227,6 +232,19 @@ class DoctorSettings(Settings):
     table: str = Field("stock_aggregates", pattern=_TABLE, description="Table of the bars")
     trades_table: str = Field("trades", pattern=_TABLE, description="Table of the trades")
     quotes_table: str = Field("quotes", pattern=_TABLE, description="Table of the quotes")
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """The table of each kind."""
+        return _tables(self)
+
+
+def _tables(settings: SinkSettings | DoctorSettings) -> dict[str, str]:
+    return {
+        "bars": settings.table,
+        "trades": settings.trades_table,
+        "quotes": settings.quotes_table,
+    }
 
 
 COMMANDS: Final = (FeedSettings, FilterSettings, SinkSettings, HealSettings, DoctorSettings)

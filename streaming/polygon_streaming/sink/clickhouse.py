@@ -19,6 +19,7 @@ _ANSWER_SECONDS: Final = 25
 _PASSING_CODES: Final = frozenset(
     {3, 107, 159, 164, 202, 203, 209, 210, 241, 242, 252, 285, 319, 425, 999}
 )
+_FILES: Final = {"bars": "stock_aggregates.sql", "trades": "trades.sql", "quotes": "quotes.sql"}
 _FORMS: Final = (
     "Give http://user@host:port/database, or chdb:DIRECTORY with the package's extra [demo]."
 )
@@ -106,7 +107,7 @@ def in_short(error: BaseException) -> str:
     return line[:500]
 
 
-def table_statement(table: str) -> str:
-    """Return the statement that creates the table."""
-    text = (files("polygon_streaming") / "stock_aggregates.sql").read_text(encoding="utf-8")
+def table_statement(table: str, kind: str = "bars") -> str:
+    """Return the statement that creates the table of `bars`, `trades` or `quotes`."""
+    text = (files("polygon_streaming") / _FILES[kind]).read_text(encoding="utf-8")
     return text.replace("{table}", table)
