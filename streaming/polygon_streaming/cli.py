@@ -121,7 +121,7 @@ def _filter(arguments: list[str]) -> int:
     stage = Filter(given, health)
     topics = [
         given.raw_topic,
-        given.filtered_topic,
+        *given.targets.values(),
         given.dead_letter_topic,
         given.gaps_topic,
     ]
@@ -154,7 +154,7 @@ def _sink(arguments: list[str]) -> int:
     stop = _stop_on_signal()
     health = Health(lambda: watch.problems() + stage.problems())
     stage = Sink(given, health)
-    watch = BrokerWatch(given, [given.filtered_topic], health.beat)
+    watch = BrokerWatch(given, list(given.targets.values()), health.beat)
     _guard("sink", stop, health)
     garbage.collect_seldom()
     with watch, StatusServer(given.http_host, given.http_port, health, "sink"):

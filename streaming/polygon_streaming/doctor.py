@@ -15,8 +15,10 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 
 from polygon_streaming.errors import StreamError
+from polygon_streaming.filter.quotes import QuoteRecord
 from polygon_streaming.filter.records import Record
 from polygon_streaming.filter.rules import RulesFile
+from polygon_streaming.filter.trades import TradeRecord
 from polygon_streaming.gaps.rest import Rest
 from polygon_streaming.kafka import clients
 from polygon_streaming.settings import DoctorSettings
@@ -86,7 +88,7 @@ def _subscriptions(settings: DoctorSettings) -> str:
 
 def _rules(settings: DoctorSettings) -> str:
     RulesFile(settings.rules, 60)
-    return f"{settings.rules or 'no file is named: every bar passes'}"
+    return f"{settings.rules or 'no file is named: every event passes'}"
 
 
 def _kafka(settings: DoctorSettings) -> str:
@@ -100,7 +102,7 @@ def _kafka(settings: DoctorSettings) -> str:
         ) from None
     uses = {
         settings.raw_topic: "feed and heal write, filter reads",
-        settings.filtered_topic: "filter writes, sink reads",
+        **dict.fromkeys(settings.targets.values(), "filter writes, sink reads"),
         settings.dead_letter_topic: "feed and filter write",
         settings.gaps_topic: "feed and filter write, heal reads",
     }
@@ -128,29 +130,40 @@ def _clickhouse(settings: DoctorSettings) -> str:
         return "left out; give --clickhouse to check it"
     password = settings.clickhouse_password.get_secret_value()
     client = clickhouse.connect(settings.clickhouse, password)
+    tables = settings.tables
     try:
         version = client.command("SELECT version()")
-        if not int(client.command(f"EXISTS TABLE {settings.table}")):
-            return f"version {version}; table {settings.table} is missing; the sink creates it"
-        missing = _missing_columns(client, settings.table)
+        there = [t for t in tables.values() if int(client.command(f"EXISTS TABLE {t}"))]
+        faults = [
+            f"table {tables[kind]} has no {', '.join(missing)}"
+            for kind, record in _RECORDS.items()
+            if tables[kind] in there and (missing := _missing_columns(client, tables[kind], record))
+        ]
     except ClickHouseError as error:
         raise clickhouse.refusal(error) from None
     finally:
         client.close()
-    if missing:
+    if faults:
         # The sink would leave them out without a word.
         raise StreamError(
-            f"version {version}; table {settings.table} has no {', '.join(missing)}. Add the "
-            "columns, or name another --table."
+            f"version {version}; {'; '.join(faults)}. Add the columns, or name another "
+            "--table, --trades-table or --quotes-table."
         )
-    return f"version {version}; table {settings.table} is there"
+    found = [
+        f"table {table} is there"
+        if table in there
+        else f"table {table} is missing; the sink creates it"
+        for table in tables.values()
+    ]
+    return f"version {version}; {'; '.join(found)}"
 
 
-def _missing_columns(client: Any, table: str) -> list[str]:
+def _missing_columns(client: Any, table: str, record: type[Any]) -> list[str]:
     there = {row[0] for row in client.query(f"DESCRIBE TABLE {table}").result_rows}
-    return [name for name in Record.__struct_fields__ if name not in there]
+    return [name for name in record.__struct_fields__ if name not in there]
 
 
+_RECORDS: Final = {"bars": Record, "trades": TradeRecord, "quotes": QuoteRecord}
 _CHECKS: Final[dict[str, Check]] = {
     "key": _key,
     "subscriptions": _subscriptions,

@@ -5,7 +5,7 @@ It keeps the rows of inserts that succeed. The embedded engine shows what the ta
 
 import json
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -28,6 +28,7 @@ class ClickHouseServer:
 
     Attributes:
         rows: what was inserted.
+        tables: how many rows of it each table got.
         inserts: how many inserts came in.
         failures: one for each of the next inserts.
         refuse: statements with this text in them get the failure.
@@ -35,6 +36,7 @@ class ClickHouseServer:
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
+        self.tables: Counter[str] = Counter()
         self.inserts = 0
         self.failures: deque[Failure] = deque()
         self.refuse: dict[str, Failure] = {}
@@ -77,6 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
             text = body.decode()
             lines = text[text.index("{") :].splitlines()
             self.front.rows += [json.loads(line) for line in lines]
+            table = statement.split()[2].replace("`", "").rpartition(".")[2]
+            self.front.tables[table] += len(lines)
             self._send(200, b"")
         elif statement.startswith("SELECT version()"):
             self._send(200, b"26.9.2.1\tUTC\n")

@@ -71,11 +71,12 @@ def test_missing_topics_are_named_with_who_needs_them(
     settings: dict[str, Any], mock_kafka: str
 ) -> None:
     wanted = {f"{name}_topic": f"doctor-{name}" for name in
-              ("raw", "filtered", "dead_letter", "gaps")}  # fmt: skip
+              ("raw", "filtered", "trades", "quotes", "dead_letter", "gaps")}  # fmt: skip
     given = {**settings, "bootstrap_servers": mock_kafka, **wanted}
     good, words, _ = _findings(given)["kafka"]
     assert not good
     assert "doctor-raw (feed and heal write, filter reads)" in words
+    assert "doctor-trades (filter writes, sink reads)" in words
     assert "doctor-gaps (feed and filter write, heal reads)" in words
     producer = Producer({"bootstrap.servers": mock_kafka})
     for topic in wanted.values():
@@ -86,11 +87,15 @@ def test_missing_topics_are_named_with_who_needs_them(
         assert f"{topic} has 4" in words
 
 
-@pytest.mark.parametrize(("change", "good"), [("", True), ("close Float64", False)])
+@pytest.mark.parametrize(
+    ("change", "good"), [("", True), ("close Float64", False), ("conditions Array", False)]
+)
 def test_a_table_that_lacks_columns_is_wrong(
     settings: dict[str, Any], tmp_path: Path, change: str, good: bool
 ) -> None:
     statement = clickhouse.table_statement("bars")
+    if "conditions" in change:
+        statement = clickhouse.table_statement("trades", "trades")
     if change:
         statement = "\n".join(line for line in statement.split("\n") if change not in line)
     directory = tmp_path / "table.chdb"
@@ -108,7 +113,8 @@ def test_a_table_that_lacks_columns_is_wrong(
     )  # fmt: skip
     (line,) = [line for line in done.stdout.splitlines() if line.split()[1] == "clickhouse"]
     assert line.startswith("ok" if good else "WRONG")
-    assert ("table bars is there" if good else "table bars has no close. Add the") in line
+    broken = "trades has no conditions" if "conditions" in change else "bars has no close"
+    assert ("table bars is there" if good else f"table {broken}. Add the") in line
 
 
 def test_the_engine_s_words_are_kept_short() -> None:

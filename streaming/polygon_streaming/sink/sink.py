@@ -1,4 +1,4 @@
-"""The sink: the filtered topic into ClickHouse, at least once, in batches.
+"""The sink: the clean records into ClickHouse, at least once, in batches; a table for each kind.
 
 For local use and tests; in production the official Kafka Connect sink does this. Offsets are
 committed after the insert, so a crash repeats a batch, and the table's key absorbs it.
@@ -37,10 +37,10 @@ _INSERT_SETTINGS: Final = {
 
 
 class Sink:
-    """Consumes the filtered topic and inserts it."""
+    """Consumes the topics of clean records and inserts them."""
 
     def __init__(self, settings: SinkSettings, health: Health | None = None) -> None:
-        """Connect to ClickHouse and create the table if that is wanted.
+        """Connect to ClickHouse and create the tables if that is wanted.
 
         Raises:
             ConfigError: ClickHouse's address or user, or a Kafka property is wrong.
@@ -52,9 +52,12 @@ class Sink:
         self._clickhouse = clickhouse.connect(settings.clickhouse, password)
         if settings.create_table:
             try:
-                self._clickhouse.command(clickhouse.table_statement(settings.table))
+                for kind, table in settings.tables.items():
+                    self._clickhouse.command(clickhouse.table_statement(table, kind))
             except ClickHouseError as error:
                 raise clickhouse.refusal(error) from None
+        topics = settings.targets
+        self._tables = {topics[kind]: table for kind, table in settings.tables.items()}
         self._commits = Commits()
         self._consumer: Consumer = clients.consumer(
             settings, settings.group, {"on_commit": self._commits.answered}
@@ -69,11 +72,11 @@ class Sink:
             StreamError: ClickHouse or Kafka refuses. Nothing is lost: the next start repeats it.
         """
         self._consumer.subscribe(
-            [self._settings.filtered_topic],
+            list(self._tables),
             on_revoke=self._on_revoke,
             on_lost=self._on_revoke,
         )
-        log.info("sinking", source=self._settings.filtered_topic, table=self._settings.table)
+        log.info("sinking", **self._tables)
         try:
             while not stop.is_set():
                 batch = self._collect(stop)
@@ -126,26 +129,29 @@ class Sink:
         metrics.sink_lag.clear()
 
     def _insert(self, batch: Sequence[Message], stop: Event) -> None:
+        """Insert a batch: all of a topic at once, and the next topic once that is done."""
+        attempt = 1
+        for topic, table in self._tables.items():
+            some = [message for message in batch if message.topic() == topic]
+            while some and not self._try(table, some, attempt, stop):
+                attempt += 1
+
+    def _try(self, table: str, batch: Sequence[Message], attempt: int, stop: Event) -> bool:
         rows = b"\n".join(value for value in (m.value() for m in batch) if value)
         began = time.monotonic()
-        attempt = 1
-        while True:
-            if self._health is not None:
-                self._health.beat()
-            try:
-                self._clickhouse.raw_insert(
-                    self._settings.table,
-                    insert_block=rows,
-                    fmt="JSONEachRow",
-                    settings=_INSERT_SETTINGS,
-                )
-                break
-            except ClickHouseError as error:
-                self._give_up_or_wait(attempt, batch, error, stop)
-            attempt += 1
+        if self._health is not None:
+            self._health.beat()
+        try:
+            self._clickhouse.raw_insert(
+                table, insert_block=rows, fmt="JSONEachRow", settings=_INSERT_SETTINGS
+            )
+        except ClickHouseError as error:
+            self._give_up_or_wait(attempt, batch, error, stop)
+            return False
         metrics.inserts.labels("inserted").inc()
         metrics.inserted.inc(len(batch))
         metrics.insert_seconds.observe(time.monotonic() - began)
+        return True
 
     def _give_up_or_wait(
         self, attempt: int, batch: Sequence[Message], error: ClickHouseError, stop: Event

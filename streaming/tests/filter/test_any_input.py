@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -13,12 +14,18 @@ from filter_stage import FakeMessage, stage_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polygon_streaming.channels import AGGREGATE_SECONDS
+from polygon_streaming.channels import AGGREGATE_SECONDS, QUOTES, TRADES
 from polygon_streaming.gaps.gap import Gap, check, decode
 from polygon_streaming.stamps import EARLIEST_MS, LATEST_MS
 
 NOW = 1795444200000
 FILTERED = "custom_filtered_stock_data_topic"
+# The topics of clean records, and the schema of each.
+TOPICS = {
+    FILTERED: "record",
+    "custom_filtered_trades_topic": "trade",
+    "custom_filtered_quotes_topic": "quote",
+}
 
 _odd_numbers = st.one_of(
     st.integers(),
@@ -42,7 +49,7 @@ _json = st.recursive(
     max_leaves=6,
 )
 _fields = {
-    "ev": st.sampled_from([*AGGREGATE_SECONDS, "T", "status"]) | _json,
+    "ev": st.sampled_from([*AGGREGATE_SECONDS, *TRADES, *QUOTES, "status"]) | _json,
     "sym": _texts | _json,
     "pair": _texts | _json,
     "s": _stamps | _json,
@@ -52,6 +59,22 @@ _fields = {
     "dav": _texts | _json,
     "otc": _json,
 }
+# Those of trades and quotes; some names of theirs are of bars as well.
+_tick_fields = {
+    "ev": _fields["ev"],
+    **dict.fromkeys(("sym", "pair", "ds", "i"), _texts | _json),
+    **dict.fromkeys(("t", "trft", "r", "bt", "at", "participant_timestamp"), _stamps | _json),
+    **dict.fromkeys(
+        ("p", "s", "x", "z", "q", "trfi", "bp", "bs", "bx", "ap", "as", "ax", "a", "b"),
+        _odd_numbers | _json,
+    ),
+    "c": st.lists(_odd_numbers, max_size=2) | _json,
+}
+_good_ticks: list[dict[str, Any]] = [
+    {"ev": "T", "sym": "AAPL", "p": 1, "s": 1, "t": NOW},
+    {"ev": "Q", "sym": "AAPL", "bp": 1, "bs": 1, "ap": 2, "as": 1, "t": NOW},
+    {"ev": "C", "p": "EUR/USD", "a": 1, "b": 1, "t": NOW},
+]
 _events = st.one_of(
     _json,
     st.fixed_dictionaries({}, optional=_fields),
@@ -61,6 +84,11 @@ _events = st.one_of(
             "ev": "A", "sym": "AAPL", "v": 5, "av": 50, "o": 1, "h": 1, "l": 1, "c": 1, "s": NOW,
             **dict(list(odd.items())[:2]),
         }
+    ),
+    st.builds(
+        lambda good, odd: {**good, **dict(list(odd.items())[:2])},
+        st.sampled_from(_good_ticks),
+        st.fixed_dictionaries({}, optional=_tick_fields),
     ),
 )  # fmt: skip
 _values = st.one_of(
@@ -81,8 +109,6 @@ _messages = st.builds(
     headers_fail=st.booleans(),
 )
 
-_out: list[bytes] = []
-
 
 @given(st.lists(_messages, max_size=6))
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -92,20 +118,22 @@ def test_any_record_ends_as_record_drop_or_dead_letter(messages: list[FakeMessag
     stage.run(stop)
     kept, dropped, dead = (now - before for now, before in zip(_outcomes(), counts, strict=True))
     assert kept + dropped + dead == len(messages)
-    records = producer.of(FILTERED)
-    assert len(records) == kept
+    assert sum(len(producer.of(topic)) for topic in TOPICS) == kept
     assert len(producer.of("polygon_stream_dead_letter")) == dead
-    for record in records:
-        value = msgspec.json.decode(record.value)
-        jsonschema.validate(value, _SCHEMA)
-        assert record.key == value["symbol"]
-        _out.append(record.value)
+    for topic, name in TOPICS.items():
+        for record in producer.of(topic):
+            value = msgspec.json.decode(record.value)
+            jsonschema.validate(value, _SCHEMAS[name])
+            assert record.key == value["symbol"]
     for record in producer.of("polygon_stream_gaps"):
         gap = decode(record.value)
         assert 0 <= gap.end_ms - gap.start_ms <= 86_400_000
 
 
-_SCHEMA = json.loads((files("polygon_streaming") / "schemas" / "record.json").read_text())
+_SCHEMAS = {
+    name: json.loads((files("polygon_streaming") / "schemas" / f"{name}.json").read_text())
+    for name in TOPICS.values()
+}
 
 
 def _outcomes() -> list[float]:
@@ -118,36 +146,38 @@ def _outcomes() -> list[float]:
 
 
 _INSERT = """
-import sys
+import json, sys
 from polygon_streaming.sink.clickhouse import connect, table_statement
 from polygon_streaming.sink.sink import _INSERT_SETTINGS
 client = connect("chdb:" + sys.argv[1], "")
-client.command(table_statement("t"))
-rows = sys.stdin.buffer.read()
-client.raw_insert("t", insert_block=rows, fmt="JSONEachRow", settings=_INSERT_SETTINGS)
-print(client.command("SELECT count() FROM t"))
+for line in sys.stdin.buffer.read().split(b"\\n\\n"):
+    kind, _, rows = line.partition(b"\\n")
+    client.command(table_statement(kind.decode(), kind.decode()))
+    client.raw_insert(kind.decode(), insert_block=rows, fmt="JSONEachRow",
+                      settings=_INSERT_SETTINGS)
+    print(client.command(f"SELECT count() FROM {kind.decode()}"))
 """
 
 
 @pytest.fixture(scope="module")
-def records() -> list[bytes]:
-    """What the filter lets through of any bars: many of them, some at each edge."""
-    found: list[bytes] = []
+def records() -> dict[str, list[bytes]]:
+    """What the filter lets through of any events, by topic: many of them, some at each edge."""
+    found: dict[str, list[bytes]] = {topic: [] for topic in TOPICS}
 
-    @given(
-        st.lists(st.builds(FakeMessage, content=_edges, place=st.just(0)), min_size=10, max_size=30)
-    )
+    @given(st.lists(st.builds(FakeMessage, content=_edges, place=st.just(0)), min_size=10,
+                    max_size=30))  # fmt: skip
     @settings(max_examples=60, deadline=None, database=None)
     def collect(messages: list[FakeMessage]) -> None:
+        _note(messages)
+
+    def _note(messages: list[FakeMessage]) -> None:
         stage, producer, _, stop = stage_of([messages, []], dead_letter_limit=0)
         stage.run(stop)
-        found.extend(record.value for record in producer.of(FILTERED))
+        for topic, values in found.items():
+            values.extend(record.value for record in producer.of(topic))
 
     collect()
-    months = [FakeMessage(_month(number), 0) for number in range(200)]
-    stage, producer, _, stop = stage_of([months, []])
-    stage.run(stop)
-    found.extend(record.value for record in producer.of(FILTERED))
+    _note([FakeMessage(_month(number), 0) for number in range(200)])
     return found
 
 
@@ -160,37 +190,65 @@ _prices = st.floats(-1e18, 1e18, exclude_min=True, exclude_max=True) | st.intege
     -(10**17), 10**17
 )
 _sizes = st.floats(0, 1e18, exclude_max=True) | st.integers(0, 10**17)
-_edges = st.fixed_dictionaries(
-    {
-        "ev": st.sampled_from(list(AGGREGATE_SECONDS)),
-        "sym": st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100),
-        "s": st.integers(EARLIEST_MS, NOW) | st.sampled_from([EARLIEST_MS, NOW + 3_600_000]),
-        **dict.fromkeys(("o", "h", "l", "c"), _prices),
-    },
-    optional={
-        **{name: st.none() | _prices for name in ("vw", "op", "a")},
-        **{name: st.none() | _sizes for name in ("v", "av", "z")},
-        "dv": st.none() | st.decimals(0, 10**17, places=6).map(str),
-        "otc": st.none() | st.booleans(),
-    },
-).map(lambda bar: json.dumps(bar).encode())  # fmt: skip
+_name = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100)
+_times = st.integers(EARLIEST_MS, NOW) | st.sampled_from([EARLIEST_MS, NOW + 3_600_000])
+_exact = st.decimals(0, 10**17, places=6).map(str)
+_codes = st.integers(0, 2**31 - 1)
+_edges = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "ev": st.sampled_from(list(AGGREGATE_SECONDS)), "sym": _name, "s": _times,
+            **dict.fromkeys(("o", "h", "l", "c"), _prices),
+        },
+        optional={
+            **{name: st.none() | _prices for name in ("vw", "op", "a")},
+            **{name: st.none() | _sizes for name in ("v", "av", "z")},
+            "dv": st.none() | _exact,
+            "otc": st.none() | st.booleans(),
+        },
+    ),
+    st.fixed_dictionaries(
+        {"ev": st.sampled_from(TRADES), "sym": _name, "p": _prices, "t": _times,
+         "s": st.integers(0, 10**17) | st.sampled_from([0.1, 1e-17, 999999999999999999])},
+        optional={
+            "ds": _exact | st.sampled_from(["999999999999999999.999999999999999999", "1E-18"]),
+            "q": st.sampled_from([0, 2**63 - 1]), "i": _name, "c": st.lists(_codes, max_size=4),
+            **dict.fromkeys(("x", "z", "trfi", "correction"), _codes),
+            **dict.fromkeys(("trft", "r", "participant_timestamp"), _times),
+        },
+    ),
+    st.fixed_dictionaries(
+        {"ev": st.sampled_from(["Q", "XQ"]), "sym": _name, "t": _times},
+        optional={
+            **dict.fromkeys(("bp", "ap"), _prices), **dict.fromkeys(("bs", "as"), _exact),
+            **dict.fromkeys(("bx", "ax", "x", "z", "c"), _codes), "q": st.just(2**63 - 1),
+            **dict.fromkeys(("bt", "at"), _times),
+        },
+    ),
+).map(lambda event: json.dumps(event).encode())  # fmt: skip
 
 
-def test_the_table_takes_whatever_the_filter_lets_through(
-    records: list[bytes], tmp_path: Path
+def test_the_tables_take_whatever_the_filter_lets_through(
+    records: dict[str, list[bytes]], tmp_path: Path
 ) -> None:
-    assert len(records) > 500
-    for record in records:
-        jsonschema.validate(msgspec.json.decode(record), _SCHEMA)
+    blocks = []
+    for (topic, schema), kind in zip(TOPICS.items(), ("bars", "trades", "quotes"), strict=True):
+        assert len(records[topic]) > 50
+        for record in records[topic]:
+            jsonschema.validate(msgspec.json.decode(record), _SCHEMAS[schema])
+        blocks.append(b"\n".join([kind.encode(), *records[topic]]))
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", _INSERT, str(tmp_path / "db")],
-        input=b"\n".join(records), capture_output=True, check=False, timeout=120,
+        input=b"\n\n".join(blocks), capture_output=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()[-2000:]
+    bars, trades, quotes = map(int, done.stdout.split())
     # Of bars with one key the table keeps one.
     keys = ("event_type", "market", "symbol", "window_start")
-    rows = [msgspec.json.decode(record) for record in records]
-    assert int(done.stdout) == len({tuple(row[key] for key in keys) for row in rows})
+    rows = [msgspec.json.decode(record) for record in records[FILTERED]]
+    assert bars == len({tuple(row[key] for key in keys) for row in rows})
+    assert 20 < trades <= len(records["custom_filtered_trades_topic"])
+    assert 20 < quotes <= len(records["custom_filtered_quotes_topic"])
 
 
 _gap_fields = {

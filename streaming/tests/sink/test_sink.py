@@ -81,6 +81,8 @@ def settings(mock_kafka: str, server: ClickHouseServer, tmp_path: Path) -> SinkS
         {
             "bootstrap_servers": mock_kafka,
             "filtered_topic": f"filtered-{run}",
+            "trades_topic": f"trades-{run}",
+            "quotes_topic": f"quotes-{run}",
             "group": f"sink-{run}",
             "clickhouse": server.address,
             "clickhouse_password": SECRET,
@@ -129,6 +131,18 @@ def test_what_passes_by_itself_is_tried_again_and_nothing_is_lost(
     _run_until(settings, lambda: bool(server.rows))
     assert server.inserts == 6
     assert _volumes(server) == [0, 1, 2, 3, 4]
+    assert _committed(settings) == 5
+
+
+def test_each_kind_goes_to_its_own_table(settings: SinkSettings, server: ClickHouseServer) -> None:
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
+    for topic, count in ((settings.trades_topic, 3), (settings.quotes_topic, 2)):
+        for number in range(count):
+            producer.produce(topic, json.dumps({"sequence_number": number}), partition=0)
+    assert producer.flush(10) == 0
+    server.failures.append(GATEWAY)
+    _run_until(settings, lambda: len(server.rows) == 10)
+    assert server.tables == {"stock_aggregates": 5, "trades": 3, "quotes": 2}
     assert _committed(settings) == 5
 
 
