@@ -39,7 +39,7 @@ def size_text(what: str, name: str, size: Decimal | str) -> str:
     try:
         number = Decimal(size)
     except InvalidOperation:
-        raise Unreadable(f"not {what}: {name} is {size[:50]!r}, not a size") from None
+        raise Unreadable(f"not {what}: {name} is {str(size)[:50]!r}, not a size") from None
     if not (number.is_finite() and 0 <= number < _MOST):
         raise Unreadable(f"not {what}: {name} is {str(size)[:50]}, not a size")
     if not number:
