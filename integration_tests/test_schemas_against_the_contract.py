@@ -6,6 +6,7 @@ date stays a date. What departs from them on purpose is listed here with its rea
 that is no longer needed fails like one that is missing.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -155,3 +156,37 @@ def test_a_lost_format_is_seen() -> None:
     about["schema"]["properties"]["delisted_utc"] = {"type": ["null", "string"]}
     found = differences("tickers", about, about["primary_key"])
     assert "lost its format" in found["delisted_utc"]
+
+
+# Of streams that are read by symbol.
+BY_SYMBOL = (
+    "/futures/v1/aggs/",
+    "/v1/related-companies/",
+    "/v2/aggs/ticker/",
+    "/v3/reference/options/contracts",
+    "/v3/reference/tickers/{",
+    "/v3/snapshot/options/",
+    "/vX/reference/tickers/",
+)
+
+
+def test_every_path_of_the_vendor_is_read_or_left_out_with_a_reason() -> None:
+    left_out = yaml.safe_load((STREAMS.parent / "left_out.yaml").read_text())
+    assert all(len(group["why"]) > 15 for group in left_out)
+    named = [path for group in left_out for path in group["paths"]]
+    # {…} stands for the symbol, which the vendor names after its market.
+    patterns = {
+        path: re.compile(re.escape(path).replace(re.escape("{…}"), r"\{\w+\}")) for path in named
+    }
+    reasons = {
+        path: [name for name, pattern in patterns.items() if pattern.fullmatch(path)]
+        for path in contract()
+    }
+    read = {load(file.stem)["path"] for file in STREAMS.glob("*.yaml")}
+    read |= {path for paths in PATHS.values() for path in paths}
+    unread = [path for path in contract() if path not in read and not reasons[path]]
+    assert [path for path in unread if not path.startswith(BY_SYMBOL)] == []
+    assert [path for path in read if reasons.get(path)] == []
+    assert [path for path, found in reasons.items() if len(found) > 1] == []
+    assert set(named) == {name for found in reasons.values() for name in found}
+    assert len(contract()) == 145

@@ -142,8 +142,8 @@ class Syncs:
             )
         )
         for stream in streams:
-            if not KEYS[stream] and stream not in CURSORS:
-                self.tables[stream].clear()  # without key and cursor: the sync mode is overwrite
+            if stream not in CURSORS:
+                self.tables[stream].clear()  # the sync mode is overwrite
         self.load(output.messages)
         return output
 

@@ -110,6 +110,11 @@ class OnceCursor(DatedCursor):
         super().__post_init__()
         self.ahead_days = -self.settling_days
 
+    @property
+    def run_ahead(self) -> int:
+        """One slice at a time: what is under way at an interrupt comes twice."""
+        return 1
+
 
 @dataclass(kw_only=True)
 class DatedRetriever(LaneRetriever[Lane, Window]):
