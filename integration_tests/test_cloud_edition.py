@@ -31,8 +31,13 @@ ONE_A_KIND = {
     FILES[name]["kind"]: name for name in STREAMS if "symbols" not in FILES[name].values()
 }
 ONE_A_KIND["dated_once"] = "holdings_13f"
-# The lists that are made up from the contract are compared in test_every_stream.py.
-OF_THE_WORLD = [name for name in STREAMS if FILES[name]["path"] not in dataset_paths()]
+# The lists that are made up from the contract are compared in test_every_stream.py, those of single
+# symbols in test_symbols_in_both_editions.py.
+OF_THE_WORLD = [
+    name
+    for name in STREAMS
+    if FILES[name]["path"] not in dataset_paths() and "needs" not in FILES[name]
+]
 LAST = last_finished("stocks")
 # Days that are over for both editions, whatever the time of day.
 DAYS = sessions("stocks", LAST - timedelta(days=60), LAST - timedelta(days=3))
@@ -85,8 +90,11 @@ def test_both_editions_have_one_spec_but_for_the_addresses() -> None:
     del ours["base_url"]
     pace = ("requests_per_minute", "requests_per_minute_by_product")
     # What is said for the platform, or does not hold for both.
-    for field in ("markets", "adjusted", "include_otc", "num_workers", *pace):
+    for field in ("symbols", "markets", "adjusted", "include_otc", "num_workers", *pace):
         del ours[field]["description"], theirs[field]["description"]
+    # Patterns are looked up by Python.
+    patterns = [field["symbols"].pop("items")["pattern"] for field in (ours, theirs)]
+    assert patterns == [r"^[^\s,/?#]+$", r"^[^\s,/?#*]+$"]
     assert theirs == ours
     assert address["enum"] == ["https://api.massive.com", "https://api.polygon.io"]
 

@@ -139,9 +139,9 @@ def test_a_kind_of_one_edition_is_left_out_of_the_other(folder: Path) -> None:
         (folder / "streams" / f"{name}.yaml").unlink()
     (kinds / "list.cloud.yaml").unlink()
     made = safe_load_yaml(manifest("docker", folder))
-    assert "venues" in {stream["name"] for stream in made["streams"]}
+    assert "venues" in names(made)
     made = safe_load_yaml(manifest("cloud", folder))
-    assert "venues" not in {stream["name"] for stream in made["streams"]} | made["schemas"].keys()
+    assert "venues" not in {*names(made), *made["schemas"]}
     (row,) = [line for line in BUILD["table"](folder).splitlines() if line.startswith("| [`venues")]
     assert row.split("|")[-2].strip() == "docker"
 

@@ -49,11 +49,19 @@ ADDED = {
     ("float", "snapshot_date"): "the day of the reading; the vendor keeps no history",
     ("ratios", "snapshot_date"): "the day of the reading; the vendor keeps no history",
     ("tickers", "listing_end"): "tells companies apart that had the same symbol",
+    ("related_tickers", "related_ticker"): "the vendor's `ticker`; ours is the one asked about",
+    ("ticker_events", "ticker"): "the symbol asked about: a row is an event inside the answer",
+    ("ticker_events", "date"): "of the event",
+    ("ticker_events", "type"): "of the event",
+    ("ticker_events", "ticker_change"): "of the event",
+    ("ticker_events", "new_ticker"): "the one inside `ticker_change`, for the key",
 }
 
 EXCEPTIONS = {
     ("grouped_daily", "otc"): "left out by the vendor when false, and then written as false",
     ("tickers", "active"): "always there: each list is asked for one value of it",
+    ("ticker_events", "events"): "a row is an event",
+    ("ticker_events", "name"): "of the company, which ticker_details has too",
 }
 
 # Promised by the specification, and allowed to be missing here: no key depends on them, and a row

@@ -8,6 +8,16 @@ class NotInPlan(AirbyteTracedException):
     """The plan of the key lacks what was asked for; a config_error."""
 
 
+class NotKnown(AirbyteTracedException):
+    """The vendor knows nothing of the name that was asked for; a config_error.
+
+    Attributes:
+        words: the vendor's own.
+    """
+
+    words: str = ""
+
+
 def config_error(text: str, detail: str = "") -> AirbyteTracedException:
     """Return what the user can mend: a wrong value, a plan that lacks the data.
 
@@ -21,6 +31,13 @@ def config_error(text: str, detail: str = "") -> AirbyteTracedException:
 def not_in_plan(text: str) -> NotInPlan:
     """Return a config_error that only another plan mends; `text` as in `config_error`."""
     return NotInPlan(message=text, internal_message=text, failure_type=FailureType.config_error)
+
+
+def not_known(text: str, words: str) -> NotKnown:
+    """Return a config_error about a name; `text` as in `config_error`, `words` as in `NotKnown`."""
+    error = NotKnown(message=text, internal_message=text, failure_type=FailureType.config_error)
+    error.words = words
+    return error
 
 
 def transient_error(text: str, detail: str = "") -> AirbyteTracedException:

@@ -39,7 +39,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 CURSORS: dict[str, str] = {
     stream["name"]: stream["retriever"]["partition_router"]["cursor_field"]
     for stream in _STREAMS
-    if "partition_router" in stream["retriever"]
+    if "cursor_field" in stream["retriever"].get("partition_router", {})
 }
 
 Row = dict[str, Any]

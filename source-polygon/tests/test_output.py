@@ -15,6 +15,7 @@ from source_polygon.source import SourcePolygon
 from syncing import KEYS, Row, Syncs, catalog
 
 STREAMS = list(KEYS)
+SYMBOLS = ["AAPL", "MSFT"]
 
 
 def printed(syncs: Syncs, folder: Path, *streams: str, **overrides: Any) -> list[Row]:
@@ -38,8 +39,8 @@ def records(messages: Iterable[Row]) -> list[str]:
 
 
 def test_the_records_are_those_that_come_one_by_one(syncs: Syncs, tmp_path: Path) -> None:
-    by_page = printed(syncs, tmp_path, *STREAMS)
-    one_by_one = syncs.read(*STREAMS).messages
+    by_page = printed(syncs, tmp_path, *STREAMS, symbols=SYMBOLS)
+    one_by_one = syncs.read(*STREAMS, symbols=SYMBOLS).messages
     assert records(by_page) == records(one_by_one)
     assert len(records(by_page)) > 1000
     (example, *_) = (m for m in by_page if m["type"] == "RECORD")
@@ -51,7 +52,7 @@ def test_the_records_are_those_that_come_one_by_one(syncs: Syncs, tmp_path: Path
 def test_states_count_the_records_before_them(syncs: Syncs, tmp_path: Path) -> None:
     counted: Counter[str] = Counter()
     since: Counter[str] = Counter()
-    for message in printed(syncs, tmp_path, *STREAMS):
+    for message in printed(syncs, tmp_path, *STREAMS, symbols=SYMBOLS):
         if message["type"] == "RECORD":
             since[message["record"]["stream"]] += 1
         elif message["type"] == "STATE":
@@ -67,7 +68,7 @@ def test_each_stream_is_said_to_run_once(syncs: Syncs, tmp_path: Path) -> None:
     due = [name for name in STREAMS if name != "consumer_spending_eu_merchant_aggregates"]
     statuses = Counter(
         (m["trace"]["stream_status"]["stream_descriptor"]["name"], status)
-        for m in printed(syncs, tmp_path, *due)
+        for m in printed(syncs, tmp_path, *due, symbols=SYMBOLS)
         if (status := m.get("trace", {}).get("stream_status", {}).get("status"))
     )
     assert statuses == {

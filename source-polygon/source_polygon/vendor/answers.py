@@ -29,6 +29,7 @@ class Reason(Enum):
     OUTSIDE_HISTORY = "the session is outside the history of this plan"
     NOT_ENTITLED = "this plan does not cover the data"
     FORBIDDEN = "no reason that names the plan"
+    UNKNOWN = "the vendor knows nothing of that name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,18 @@ class Broken:
 
 
 def judge(
-    response: requests.Response, *, bare: bool = False, as_written: bool = False
+    response: requests.Response,
+    *,
+    bare: bool = False,
+    single: bool = False,
+    as_written: bool = False,
 ) -> Data | Refused | Broken:
-    """Return what an answer with status 200 or 403 means.
+    """Return what an answer with status 200, 403 or that 404 means which `is_unknown`.
 
     Args:
         response: the answer, read in full.
         bare: whether the body is a list without an envelope, rather than an object with `status`.
+        single: whether `results` is the one row there is, rather than a list of rows.
         as_written: whether the rows are wanted as the vendor wrote them.
     """
     if as_written and response.status_code == 200 and (found := cut(response.content, bare=bare)):
@@ -91,6 +97,8 @@ def judge(
     if response.status_code == 403 or status == "NOT_AUTHORIZED":
         words = _sentence(_spoken(body), response)
         return Refused(_reason(words, unauthorized=status == "NOT_AUTHORIZED"), words)
+    if response.status_code == 404:
+        return Refused(Reason.UNKNOWN, _sentence(_spoken(body), response))
     if bare:
         return Data(body, {}) if isinstance(body, list) else Broken("the body is not a list")
     if not isinstance(body, dict):
@@ -98,7 +106,23 @@ def judge(
     if status not in _GOOD:
         words = _sentence(_spoken(body) or "no reason given", response)
         return Broken(f"the body's status is {str(status)[:40]!r}: {words}")
+    if single:
+        return _of_one_row(body)
     return _counted(body)
+
+
+def is_unknown(response: requests.Response) -> bool:
+    """Return whether a 404 says that there is nothing of the name that was asked for.
+
+    Seen: `{"status":"NOT_FOUND","message":"Ticker not found."}`. The 404 of a path that there is
+    not is plain text, that of a retired path names its successor: those are not about a name.
+    """
+    try:
+        body = _parsed(response)
+    except orjson.JSONDecodeError:
+        return False
+    status = body.get("status") if isinstance(body, dict) else None
+    return status == "NOT_FOUND" and "not found" in str(_spoken(body)).lower()
 
 
 def words(response: requests.Response) -> str:
@@ -110,6 +134,13 @@ def words(response: requests.Response) -> str:
         return _sentence(_spoken(_parsed(response)), response)
     except orjson.JSONDecodeError:
         return ""
+
+
+def _of_one_row(body: dict[str, Any]) -> Data | Broken:
+    row = body.pop("results", None)
+    if row is not None and not isinstance(row, dict):
+        return Broken("`results` is not an object")
+    return Data([row] if row else [], body)
 
 
 def _counted(body: dict[str, Any]) -> Data | Broken:

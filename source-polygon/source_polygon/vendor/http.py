@@ -18,7 +18,7 @@ from airbyte_cdk.sources.streams.http.error_handlers.response_models import (
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_polygon.errors import transient_error
-from source_polygon.vendor.answers import words
+from source_polygon.vendor.answers import is_unknown, words
 from source_polygon.vendor.auth import origin
 
 # The vendor is not known to send Retry-After; its limit is over a sliding or a fixed minute
@@ -97,8 +97,8 @@ class PolygonErrorHandler(ErrorHandler):
         status = response.status_code
         if status == 200:
             return ErrorResolution(ResponseAction.SUCCESS, None, None)
-        if status == 403:
-            text = f"{asked(response)}: HTTP 403, judged by its body."
+        if status == 403 or (status == 404 and is_unknown(response)):
+            text = f"{asked(response)}: HTTP {status}, judged by its body."
             return ErrorResolution(ResponseAction.IGNORE, None, text)
         if status == 401:
             return _fail(

@@ -28,6 +28,7 @@ def pages(
     page_size: int,
     complaint: str = "",
     of: type = object,
+    path: str = "",
 ) -> Iterator[tuple[Sequence[Row], bool]]:
     """Return each page's rows, and whether a page follows.
 
@@ -40,6 +41,7 @@ def pages(
         complaint: what a first page without rows would mean, where that is unlikely, as it always
             is of a page that `next_url` led to. See `Vendor.ask`.
         of: type of the values of the key.
+        path: the address of the list, where it is not that of the stream.
 
     Raises:
         AirbyteTracedException: `next_url` leads elsewhere or in a circle, or a row lacks its key
@@ -48,7 +50,9 @@ def pages(
     seen: set[str] = set()
     previous: Sequence[Row] | None = None
     where = "the first page"
-    answer = vendor.ask(complaint=complaint, request_params={**params, "limit": page_size})
+    first: dict[str, Any] = {"path": path} if path else {}
+    first["request_params"] = {**params, "limit": page_size}
+    answer = vendor.ask(complaint=complaint, **first)
     while True:
         rows = answer.rows
         require_keys(rows, key, where, of=of)

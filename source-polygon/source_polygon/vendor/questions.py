@@ -11,7 +11,7 @@ import requests
 from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon.errors import config_error, not_in_plan, system_error
+from source_polygon.errors import config_error, not_in_plan, not_known, system_error
 from source_polygon.vendor.answers import Data, Reason, Refused, judge
 from source_polygon.vendor.auth import origin
 from source_polygon.vendor.http import ATTEMPTS, asked, no_usable_answer
@@ -22,7 +22,6 @@ LOGGER = logging.getLogger("airbyte")
 # Seconds before each further question. The vendor was seen to send `results: null` in 5 to 20 of
 # 4,000 requests, and the data when asked again (polygon-io/issues#2).
 _PAUSES_IF_EMPTY: Final = (2, 4, 8)
-
 
 _OF_A_SYMBOL: Final = re.compile(r"/(tickers?|aggs|snapshot/options)/")
 
@@ -35,6 +34,7 @@ class Vendor:
         requester: sends the requests; its path is that of the stream.
         base_url: the configured address without a slash at its end.
         bare: see `answers.judge`.
+        single: see there.
         as_written: see there.
         plan: the plan that the stream needs, for the error where the key has another.
     """
@@ -42,6 +42,7 @@ class Vendor:
     requester: Requester
     base_url: str
     bare: bool = False
+    single: bool = False
     as_written: bool = False
     plan: str = ""
 
@@ -55,6 +56,7 @@ class Vendor:
 
         Raises:
             NotInPlan: the plan of the key lacks it.
+            NotKnown: there is nothing of the name in the path (config_error).
             AirbyteTracedException: refused otherwise (config_error); no usable answer
                 (transient_error).
         """
@@ -88,7 +90,7 @@ class Vendor:
         fault = ""
         for attempt in range(1, ATTEMPTS + 1):
             response = self._send(request)
-            answer = judge(response, bare=self.bare, as_written=self.as_written)
+            answer = judge(response, bare=self.bare, single=self.single, as_written=self.as_written)
             if isinstance(answer, Data):
                 return answer
             if isinstance(answer, Refused):
@@ -122,6 +124,9 @@ class Vendor:
 
     def _refused(self, refused: Refused, response: requests.Response) -> AirbyteTracedException:
         what, words = asked(response), refused.words
+        if refused.reason is Reason.UNKNOWN:
+            text = f"{self._host} has no {what} (HTTP 404): {words} Check base_url."
+            return not_known(text, words)
         if refused.reason is Reason.FORBIDDEN:
             kind = response.headers.get("content-type", "no content type").partition(";")[0]
             return config_error(
