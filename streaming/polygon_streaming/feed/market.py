@@ -96,7 +96,7 @@ class MarketFeed:
             metrics.reconnects.labels(self.market, end.reason).inc()
             heard = self._hearing.until(self.publisher.last_event_ms)
             if end.authorised and heard:
-                self.ledger.begin_outage(heard, now_ms(), f"disconnected: {end.reason}")
+                self.ledger.disconnected(heard, now_ms(), f"disconnected: {end.reason}")
             flowed = self._hearing.flowed_seconds
             wait = self._backoff.after(end, time.monotonic() - started, flowed)
             self._report(end, wait)
@@ -110,7 +110,7 @@ class MarketFeed:
 
     def leave(self) -> None:
         """Take note that the market is no longer on the list: what was missed until now is all."""
-        self.ledger.end_outage(now_ms(), self._names)
+        self.ledger.restored(now_ms(), self._names)
         metrics.end(self.market)
 
     def subscriptions_changed(self) -> None:
@@ -134,7 +134,7 @@ class MarketFeed:
         if self._hearing.tick(now, self.publisher.last_event_ms):
             self._silence.heard()
             if self.ready and self._hearing.since_ready:
-                self.ledger.end_outage(now, self._names)
+                self.ledger.restored(now, self._names)
         moment = datetime.fromtimestamp(now / 1000, timezone.utc)
         self._record_part(now, moment)
         connection = self._connection
@@ -229,7 +229,7 @@ class MarketFeed:
         else:
             now = now_ms()
             self._hearing.follow(min(reached, now))
-            self.ledger.begin_outage(min(reached, now), now, "restart")
+            self.ledger.disconnected(min(reached, now), now, "restart")
         self._predecessor_known = True
 
     async def _predecessor(self) -> int | None:

@@ -51,7 +51,7 @@ class Publisher:
         self._ledger = ledger
         self._splitter = Splitter(market)
         self._frames = 0
-        self._new = 0
+        self._counted = 0
         self._event_types: Counter[str] = Counter()
         self.produced = 0
         self.failed = 0
@@ -74,7 +74,7 @@ class Publisher:
         """
         split = self._splitter.split(frame)
         self._frames += 1
-        headers = raw.FrameHeaders(self._market, connection, received_ms, self._ledger.lost)
+        headers = raw.FrameHeaders(self._market, connection, received_ms, self._ledger.events_lost)
         # All that a report of the brokers brings back is key and value; headers and time it lacks.
         report = partial(self._not_delivered, received_ms)
         produce, topic = self._producer.produce, self._topic
@@ -106,12 +106,12 @@ class Publisher:
     def flush_metrics(self) -> None:
         """Add what has happened since the last call to the metrics."""
         metrics.frames.labels(self._market).inc(self._frames)
-        metrics.produced.labels(self._market).inc(self.produced - self._new)
+        metrics.produced.labels(self._market).inc(self.produced - self._counted)
         for event_type, count in self._event_types.items():
             metrics.events.labels(self._market, event_type).inc(count)
         if self.last_event_ms:
             metrics.last_event_time.labels(self._market).set(self.last_event_ms / 1000)
-        self._frames, self._new = 0, self.produced
+        self._frames, self._counted = 0, self.produced
         self._event_types.clear()
 
     def _not_delivered(self, received_ms: int, error: KafkaError, message: Message) -> None:
@@ -135,7 +135,7 @@ class Publisher:
         self._lose(name, received_ms, f"refused: {reason.name()}")
 
     def _lose(self, name: str, received_ms: int, reason: str) -> None:
-        self._ledger.lose(name, received_ms, now_ms(), reason)
+        self._ledger.lost(name, received_ms, now_ms(), reason)
 
     def _dead_letter(self, split: Split, connection: str, received_ms: int) -> None:
         for text, reason in split.broken:

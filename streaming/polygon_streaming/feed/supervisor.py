@@ -222,7 +222,7 @@ class Feed:
             ledger.finish(now_ms())
         await asyncio.to_thread(self._gaps.flush, _GAPS_SECONDS)
         await self._end_progress()
-        lost = sum(ledger.lost for ledger in self._ledgers.values())
+        lost = sum(ledger.events_lost for ledger in self._ledgers.values())
         unrecorded = self._gaps.waiting
         log.info(
             "stopped",

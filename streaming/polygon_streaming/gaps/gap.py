@@ -162,7 +162,7 @@ class GapLog:
             reason=gap.reason,
             subscriptions=len(gap.subscriptions),
         )
-        metrics.gaps.labels(gap.market, reasons.label(gap.reason, reasons.FEED_GAPS)).inc()
+        metrics.feed_gaps.labels(gap.market, reasons.label(gap.reason, reasons.FEED_GAPS)).inc()
         names = gap.subscriptions
         for start in range(0, max(1, len(names)), _NAMES_PER_RECORD):
             some = names[start : start + _NAMES_PER_RECORD]

@@ -41,12 +41,12 @@ class Ledger:
     """What one market misses and is not yet a gap. Instants are milliseconds since 1970 UTC.
 
     Attributes:
-        lost: how many events came in and did not get into Kafka.
+        events_lost: how many events came in and did not get into Kafka.
     """
 
     def __init__(self, market: str, feed: str, gaps: GapLog) -> None:
         """Open a ledger; `feed` is the name of the feed in its gaps: `stocks 1/1`."""
-        self.lost = 0
+        self.events_lost = 0
         self._market = market
         self._feed = feed
         self._gaps = gaps
@@ -70,7 +70,7 @@ class Ledger:
         """Whether events are known not to have come in, and have not come again."""
         return self._outage is not None
 
-    def lose(self, name: str, received_ms: int, now_ms: int, reason: str) -> None:
+    def lost(self, name: str, received_ms: int, now_ms: int, reason: str) -> None:
         """Note that an event did not get into Kafka.
 
         Args:
@@ -79,8 +79,8 @@ class Ledger:
             now_ms: the current instant.
             reason: `buffer_full`, `not_delivered: <Kafka's error>`...
         """
-        self.lost += 1
-        metrics.lost.labels(reasons.label(reason, reasons.LOST)).inc()
+        self.events_lost += 1
+        metrics.feed_lost.labels(reasons.label(reason, reasons.LOST)).inc()
         if self._losses is None:
             self._losses = _Losses(received_ms, now_ms, reason)
         losses = self._losses
@@ -107,7 +107,7 @@ class Ledger:
             "events are being lost",
             market=self._market,
             reason=losses.reason,
-            lost=self.lost,
+            lost=self.events_lost,
             state=f"losing {self._market} {losses.reason}",
         )
         if losses.delivered is None:
@@ -122,12 +122,12 @@ class Ledger:
         if losses is not None:
             self._record(losses.start_ms, now_ms, losses.reason, losses.names)
 
-    def begin_outage(self, start_ms: int, now_ms: int, reason: str) -> None:
+    def disconnected(self, start_ms: int, now_ms: int, reason: str) -> None:
         """Note that events have not come in since `start_ms`, unless that is known already."""
         if self._outage is None:
             self._outage = _Outage(start_ms, reason, now_ms)
 
-    def end_outage(self, now_ms: int, names: Iterable[str]) -> None:
+    def restored(self, now_ms: int, names: Iterable[str]) -> None:
         """Put the outage on record: the events of `names` come again."""
         outage, self._outage = self._outage, None
         if outage is not None:
@@ -141,7 +141,7 @@ class Ledger:
         """Put on record what the outage has been up to now. It goes on."""
         outage = self._outage
         if outage is not None:
-            self.end_outage(now_ms, names)
+            self.restored(now_ms, names)
             self._outage = _Outage(now_ms, outage.reason, now_ms)
 
     def _record(self, start_ms: int, end_ms: int, reason: str, names: Iterable[str]) -> None:

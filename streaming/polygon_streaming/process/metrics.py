@@ -61,7 +61,7 @@ last_event_time = Gauge(
 produced = Counter(
     "polygon_feed_produced", "Events handed to the producer", ["market"], registry=FEED
 )
-lost = Counter(
+feed_lost = Counter(
     "polygon_feed_lost", "Events that could not be produced, by reason", ["reason"], registry=FEED
 )
 broken = Counter(
@@ -71,7 +71,9 @@ queue = Gauge("polygon_feed_queue_records", "Records that wait for the broker", 
 queue_limit = Gauge(
     "polygon_feed_queue_limit_records", "How many may wait before events are lost", registry=FEED
 )
-gaps = Counter("polygon_feed_gaps", "Gaps recorded, by reason", ["market", "reason"], registry=FEED)
+feed_gaps = Counter(
+    "polygon_feed_gaps", "Gaps recorded, by reason", ["market", "reason"], registry=FEED
+)
 reload_successful = Gauge(
     "polygon_subscriptions_reload_successful",
     "0 if the last reading of the list failed",
@@ -138,7 +140,7 @@ sink_lag = Gauge(
 )
 
 for _reason in (*reasons.LOST, reasons.OTHER):
-    lost.labels(_reason)
+    feed_lost.labels(_reason)
 for _outcome in ("kept", "dropped", "dead_lettered"):
     filtered.labels(_outcome)
 for _outcome in ("committed", "aborted"):
@@ -155,7 +157,7 @@ def begin(market: str) -> None:
     refused.labels(market).set(0)
     reconnects.labels(market, "silent")
     for reason in (*reasons.FEED_GAPS, reasons.OTHER):
-        gaps.labels(market, reason)
+        feed_gaps.labels(market, reason)
 
 
 def end(market: str) -> None:

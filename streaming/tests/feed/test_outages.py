@@ -235,7 +235,7 @@ class Quiet:
             market, settings, cast("Any", self), publisher, ledger, cast("Any", None)
         )
         self.feed.tick()
-        ledger.begin_outage(self.now, self.now, "disconnected: silent")
+        ledger.disconnected(self.now, self.now, "disconnected: silent")
 
     def names(self, _: str) -> frozenset[str]:
         """Stand in for the list."""
@@ -274,7 +274,7 @@ def test_a_gap_that_lasts_is_on_record_at_the_close_and_goes_on(
     assert quiet.gaps() == [("20:50", "21:00")], "at night nothing is asked for in vain"
     assert quiet.feed.ledger.since == from_text("2026-11-23 21:00:00.000")
     assert quiet.feed.ledger.has_outage
-    quiet.feed.ledger.end_outage(quiet.now, ["A.AAPL"])
+    quiet.feed.ledger.restored(quiet.now, ["A.AAPL"])
     assert quiet.gaps()[1:] == [("21:00", "04:00")]
 
 

@@ -105,7 +105,7 @@ def test_what_finds_no_room_is_one_gap_that_names_the_symbols(clock: list[int]) 
         }
     ]
     assert market.ledger.losing == ""
-    assert market.ledger.lost == 2
+    assert market.ledger.events_lost == 2
     # Records between which something was lost can be told by their headers.
     assert [r.headers.get("lost") for r in market.producer.of("raw")] == [None, "2"]
     assert len(market.producer.of("raw")) == 2
@@ -119,7 +119,7 @@ def test_a_queue_at_its_limit_is_one_gap_and_not_one_for_each_record(clock: list
         _publish(market.publisher, EVENTS[:1], NOW + number)
         market.ledger.settle(clock[0], number // 10, 50)
     assert market.publisher.produced == 100
-    assert market.ledger.lost == 900
+    assert market.ledger.events_lost == 900
     assert market.ledger.since == NOW + 1
     market.ledger.settle(NOW + 1_998, 101, 0)
     assert market.recorded() == []
@@ -296,9 +296,9 @@ def test_any_array_ends_as_records_dead_letters_and_statuses(
     assert produced + len(statuses) + dead == len(elements) or (dead == 1 and not produced)
     for record in case.producer.records:
         case.producer.refuse(record, KafkaError.MSG_SIZE_TOO_LARGE)
-    assert case.ledger.lost == produced + dead
+    assert case.ledger.events_lost == produced + dead
     case.ledger.finish(NOW + 1)
-    assert len(case.recorded()) == bool(case.ledger.lost)
+    assert len(case.recorded()) == bool(case.ledger.events_lost)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
