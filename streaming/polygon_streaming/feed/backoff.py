@@ -11,7 +11,7 @@ bring nothing wait longer and longer. That makes two dozen connections a minute 
 import random
 from typing import Final
 
-from polygon_streaming.feed.connection import End
+from polygon_streaming.feed.protocol import End
 from polygon_streaming.settings import FeedSettings
 
 # A connection on which events flowed for so long, or which just lasted, in the quiet of a night,

@@ -7,6 +7,7 @@ the cut can be proven right it is a plain split; everywhere else msgspec finds t
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,12 +55,17 @@ class Split:
     texts: list[str] = field(default_factory=list)
     broken: list[tuple[str, str]] = field(default_factory=list)
 
+    def without(self, event_type: str) -> "Split":
+        """Return the same without the events of a type."""
+        kept = [i for i, head in enumerate(self.heads) if head.ev != event_type]
+        return Split([self.heads[i] for i in kept], [self.texts[i] for i in kept], self.broken)
+
 
 class Splitter:
     """Splits the frames of one market."""
 
     def __init__(self, market: str) -> None:
-        kind = ForexHead if market == "forex" else Head
+        kind = _kind(market)
         self._heads = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
         self._head = msgspec.json.Decoder(kind)
         self._pieces = msgspec.json.Decoder(list[msgspec.Raw])
@@ -80,10 +86,6 @@ class Splitter:
         pieces = self._pieces.decode(frame)
         return Split(heads, [str(bytes(piece), "utf-8") for piece in pieces])
 
-    def head(self, event: bytes) -> Head:
-        """Return the head of an event that came out of `split` before."""
-        return self._head.decode(event)
-
     def _split_with_care(self, frame: str) -> Split:
         """Split a frame of which at least one element is not an event."""
         try:
@@ -101,6 +103,15 @@ class Splitter:
             except _UNREADABLE as error:
                 split.broken.append((text, f"not an event: {error}"))
         return split
+
+
+def heads(market: str) -> Callable[[bytes], Head]:
+    """Return what reads the head of a market's events, one by one."""
+    return msgspec.json.Decoder(_kind(market)).decode
+
+
+def _kind(market: str) -> type[Head]:
+    return ForexHead if market == "forex" else Head
 
 
 def _elements(frame: str) -> list[str] | None:

@@ -16,9 +16,11 @@ from confluent_kafka import KafkaError, KafkaException
 from polygon_streaming.channels import delay, host
 from polygon_streaming.errors import StreamError
 from polygon_streaming.feed.backoff import Backoff
-from polygon_streaming.feed.connection import Connection, End, Endpoint
+from polygon_streaming.feed.connection import Connection, Endpoint
+from polygon_streaming.feed.frames import Split
 from polygon_streaming.feed.hearing import Hearing
 from polygon_streaming.feed.progress import Progress
+from polygon_streaming.feed.protocol import End
 from polygon_streaming.feed.publisher import Publisher
 from polygon_streaming.feed.silence import SilenceWatch
 from polygon_streaming.gaps.ledger import Ledger
@@ -68,6 +70,7 @@ class MarketFeed:
             market=market,
             api_key=settings.api_key.get_secret_value(),
             tls=settings.tls,
+            client=settings.websocket_client,
         )
         self._delay = delay(settings.feed)
         self._silence = SilenceWatch(market, settings.silence_seconds, self._delay)
@@ -146,7 +149,7 @@ class MarketFeed:
             connection.close("silent", "no event for too long in trading hours")
         self.publisher.flush_metrics()
         metrics.subscriptions.labels(self.market, "desired").set(len(self._names))
-        confirmed = connection.confirmed if connection is not None else 0
+        confirmed = connection.protocol.confirmed if connection is not None else 0
         metrics.subscriptions.labels(self.market, "confirmed").set(confirmed)
         unconfirmed = max(0, len(self._names) - confirmed)
         metrics.subscriptions.labels(self.market, "unconfirmed").set(unconfirmed)
@@ -166,7 +169,7 @@ class MarketFeed:
         return self._hearing.until(self.publisher.last_event_ms) or None
 
     async def _connect_once(self) -> End:
-        connection = Connection(self._endpoint, self._on_frame)
+        connection = Connection(self._endpoint, self._on_events)
         self._connection = connection
         self._hearing.connected()
         self._silence.connected()
@@ -189,36 +192,36 @@ class MarketFeed:
             self._changed.clear()
             await connection.want(self._subscriptions.names(self.market))
             await self._await_acks(connection)
-            self.ready &= connection.confirmed > 0
+            self.ready &= connection.protocol.confirmed > 0
             # While nothing at all is confirmed, the market is not served.
-            while not connection.confirmed and not self._changed.is_set():
+            while not connection.protocol.confirmed and not self._changed.is_set():
                 await asyncio.sleep(_ACK_POLL_SECONDS)
-            if connection.confirmed and not self.ready:
+            if connection.protocol.confirmed and not self.ready:
                 self.ready = True
                 self._hearing.ready(now_ms())
             await self._changed.wait()
 
     async def _await_acks(self, connection: Connection) -> None:
         deadline = time.monotonic() + self._settings.ack_seconds
-        while connection.unconfirmed and time.monotonic() < deadline:
+        while connection.protocol.unconfirmed and time.monotonic() < deadline:
             await asyncio.sleep(_ACK_POLL_SECONDS)
-        missing = sorted(connection.unconfirmed)
+        missing = sorted(connection.protocol.unconfirmed)
         if not missing:
-            log.info("subscribed", market=self.market, count=connection.confirmed)
+            log.info("subscribed", market=self.market, count=connection.protocol.confirmed)
             return
         log.error(
             "subscriptions not confirmed",
             market=self.market,
             missing=len(missing),
             names=missing[:20],
-            not_authorized=connection.refusals,
+            not_authorized=connection.protocol.refusals,
             fix="channel not in the plan, or unknown to the server"
-            if connection.refusals
+            if connection.protocol.refusals
             else "unknown to the server",
         )
 
-    def _on_frame(self, frame: str, connection: Connection) -> None:
-        self.publisher.publish(frame, connection.id, now_ms(), connection.on_status)
+    def _on_events(self, events: Split, connection: Connection) -> None:
+        self.publisher.publish(events, connection.id, now_ms())
 
     async def _note_restart(self) -> None:
         reached = await self._predecessor()

@@ -1,4 +1,4 @@
-"""Frames of one market into Kafka: the hot path of the feed.
+"""Events of one market into Kafka: the hot path of the feed.
 
 `produce` puts a record in librdkafka's queue and returns. The queue is bounded, and the socket is
 never made to wait for it, since the server cuts off slow readers: when it is full, events are not
@@ -6,7 +6,6 @@ produced. That, and what the brokers refuse later, goes into the market's ledger
 """
 
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -14,7 +13,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from polygon_streaming import raw
-from polygon_streaming.feed.frames import Head, Split, Splitter, symbol
+from polygon_streaming.feed.frames import Head, Split, heads, symbol
 from polygon_streaming.gaps.ledger import Ledger
 from polygon_streaming.kafka.errors import ends_producer
 from polygon_streaming.process import metrics
@@ -49,7 +48,7 @@ class Publisher:
         self._topic = topic
         self._dead_letter_topic = dead_letter_topic
         self._ledger = ledger
-        self._splitter = Splitter(market)
+        self._head = heads(market)
         self._frames = 0
         self._counted = 0
         self._event_types: Counter[str] = Counter()
@@ -58,50 +57,41 @@ class Publisher:
         self.last_event_ms = 0
         self.failure: KafkaError | None = None
 
-    def publish(
-        self, frame: str, connection: str, received_ms: int, on_status: Callable[[Head], None]
-    ) -> None:
-        """Produce the events of a frame and hand its status messages to `on_status`.
+    def publish(self, events: Split, connection: str, received_ms: int) -> None:
+        """Produce the events of a frame.
 
         Args:
-            frame: the text as received.
+            events: what was in the frame; status messages are not among it.
             connection: id of the connection, for the header.
             received_ms: when it came in.
-            on_status: hears of each status message.
 
         Raises:
             KafkaException: the producer is of no further use.
         """
-        split = self._splitter.split(frame)
         self._frames += 1
         headers = raw.FrameHeaders(self._market, connection, received_ms, self._ledger.events_lost)
         # All that a report of the brokers brings back is key and value; headers and time it lacks.
         report = partial(self._not_delivered, received_ms)
         produce, topic = self._producer.produce, self._topic
-        events = found = 0
-        for head, text in zip(split.heads, split.texts, strict=False):
-            if head.ev == "status":
-                on_status(head)
-                continue
-            found += 1
+        missed = 0
+        for head, text in zip(events.heads, events.texts, strict=False):
             try:
                 # Partition, report, its other name, time, headers: keywords would make this call
                 # half as long again.
                 key = head.sym or symbol(head) or None
                 produce(topic, text, key, -1, report, None, received_ms, headers[head.ev])
             except BufferError:
+                missed += 1
                 self._lose(_name(head), received_ms, "buffer_full")
-                continue
             except KafkaException as error:
+                missed += 1
                 self._refused(_name(head), received_ms, error)
-                continue
-            events += 1
-        if found:
+        if events.heads:
             self.last_event_ms = received_ms
-            self.produced += events
-        if split.broken:
-            self._dead_letter(split, connection, received_ms)
-        self._event_types.update([head.ev for head in split.heads])
+            self.produced += len(events.heads) - missed
+            self._event_types.update([head.ev for head in events.heads])
+        if events.broken:
+            self._dead_letter(events, connection, received_ms)
 
     def flush_metrics(self) -> None:
         """Add what has happened since the last call to the metrics."""
@@ -117,7 +107,7 @@ class Publisher:
     def _not_delivered(self, received_ms: int, error: KafkaError, message: Message) -> None:
         """Take in that the brokers refused an event for good."""
         self.failed += 1
-        name = _name(self._splitter.head(message.value() or b""))
+        name = _name(self._head(message.value() or b""))
         self._never_there(name, received_ms, error)
 
     def _text_not_delivered(self, received_ms: int, error: KafkaError, _: Message) -> None:
@@ -137,8 +127,8 @@ class Publisher:
     def _lose(self, name: str, received_ms: int, reason: str) -> None:
         self._ledger.lost(name, received_ms, now_ms(), reason)
 
-    def _dead_letter(self, split: Split, connection: str, received_ms: int) -> None:
-        for text, reason in split.broken:
+    def _dead_letter(self, events: Split, connection: str, received_ms: int) -> None:
+        for text, reason in events.broken:
             metrics.broken.inc()
             log.warning(
                 "unreadable",

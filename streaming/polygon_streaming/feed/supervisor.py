@@ -19,6 +19,7 @@ from polygon_streaming.channels import delay
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.feed.delivery import Delivery
 from polygon_streaming.feed.market import MarketFeed, first
+from polygon_streaming.feed.official_client import require
 from polygon_streaming.feed.progress import Progress
 from polygon_streaming.feed.publisher import Publisher
 from polygon_streaming.gaps.gap import GapLog
@@ -50,8 +51,9 @@ class Feed:
         """Prepare a feed; `subscriptions` is loaded.
 
         Raises:
-            ConfigError: a Kafka property is wrong.
+            ConfigError: a Kafka property is wrong, or the vendor's client is not installed.
         """
+        require(settings.websocket_client)
         self._settings = settings
         self._subscriptions = subscriptions
         self._stop = asyncio.Event()

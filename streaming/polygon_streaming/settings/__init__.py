@@ -3,6 +3,7 @@
 from polygon_streaming.settings.commands import (
     COMMANDS,
     NAMES,
+    ClientName,
     DoctorSettings,
     FeedSettings,
     FilterSettings,
@@ -16,6 +17,7 @@ from polygon_streaming.settings.commands import (
 __all__ = [
     "COMMANDS",
     "NAMES",
+    "ClientName",
     "DoctorSettings",
     "FeedSettings",
     "FilterSettings",

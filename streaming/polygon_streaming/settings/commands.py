@@ -17,6 +17,7 @@ from polygon_streaming.settings import configuration, flags
 
 _TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
+ClientName = Literal["polygon-api-client", "massive"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 S = TypeVar("S", bound="Settings")
 
@@ -99,6 +100,10 @@ class FeedSettings(Served, Keyed):
         BRANDS[0], description="The vendor's domain"
     )
     tls: bool = Field(True, description="wss://; switch off only for a local look-alike")
+    websocket_client: ClientName = Field(
+        "polygon-api-client",
+        description="The vendor's client that reads the socket, under its old name or its new one",
+    )
     shard: str = Field("1/1", pattern=r"^[1-9]\d*/[1-9]\d*$", description="Read part i of n: 2/3")
     silence_seconds: float = Field(
         120, ge=0, description="Reconnect after so long without an event in trading hours; 0 never"

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polygon_streaming.feed.backoff import Backoff
-from polygon_streaming.feed.connection import End
+from polygon_streaming.feed.protocol import End
 from polygon_streaming.settings import FeedSettings
 
 REASONS = ["handshake", "closed 1006", "closed 1001", "silent", "slow_consumer", "auth_timeout"]

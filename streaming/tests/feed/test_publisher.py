@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recording import RecordingProducer, Report, kafka_error
 
-from polygon_streaming.feed.frames import Head
+from polygon_streaming.feed.frames import Splitter
 from polygon_streaming.feed.publisher import Publisher
 from polygon_streaming.gaps.gap import Gap, GapLog
 from polygon_streaming.gaps.ledger import Ledger
@@ -40,10 +40,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return now
 
 
-def _publish(publisher: Publisher, events: list[str], at: int = NOW) -> list[Head]:
-    statuses: list[Head] = []
-    publisher.publish(f"[{','.join(events)}]", "c0ffee", at, statuses.append)
-    return statuses
+def _publish(publisher: Publisher, events: list[str], at: int = NOW) -> None:
+    _publish_frame(publisher, f"[{','.join(events)}]", at)
+
+
+def _publish_frame(publisher: Publisher, frame: str, at: int = NOW, market: str = "stocks") -> None:
+    publisher.publish(Splitter(market).split(frame), "c0ffee", at)
 
 
 def test_each_event_is_a_record_with_key_headers_and_its_own_bytes() -> None:
@@ -60,20 +62,10 @@ def test_each_event_is_a_record_with_key_headers_and_its_own_bytes() -> None:
     }
 
 
-def test_status_messages_among_events_are_handed_on() -> None:
-    market = Market()
-    status = '{"ev":"status","status":"success","message":"subscribed to: A.AAPL"}'
-    statuses = _publish(market.publisher, [EVENTS[0], status])
-    assert [(head.status, head.message) for head in statuses] == [
-        ("success", "subscribed to: A.AAPL")
-    ]
-    assert [record.value for record in market.producer.records] == EVENTS[:1]
-
-
 def test_what_is_no_event_is_dead_lettered_with_the_reason() -> None:
     market = Market()
     _publish(market.publisher, [EVENTS[0], "7"])
-    market.publisher.publish("<html>", "c0ffee", NOW, lambda _: None)
+    _publish_frame(market.publisher, "<html>")
     assert [record.value for record in market.producer.of("raw")] == EVENTS[:1]
     dead = market.producer.of("dead")
     assert [record.value for record in dead] == ["7", "<html>"]
@@ -163,7 +155,7 @@ def test_a_topic_that_refuses_now_and_then_is_one_loss_until_something_gets_thro
 
 def test_a_dead_letter_that_is_refused_is_a_gap_of_anything() -> None:
     market = Market()
-    market.publisher.publish("<html>", "c0ffee", NOW, lambda _: None)
+    _publish_frame(market.publisher, "<html>")
     market.producer.refuse(market.producer.of("dead")[0], KafkaError.TOPIC_AUTHORIZATION_FAILED)
     market.ledger.finish(NOW + 1)
     (gap,) = market.recorded()
@@ -282,18 +274,17 @@ HEADS = st.fixed_dictionaries(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # a clock that stands
 @given(st.lists(HEADS | ANY_JSON, max_size=6), st.sampled_from(["stocks", "forex"]), st.booleans())
-def test_any_array_ends_as_records_dead_letters_and_statuses(
+def test_any_array_ends_as_records_and_dead_letters(
     elements: list[Any], market: str, escaped: bool
 ) -> None:
     case = Market()
     publisher = Publisher(market, cast("Any", case.producer), "raw", "dead", case.ledger)
-    statuses: list[Head] = []
     frame = json.dumps(elements, ensure_ascii=escaped)
-    publisher.publish(frame, "c0ffee", NOW, statuses.append)
+    _publish_frame(publisher, frame, market=market)
     produced = len(case.producer.of("raw"))
     dead = len(case.producer.of("dead"))
     assert publisher.produced == produced
-    assert produced + len(statuses) + dead == len(elements) or (dead == 1 and not produced)
+    assert produced + dead == len(elements) or (dead == 1 and not produced)
     for record in case.producer.records:
         case.producer.refuse(record, KafkaError.MSG_SIZE_TOO_LARGE)
     assert case.ledger.events_lost == produced + dead
@@ -305,5 +296,5 @@ def test_any_array_ends_as_records_dead_letters_and_statuses(
 @given(st.text())
 def test_any_text_ends_as_records_or_dead_letters(frame: str) -> None:
     case = Market()
-    case.publisher.publish(frame, "c0ffee", NOW, lambda _: None)
+    _publish_frame(case.publisher, frame)
     assert case.producer.records or frame.strip() == "[]"

@@ -209,8 +209,8 @@ def test_unconfirmed_subscriptions_are_known(
             await run.until(lambda: run.feed.problems() == [], "ready with what is confirmed")
             connection = run.feed.markets["stocks"]._connection
             assert connection is not None
-            assert connection.unconfirmed == {"T.AAPL"}
-            assert connection.refusals == 1
+            assert connection.protocol.unconfirmed == {"T.AAPL"}
+            assert connection.protocol.refusals == 1
 
     _run(body)
 
@@ -289,7 +289,7 @@ def test_a_connection_without_any_confirmation_does_not_end_the_gap(
             server.cut()
             await run.until(lambda: len(server.connections) == 2, "a second connection")
             connection = run.feed.markets["stocks"]._connection
-            await run.until(lambda: connection.refusals == 2, "both refused")
+            await run.until(lambda: connection.protocol.refusals == 2, "both refused")
             await asyncio.sleep(0.5)
             assert run.feed.problems() == ["stocks: not subscribed"]
             server._not_authorized.clear()
@@ -315,21 +315,6 @@ def test_a_list_that_is_no_longer_watched_ends_the_feed(
 
     with pytest.raises(RuntimeError, match="a fault of ours"):
         _run(body)
-
-
-def test_a_binary_frame_that_is_no_text_is_dead_lettered(
-    running: Start, server: StreamSandbox
-) -> None:
-    async def body() -> None:
-        async with running() as run:
-            await run.until(lambda: run.events() > 0, "events flow")
-            connection = run.feed.markets["stocks"]._connection
-            await connection._process(b'"\xff"')
-            before = run.events()
-            await run.until(lambda: run.events() > before, "events flow on")
-        assert run.records(run.settings.dead_letter_topic) == ["\ufffd"]
-
-    _run(body)
 
 
 def test_with_the_broker_gone_an_idle_feed_still_stops_in_time(
