@@ -18,7 +18,12 @@ from polygon_sandbox.contract import contract, fields
 STREAMS = Path(__file__).parents[1] / "manifests" / "streams"
 
 # A stream that reads several paths, or whose path is made while it is read.
+RANGE = "range/{multiplier}/{timespan}/{from}/{to}"
 PATHS = {
+    "bars": tuple(
+        f"/v2/aggs/ticker/{{{market}Ticker}}/{RANGE}"
+        for market in ("stocks", "options", "indices", "crypto", "forex")
+    ),
     "grouped_daily": (
         "/v2/aggs/grouped/locale/us/market/stocks/{date}",
         "/v2/aggs/grouped/locale/global/market/crypto/{date}",
@@ -27,25 +32,27 @@ PATHS = {
 }
 
 # The vendor's letters, by the words of its own clients.
-RENAMED = {
-    "grouped_daily": {
-        "T": "ticker",
-        "o": "open",
-        "h": "high",
-        "l": "low",
-        "c": "close",
-        "v": "volume",
-        "vw": "vwap",
-        "n": "transactions",
-        "t": "timestamp",
-    },
+LETTERS = {
+    "T": "ticker",
+    "o": "open",
+    "h": "high",
+    "l": "low",
+    "c": "close",
+    "v": "volume",
+    "vw": "vwap",
+    "n": "transactions",
+    "t": "timestamp",
 }
+RENAMED = {"grouped_daily": LETTERS, "bars": LETTERS}
 
 ADDED = {
     ("grouped_daily", "market"): "a row does not say which list it comes from",
     ("grouped_daily", "date"): "the session that was asked for; `timestamp` is its end",
     ("grouped_daily", "adjusted"): "stands beside the rows in the answer; part of the key",
     ("grouped_daily", "last_updated_utc"): "`timestamp` as text, a cursor for every warehouse",
+    ("bars", "ticker"): "the symbol that was asked for; stands beside the rows in the answer",
+    ("bars", "bar_size"): "the size that was asked for; part of the key",
+    ("bars", "window_start"): "`timestamp` as text, a cursor for every warehouse; part of the key",
     ("float", "snapshot_date"): "the day of the reading; the vendor keeps no history",
     ("ratios", "snapshot_date"): "the day of the reading; the vendor keeps no history",
     ("tickers", "listing_end"): "tells companies apart that had the same symbol",
@@ -59,6 +66,7 @@ ADDED = {
 
 EXCEPTIONS = {
     ("grouped_daily", "otc"): "left out by the vendor when false, and then written as false",
+    ("bars", "otc"): "left out by the vendor when false, and then written as false",
     ("tickers", "active"): "always there: each list is asked for one value of it",
     ("ticker_events", "events"): "a row is an event",
     ("ticker_events", "name"): "of the company, which ticker_details has too",

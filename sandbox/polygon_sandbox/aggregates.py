@@ -1,65 +1,99 @@
 """The answer of the aggregates endpoint: the bars of one ticker in a range of time."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, time, timedelta
-from itertools import islice
 from urllib.parse import parse_qsl, urlencode
 
 from polygon_sandbox import replies
 from polygon_sandbox.clock import NEW_YORK
 from polygon_sandbox.contract import BadRequest, Query, parse_day
 from polygon_sandbox.listings import Row
-from polygon_sandbox.plan import Plan
+from polygon_sandbox.long_bars import is_long, long_bars
+from polygon_sandbox.plan import Plan, product_of
 from polygon_sandbox.replies import Reply
 from polygon_sandbox.world import World
 
-# The vendor has hours to years as well.
-_SPANS = {"second": 1, "minute": 60}
-_MARKETS = {"X:": "crypto", "C:": "fx"}
+# Seconds of a bar and of the base bars that it is made of.
+_SPANS = {"second": (1, 1), "minute": (60, 60), "hour": (3600, 60)}
 
 
 def answer(world: World, plan: Plan, url: str, path: Mapping[str, str], query: Query) -> Reply:
-    """Return the bars that start in the range and are over; each page names the next one.
+    """Return the bars that start in the range; each page names the next one.
 
-    Bars in progress are left out (unverified: the vendor may send what there is of them).
+    Bars of seconds to hours that are in progress are left out, of longer ones there is what there
+    is (unverified: the vendor may send both).
     """
     ticker, span = path["stocksTicker"], path["timespan"]
-    if span not in _SPANS:
-        raise BadRequest(f"the sandbox has no bars of a {span}; use one of {', '.join(_SPANS)}")
-    if not path["multiplier"].isdecimal() or not 1 <= int(path["multiplier"]) <= 1000:
+    if span not in _SPANS and not is_long(span):
+        raise BadRequest(f"{span!r} is not a timespan")
+    if not path["multiplier"].isdecimal() or int(path["multiplier"]) < 1:
         raise BadRequest("the multiplier must be a positive number")
     first_ms, last_ms = _instant(path["from"], 0), _instant(path["to"], 1)
     if first_ms > last_ms:
         raise BadRequest("'from' must not be later than 'to'")
-    market = _MARKETS.get(ticker[:2], "stocks")
-    day = datetime.fromtimestamp(first_ms / 1000, NEW_YORK).date()
-    refusal = plan.refusal_of_bars(market, day, world.today)
-    if refusal:
-        return replies.not_authorized(refusal)
-    multiplier = int(path["multiplier"])
-    seconds = multiplier * _SPANS[span]
+    market = product_of(f"/{ticker}")
+    first, last = (datetime.fromtimestamp(at / 1000, NEW_YORK).date() for at in (first_ms, last_ms))
+    # That a range is refused for its last day as well is unverified.
+    for day in (first, min(last, world.today)):
+        refusal = plan.refusal_of_bars(market, day, world.today)
+        if refusal:
+            return replies.not_authorized(refusal)
     descending = query.order == "desc"
-    bars = world.intraday(ticker, seconds, first_ms, last_ms, descending)
-    # The limit counts base bars, of which a result is made of `multiplier`.
-    rows = [bar.row() for bar in islice(bars, max(1, query.limit // multiplier))]
+    adjusted = bool(query.value("adjusted", True))
+    size = int(path["multiplier"]), span
+    bars = _bars(world, ticker, size, (first_ms, last_ms), adjusted, descending)
+    rows: list[Row] = []
+    base, following = 0, None
+    for row, made_of in bars:
+        # The limit counts base bars. A bar is not cut in two.
+        if rows and base + made_of > query.limit:
+            following = row["t"]
+            break
+        base += made_of
+        rows.append(_without_volume(row) if market == "indices" else row)
     content: Row = {
         "ticker": ticker,
-        "queryCount": len(rows) * multiplier,
+        "queryCount": base,
         "resultsCount": len(rows),
-        "adjusted": bool(query.value("adjusted", True)),
+        "adjusted": adjusted,
     }
     if rows:
         content["results"] = rows
-    following = next(bars, None)
     if following is not None:
-        edge = ("to" if descending else "from", str(following.start * 1000))
+        edge = ("to" if descending else "from", str(following))
         content["next_url"] = _next(url, path, edge, query.text)
     if plan.delayed:
         return replies.json_reply(
             {**content, "status": "DELAYED", "request_id": replies.request_id()}
         )
     return replies.ok(content)
+
+
+def _bars(
+    world: World,
+    ticker: str,
+    size: tuple[int, str],
+    between: tuple[int, int],
+    adjusted: bool,
+    descending: bool,
+) -> Iterator[tuple[Row, int]]:
+    """Each bar, and of how many base bars it is made."""
+    count, span = size
+    if is_long(span):
+        bars = long_bars(world, ticker, size, *between, adjusted)
+        for bar in reversed(list(bars)) if descending else bars:
+            yield bar.row, bar.days
+        return
+    each, base = _SPANS[span]
+    listed = not ticker.startswith("O:")
+    for short in world.intraday(ticker, count * each, *between, descending, listed=listed):
+        yield short.row(), count * each // base
+
+
+def _without_volume(row: Row) -> Row:
+    """An index is not traded: its bars have values alone (vendor example)."""
+    return {name: value for name, value in row.items() if name in "ochlt"}
 
 
 def resumed(text: Mapping[str, str]) -> list[tuple[str, str]]:

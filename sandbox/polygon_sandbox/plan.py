@@ -13,12 +13,14 @@ NOT_ENTITLED = "You are not entitled to this data."
 TIMEFRAME = "Your plan doesn't include this data timeframe."
 BEFORE_END_OF_DAY = "Attempted to request today's data before end of day."
 
+ALL_MARKETS = frozenset({"stocks", "options", "indices", "crypto", "fx", "futures"})
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The entitlements behind the sandbox's key.
 
-    `markets` is about grouped bars; ticker lists of every market stay open (unverified).
+    `markets` is about bars; ticker lists of every market stay open (unverified).
     `history_start` is a date, or an age that is subtracted from today in New York.
     `sees_today` false refuses today's bars until the New York day is over (the hour is
     unverified); true serves partial bars of an open session. `delayed` answers with the status
@@ -29,7 +31,7 @@ class Plan:
     /stocks/financials.
     """
 
-    markets: frozenset[str] = frozenset({"stocks", "crypto", "fx"})
+    markets: frozenset[str] = ALL_MARKETS
     history_start: date | timedelta | None = None
     sees_today: bool = True
     delayed: bool = False

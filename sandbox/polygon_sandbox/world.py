@@ -82,6 +82,7 @@ class World:
         self._tapes: dict[str, tuple[int, Tape]] = {}
         self._answers: OrderedDict[object, tuple[int, bytes]] = OrderedDict()
         self._answer_bytes = 0
+        self._by_ticker: dict[tuple[str, date, bool], tuple[bytes, dict[str, Row]]] = {}
 
     # What is true now
 
@@ -131,6 +132,16 @@ class World:
             if self._elapsed(market, day) >= 1:
                 self._keep(key, answer)
             return answer
+
+    def daily_bar(self, market: str, ticker: str, day: date, adjusted: bool = False) -> Row | None:
+        """The grouped bar of one symbol, over the counter or not; None if it has none that day."""
+        with self._lock:
+            _, answer = self.grouped(market, day, adjusted, include_otc=market == "stocks")
+            kept, bars = self._by_ticker.get((market, day, adjusted), (b"", {}))
+            if kept is not answer:
+                bars = {bar["T"]: bar for bar in orjson.loads(answer)}
+                self._by_ticker[market, day, adjusted] = answer, bars
+            return bars.get(ticker)
 
     def intraday(
         self,

@@ -104,7 +104,13 @@ def test_what_is_unknown_has_no_results(get: Get, ticker: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["1/hour/1/2", "0/minute/1/2", "x/minute/1/2", "1/minute/2/1", "1/minute/20261120/yesterday"],
+    [
+        "1/fortnight/1/2",
+        "0/minute/1/2",
+        "x/minute/1/2",
+        "1/minute/2/1",
+        "1/minute/20261120/yesterday",
+    ],
 )
 def test_bad_ranges_are_refused(get: Get, path: str) -> None:
     assert get(f"/v2/aggs/ticker/A/range/{path}").status_code == 400

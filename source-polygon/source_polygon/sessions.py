@@ -21,7 +21,7 @@ BAR_MARKETS: Final = ("stocks", "crypto", "fx")
 SETTLING: Final = timedelta(minutes=15)
 
 # The vendor's first day of stocks history; that of crypto and fx is later.
-_FIRST_SESSION: Final = date(2003, 9, 10)
+FIRST_SESSION: Final = date(2003, 9, 10)
 
 _NEW_YORK: Final = "America/New_York"
 _CLOSE: Final = time(16)
@@ -31,7 +31,7 @@ _WEEKEND: Final = (5, 6)
 
 def sessions(market: str, start: date, end: date) -> list[date]:
     """Return the sessions of `market` from `start` to `end`, both included, oldest first."""
-    start = max(start, _FIRST_SESSION)
+    start = max(start, FIRST_SESSION)
     if start > end:
         return []
     days = (start + timedelta(days=n) for n in range((end - start).days + 1))
@@ -96,5 +96,5 @@ def _closed_days(category: str, until: int) -> frozenset[date]:
     # with that of exchange_calendars, which brings pandas and takes twice the memory of a sync.
     from holidays import financial_holidays
 
-    years = range(_FIRST_SESSION.year, until + 1)
+    years = range(FIRST_SESSION.year, until + 1)
     return frozenset(financial_holidays("XNYS", years=years, categories=category))

@@ -128,6 +128,7 @@ class Syncs:
             "start_date": "2026-11-02",
             "base_url": self.sandbox.url,
             "requests_per_minute": 6000,
+            "symbols": ["AAPL", "X:BTCUSD"],
             **overrides,
         }
 

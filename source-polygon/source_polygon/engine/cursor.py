@@ -5,12 +5,14 @@ State never runs ahead of data, and has a form that a person can read, a list of
     {"states": [{"partition": {"market": "stocks"}, "cursor": {"last_updated_utc": "..."}}]}
 """
 
+import json
 import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Generic
+from time import monotonic
+from typing import Any, Final, Generic
 
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import MessageRepository
@@ -22,6 +24,12 @@ from source_polygon.engine.lanes import L, LaneSlice, T, UnreadableState
 from source_polygon.errors import config_error
 
 LOGGER = logging.getLogger("airbyte")
+
+# A state names every lane. With so many lanes it is emitted at each step of one; with more, as
+# often as the seconds below allow, since a thousand lanes of a hundred steps would otherwise print
+# more states than records. That much reading is repeated after an interrupt, at most.
+_FEW_LANES: Final = 20
+_STATE_EVERY_SECONDS: Final = 10.0
 
 
 @dataclass
@@ -43,7 +51,8 @@ class LaneCursor(Cursor, Generic[L, T]):
     def __post_init__(self) -> None:
         self.completed = 0
         self._lock = Lock()
-        self._emitted = False
+        self._emitted_at: float | None = None
+        self._held_back = False
         self._lanes: list[L] = []
         self._stale: list[dict[str, dict[str, Any]]] = []
         self._incoming: Mapping[str, Any] = {}
@@ -147,20 +156,28 @@ class LaneCursor(Cursor, Generic[L, T]):
         with self._lock:
             self.completed += 1
             if lane_slice.lane.complete(lane_slice.position, lane_slice.checkpoint):
-                self._emit()
+                if self._due():
+                    self._emit()
+                else:
+                    self._held_back = True
 
     def ensure_at_least_one_state_emitted(self) -> None:
-        """Emit the state if that has not happened: the platform expects one per stream and sync."""
+        """Emit the state if the last one is not it: the platform expects one a stream and sync."""
         with self._lock:
-            if not self._emitted:
+            if self._held_back or self._emitted_at is None:
                 self._emit()
 
     def should_be_synced(self, record: Record) -> bool:
         """Return True: what is read is what is wanted."""
         return True
 
+    def _due(self) -> bool:
+        few = len(self._lanes) + len(self._stale) <= _FEW_LANES
+        last = self._emitted_at
+        return few or last is None or monotonic() - last >= _STATE_EVERY_SECONDS
+
     def _emit(self) -> None:
-        self._emitted = True
+        self._emitted_at, self._held_back = monotonic(), False
         self._states.update_state_for_stream(self._stream_name, None, self.state)
         self._messages.emit_message(self._states.create_state_message(self._stream_name, None))
 
@@ -182,17 +199,21 @@ class LaneCursor(Cursor, Generic[L, T]):
                 "%s: the state holds no checkpoint of this connector; reading starts anew.",
                 self._stream_name,
             )
-        stale = [entry for entry in saved if entry["partition"] not in wanted]
-        lanes = [self.lane(partition, self._start(partition, saved)) for partition in wanted]
-        return lanes, stale
+        read = {_named(partition) for partition in wanted}
+        stale = [entry for entry in saved if _named(entry["partition"]) not in read]
+        cursors = {_named(entry["partition"]): entry["cursor"] for entry in saved}
+        return [self.lane(each, self._start(each, cursors)) for each in wanted], stale
 
     def _start(
-        self, partition: Mapping[str, Any], saved: list[dict[str, dict[str, Any]]]
+        self, partition: Mapping[str, Any], cursors: Mapping[str, Mapping[str, Any]]
     ) -> Mapping[str, Any]:
-        for entry in saved:
-            if entry["partition"] == partition:
-                return entry["cursor"]
+        if _named(partition) in cursors:
+            return cursors[_named(partition)]
         # A state written by hand, {"<cursor field>": "..."}, holds for every lane.
         if self.cursor_field in self._incoming:
             return {self.cursor_field: self._incoming[self.cursor_field]}
         return {}
+
+
+def _named(partition: Mapping[str, Any]) -> str:
+    return json.dumps(partition, sort_keys=True)

@@ -8,6 +8,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_polygon.errors import system_error
 from source_polygon.rows import Row
+from source_polygon.vendor.answers import Data
 from source_polygon.vendor.auth import origin
 from source_polygon.vendor.cut import Cut
 from source_polygon.vendor.questions import Vendor
@@ -47,12 +48,19 @@ def pages(
         AirbyteTracedException: `next_url` leads elsewhere or in a circle, or a row lacks its key
             (system_error).
     """
-    seen: set[str] = set()
-    previous: Sequence[Row] | None = None
-    where = "the first page"
     first: dict[str, Any] = {"path": path} if path else {}
     first["request_params"] = {**params, "limit": page_size}
     answer = vendor.ask(complaint=complaint, **first)
+    yield from along(vendor, answer, key=key, of=of)
+
+
+def along(
+    vendor: Vendor, first: Data, *, key: Collection[str], of: type = str
+) -> Iterator[tuple[Sequence[Row], bool]]:
+    """Return the rows of a first page and of those it leads to; the rest as in `pages`."""
+    seen: set[str] = set()
+    previous: Sequence[Row] | None = None
+    answer, where = first, "the first page"
     while True:
         rows = answer.rows
         require_keys(rows, key, where, of=of)
