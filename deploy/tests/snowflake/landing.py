@@ -44,7 +44,9 @@ def _properties(stream: AirbyteStream) -> dict[str, Row]:
 
 def _type(schema: Row) -> str:
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    (kind,) = set(kinds) - {"null"}
+    kind, *others = set(kinds) - {"null"}
+    if others:
+        return "VARIANT"
     if kind == "string" and schema.get("format") == "date":
         return "DATE"
     if kind == "string" and schema.get("format") == "date-time":
