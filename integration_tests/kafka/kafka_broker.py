@@ -122,6 +122,13 @@ auto.create.topics.enable=true
             self._process.wait()
             self._process = None
 
+    def stop(self) -> None:
+        """Let the node hand over what it leads, and end."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(_START_SECONDS)
+            self._process = None
+
     def create(self, *topics: str, partitions: int = 4, copies: int = 1, **config: str) -> None:
         """Create topics with so many copies; `config` has `_` where Kafka has `.`."""
         properties = {name.replace("_", "."): value for name, value in config.items()}

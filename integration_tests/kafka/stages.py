@@ -149,7 +149,7 @@ def volumes(address: str, topic: str, isolation: str = "read_committed") -> Coun
 
 def end_of(address: str, topic: str) -> int:
     """Return how many offsets a topic has, over all partitions, markers included."""
-    consumer = Consumer({"bootstrap.servers": address, "group.id": "ends"})
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "ends", "log_level": 0})
     partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
     ends = [
         consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1]
@@ -161,7 +161,7 @@ def end_of(address: str, topic: str) -> int:
 
 def lag(address: str, topic: str, group: str) -> int:
     """Return how many records of a topic a group has not committed yet."""
-    consumer = Consumer({"bootstrap.servers": address, "group.id": group})
+    consumer = Consumer({"bootstrap.servers": address, "group.id": group, "log_level": 0})
     partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
     places = [TopicPartition(topic, number) for number in partitions]
     total = 0
