@@ -136,7 +136,8 @@ def _type(schema: Row) -> str:
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     (kind,) = set(kinds) - {"null"}
     if kind == "string":
-        return {"date": "DATE", "date-time": "TIMESTAMPTZ"}.get(schema.get("format"), "VARCHAR")
+        formats = {"date": "DATE", "date-time": "TIMESTAMPTZ"}
+        return formats.get(str(schema.get("format")), "VARCHAR")
     return {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN"}.get(kind, "JSON")
 
 
