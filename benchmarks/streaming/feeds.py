@@ -2,21 +2,19 @@
 
     python feeds.py CONTENDER PORT BROKERS TOPIC EVENTS
 
-Prints {"events": ..., "cpu_seconds": ..., "seconds": ...}, counted from the first event to the last
-acknowledgement, over all threads of the process.
+Prints what `Meter` reports, from the first event to the last acknowledgement.
 """
 
 import asyncio
 import json
-import resource
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import orjson
 from confluent_kafka import Producer
+from meter import Meter
 from polygon.websocket import WebSocketClient
 
 KEY = "benchmark"
@@ -26,27 +24,6 @@ IDEMPOTENT = {
     "linger.ms": 5,
     "queue.buffering.max.messages": 1_000_000,
 }
-
-
-class Meter:
-    """Counts from the first call of `start` on."""
-
-    def __init__(self) -> None:
-        self._cpu = 0.0
-        self._began = 0.0
-
-    def start(self) -> None:
-        """Start, the first time."""
-        if not self._began:
-            self._cpu, self._began = _cpu_seconds(), time.monotonic()
-
-    def report(self, events: int) -> None:
-        """Print what it took."""
-        spent = {
-            "cpu_seconds": _cpu_seconds() - self._cpu,
-            "seconds": time.monotonic() - self._began,
-        }
-        sys.stdout.write(json.dumps({"events": events, **spent}) + "\n")
 
 
 def client_loop(raw: bool, port: str, brokers: str, topic: str, events: int) -> None:
@@ -90,8 +67,9 @@ def client_loop(raw: bool, port: str, brokers: str, topic: str, events: int) -> 
 
 def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
     """Run the feed with all its duties."""
+    from polygon_streaming.feed.publisher import Publisher
     from polygon_streaming.feed.supervisor import Feed
-    from polygon_streaming.process import logs
+    from polygon_streaming.process import garbage, logs
     from polygon_streaming.settings import FeedSettings
     from polygon_streaming.subscriptions.live import SubscriptionList
     from polygon_streaming.subscriptions.sources import FileSource
@@ -105,16 +83,23 @@ def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
     )  # fmt: skip
     listed = SubscriptionList(FileSource(path))
     listed.load()
+    garbage.collect_seldom()
     meter = Meter()
+    publish = Publisher.publish
+
+    def publish_first(*given: Any) -> None:
+        meter.start()
+        Publisher.publish = publish  # type: ignore[method-assign]
+        publish(*given)
+
+    Publisher.publish = publish_first  # type: ignore[assignment, method-assign]
 
     async def run() -> int:
         feed = Feed(settings, listed)
         running = asyncio.create_task(feed.run())
         while True:
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.05)
             produced = sum(market.publisher.produced for market in feed.markets.values())
-            if produced:
-                meter.start()
             if produced >= events or running.done():
                 break
         feed.stop()
@@ -122,11 +107,6 @@ def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
         return produced
 
     meter.report(asyncio.run(run()))
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

@@ -7,35 +7,14 @@ from the first record read to the last one committed.
 """
 
 import json
-import resource
 import sys
 import time
 from datetime import datetime, timezone
 from typing import Any
 
+from meter import Meter
+
 CONSUMER = {"enable.auto.commit": False, "auto.offset.reset": "earliest"}
-
-
-class Meter:
-    """Counts from the first call of `start` on."""
-
-    def __init__(self) -> None:
-        self._cpu = 0.0
-        self._began = 0.0
-
-    def start(self) -> None:
-        """Start, the first time."""
-        if not self._began:
-            self._cpu, self._began = _cpu_seconds(), time.monotonic()
-
-    def report(self, events: int) -> None:
-        """Print what it took."""
-        spent = {
-            "cpu_seconds": _cpu_seconds() - self._cpu,
-            "seconds": time.monotonic() - self._began,
-        }
-        sys.stdout.write(json.dumps({"events": events, **spent}) + "\n")
-        sys.stdout.flush()
 
 
 def wanted(bar: dict[str, Any]) -> bool:
@@ -115,7 +94,7 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
     from threading import Event, Thread
 
     from polygon_streaming.filter.loop import Filter
-    from polygon_streaming.process import logs, metrics
+    from polygon_streaming.process import garbage, logs, metrics
     from polygon_streaming.settings import FilterSettings
 
     logs.set_up("json", "error")
@@ -135,6 +114,7 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
             }
         )
     )
+    garbage.collect_seldom()
     meter, stop = Meter(), Event()
 
     def watch() -> None:
@@ -161,11 +141,6 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
 def _stamp(ms: int) -> str:
     moment = datetime.fromtimestamp(ms / 1000, timezone.utc)
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

@@ -1,21 +1,24 @@
 """Side by side, on one machine, in one run: CPU seconds per million events of each contender.
 
     python benchmarks/streaming/run.py                      # feeds and filters
+    python benchmarks/streaming/run.py --only filters --rounds 3
     python benchmarks/streaming/run.py --quix-python PATH   # with QuixStreams from its own venv
 
 The broker is Apache Kafka on the same machine (`integration_tests/kafka`); its CPU and the server's
-are not counted. QuixStreams needs an older confluent-kafka than ours, hence a venv of its own:
+are not counted. In each round every contender runs once, in one order and then in the other; the
+first round warms up the broker and does not count. QuixStreams needs an older confluent-kafka than
+ours, hence a venv of its own:
 
     python -m venv .tmp/quix && .tmp/quix/bin/pip install quixstreams==3.28.1
 """
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,18 @@ sys.path.insert(0, str(HERE.parents[1] / "integration_tests" / "kafka"))
 from confluent_kafka import Producer  # noqa: E402
 from kafka_broker import Broker, fetch_jars  # noqa: E402
 from polygon_streaming.raw import headers  # noqa: E402
+from tables import Cost, Costs, machine  # noqa: E402
+
+_FEEDS = {
+    "parsed": "official client, parsed, json",
+    "feed": "polygon-stream feed: headers, acks, gaps, metrics",
+    "raw": "official client, raw, orjson; no headers",
+}
+_FILTERS = {
+    "quix": "QuixStreams, exactly once",
+    "plain": "consume, json, produce; no transactions",
+    "filter": "polygon-stream filter, exactly once",
+}
 
 
 def main() -> None:
@@ -33,66 +48,77 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--events", type=int, default=400_000, help="events a contender")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds; the best counts")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds that count")
     parser.add_argument("--per-frame", type=int, default=100, help="events a frame")
+    parser.add_argument("--only", choices=["feeds", "filters"], help="one of the two")
     parser.add_argument("--quix-python", help="python of a venv with quixstreams")
     given = parser.parse_args()
     fetch_jars()
+    print(machine())  # noqa: T201
     with Broker(Path(tempfile.mkdtemp(prefix="benchmark-"))) as broker:
-        feeds(broker, given.events, given.per_frame, given.rounds)
-        filters(broker, given.events, given.rounds, given.quix_python)
+        if given.only != "filters":
+            feeds(broker, given.events, given.per_frame, given.rounds)
+        if given.only != "feeds":
+            filters(broker, given.events, given.rounds, given.quix_python)
+    print(f"\n{machine()}")  # noqa: T201
 
 
 def feeds(broker: Broker, events: int, per_frame: int, rounds: int) -> None:
     """Measure the ways from the socket to Kafka."""
-    costs: dict[str, list[float]] = {}
-    for number in range(rounds):
-        for contender in ("parsed", "raw", "feed"):
-            topic = f"in-{contender}-{number}"
-            broker.create(topic, f"{topic}-gaps")
-            server = subprocess.Popen(  # noqa: S603
-                [sys.executable, HERE / "frames_server.py", str(events), str(per_frame)],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            port = server.stdout.readline().strip()  # type: ignore[union-attr]
-            result = _run(
-                sys.executable, "feeds.py", contender, port, broker.address, topic, events
-            )
-            server.terminate()
-            server.wait()
-            costs.setdefault(contender, []).append(result)
-    names = {
-        "parsed": "official client, parsed, json",
-        "raw": "official client, raw, orjson",
-        "feed": "polygon-stream feed",
-    }
-    _table(f"Socket to Kafka, {events:,} events, {per_frame} a frame", names, costs, "feed")
+
+    def run(contender: str, number: int) -> Cost:
+        topic = f"in-{contender}-{number}"
+        broker.create(topic, f"{topic}-gaps")
+        server = subprocess.Popen(  # noqa: S603
+            [sys.executable, HERE / "frames_server.py", str(events), str(per_frame)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        port = server.stdout.readline().strip()  # type: ignore[union-attr]
+        cost = _run(sys.executable, "feeds.py", contender, port, broker.address, topic, events)
+        server.terminate()
+        server.wait()
+        broker.delete(topic)
+        return cost
+
+    costs = Costs(_FEEDS, "feed")
+    _rounds(costs, list(_FEEDS), rounds, run)
+    costs.print(f"Socket to Kafka, {events:,} events, {per_frame} a frame")
 
 
 def filters(broker: Broker, events: int, rounds: int, quix_python: str | None) -> None:
     """Measure the ways from Kafka to Kafka."""
     broker.create("source")
     _fill(broker.address, "source", events)
-    contenders = {"plain": sys.executable, "filter": sys.executable}
+    pythons = {"plain": sys.executable, "filter": sys.executable}
     if quix_python:
-        contenders["quix"] = quix_python
-    costs: dict[str, list[float]] = {}
-    for number in range(rounds):
-        for contender, python in contenders.items():
-            target = f"out-{contender}-{number}"
-            broker.create(target, f"{target}-dead", f"{target}-gaps")
-            result = _run(python, "filters.py", contender, broker.address, "source", target, events)
-            costs.setdefault(contender, []).append(result)
-    names = {
-        "plain": "consume, json, produce; no transactions",
-        "quix": "QuixStreams, exactly once",
-        "filter": "polygon-stream filter, exactly once",
-    }
-    _table(f"Kafka to Kafka, {events:,} events", names, costs, "filter")
+        pythons["quix"] = quix_python
+
+    def run(contender: str, number: int) -> Cost:
+        target = f"out-{contender}-{number}"
+        broker.create(target, f"{target}-dead", f"{target}-gaps")
+        cost = _run(
+            pythons[contender], "filters.py", contender, broker.address, "source", target, events
+        )
+        broker.delete(target)
+        return cost
+
+    costs = Costs(_FILTERS, "filter")
+    _rounds(costs, list(pythons), rounds, run)
+    costs.print(f"Kafka to Kafka, {events:,} events")
 
 
-def _run(python: str, script: str, *arguments: object) -> float:
+def _rounds(
+    costs: Costs, contenders: list[str], rounds: int, run: Callable[[str, int], Cost]
+) -> None:
+    for number in range(rounds + 1):
+        order = contenders if number % 2 else contenders[::-1]
+        found = {contender: run(contender, number) for contender in order}
+        if number:
+            costs.add(found)
+
+
+def _run(python: str, script: str, *arguments: object) -> Cost:
     done = subprocess.run(  # noqa: S603
         [python, HERE / script, *map(str, arguments)], capture_output=True, text=True, check=False
     )
@@ -102,27 +128,18 @@ def _run(python: str, script: str, *arguments: object) -> float:
             f"{script} {arguments[0]} failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
         )
     result: dict[str, Any] = json.loads(lines[-1])
-    return float(result["cpu_seconds"] / result["events"] * 1e6)
-
-
-def _table(title: str, names: dict[str, str], costs: dict[str, list[float]], ours: str) -> None:
-    print(f"\n{title}\n")  # noqa: T201
-    print("| contender | CPU s per million events: best | median | times ours |")  # noqa: T201
-    print("|---|---|---|---|")  # noqa: T201
-    reference = min(costs[ours])
-    for contender, results in sorted(costs.items(), key=lambda item: -min(item[1])):
-        best, median = min(results), statistics.median(results)
-        print(f"| {names[contender]} | {best:.2f} | {median:.2f} | {best / reference:.2f} |")  # noqa: T201
-    sys.stdout.flush()
+    millions = result["events"] / 1e6
+    return Cost(result["cpu_seconds"] / millions, result["main_seconds"] / millions)
 
 
 def _fill(brokers: str, topic: str, events: int) -> None:
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "compression.type": "lz4"})
-    now = int(time.time() * 1000)
-    sent = headers("stocks", "A", "0123456789ab", now)
+    began = int(time.time() * 1000)
+    sent = headers("stocks", "0123456789ab")
     bars = [_bar(number) for number in range(20_000)]
     for number in range(events):
         symbol, value = bars[number % len(bars)]
+        now = began + number // 100  # a frame's events come in together
         while True:
             try:
                 producer.produce(topic, value, symbol, timestamp=now, headers=sent)

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import msgspec
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from polygon_streaming.raw import headers
-from polygon_streaming.stamps import now_ms
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
 KEY = "sandbox-key-0123456789"
@@ -96,7 +95,7 @@ def produce_numbers(address: str, topic: str, numbers: Iterable[int], per_second
             "log_level": 0,
         }
     )
-    sent = headers("stocks", "A", "c0ffee", now_ms())
+    sent = headers("stocks", "c0ffee")
     started = time.monotonic()
     for count, number in enumerate(numbers, start=1):
         value = number_event(number)

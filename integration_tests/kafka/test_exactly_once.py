@@ -27,7 +27,7 @@ from stages import (
 pytestmark = pytest.mark.kafka_tests
 
 KILLS = 22
-SENT = headers("stocks", "A", "c0ffee", 1_793_629_800_000)
+SENT = headers("stocks", "c0ffee")
 
 
 def _filter_flags(topics: dict[str, str], member: int = 1) -> dict[str, object]:

@@ -5,9 +5,12 @@ A raw record
     key        the event's symbol; none if it has none that the feed knows of
     value      the event's JSON, byte for byte as the vendor sent it
     timestamp  when it was received, in milliseconds since 1970 UTC
-    headers    market; received_at, the timestamp as text; connection, which one brought it, or
-               `rest`; event_type; lost, how many events of its market the feed had lost before it,
-               if any; healed, why it had been missing, if it comes from the REST API
+    headers    market; connection, which one brought it, or `rest`; lost, how many events of its
+               market the feed had lost before it, if any; healed, why it had been missing, if it
+               comes from the REST API
+
+Each header costs the feed as much as all else that Python does for an event, and the filter nearly
+so: there is none for what the timestamp says, or the event's `ev`.
 
 A dead letter has key, value and headers of what is unreadable, and besides those that Kafka Connect
 (KIP-298) gives one: where it was, and why it is unreadable.
@@ -18,7 +21,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from confluent_kafka import Message
 
-from polygon_streaming.stamps import is_instant, to_text
+from polygon_streaming.stamps import is_instant
 
 Header = str | bytes | None
 Headers = list[tuple[str, Header]]
@@ -40,38 +43,14 @@ class Unreadable(Exception):
         super().__init__(reason[:_LONGEST_REASON])
 
 
-def headers(
-    market: str,
-    event_type: str,
-    connection: str,
-    received_ms: int,
-    lost: int = 0,
-    healed: str | None = None,
-) -> Headers:
+def headers(market: str, connection: str, lost: int = 0, healed: str | None = None) -> Headers:
     """Return the headers of a raw record; the module's docstring explains each."""
-    made: Headers = [
-        ("market", market),
-        ("received_at", to_text(received_ms)),
-        ("connection", connection),
-    ]
+    made: Headers = [("market", market), ("connection", connection)]
     if lost:
         made.append(("lost", str(lost)))
-    made.append(("event_type", event_type))
     if healed is not None:
         made.append(("healed", healed))
     return made
-
-
-class FrameHeaders(dict[str, Headers]):
-    """The headers of a frame's records by event type, made once for each type."""
-
-    def __init__(self, market: str, connection: str, received_ms: int, lost: int) -> None:
-        self._of_all = market, connection, received_ms, lost
-
-    def __missing__(self, event_type: str) -> Headers:
-        market, connection, received_ms, lost = self._of_all
-        made = self[event_type] = headers(market, event_type, connection, received_ms, lost)
-        return made
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -121,9 +100,9 @@ def dead_letter_headers_alone(message: Message, reason: str) -> Headers:
     return [*_place(message), _because(words)]
 
 
-def dead_text_headers(market: str, connection: str, received_ms: int, reason: str) -> Headers:
+def dead_text_headers(market: str, connection: str, reason: str) -> Headers:
     """Return the headers of the dead letter for a text that was received and is not an event."""
-    return [*headers(market, "", connection, received_ms), _because(reason)]
+    return [*headers(market, connection), _because(reason)]
 
 
 class DeadLetter(NamedTuple):

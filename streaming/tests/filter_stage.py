@@ -20,7 +20,7 @@ START = 1795444200000
 
 def sent(connection: str = "c0ffee", lost: int = 0) -> list[tuple[str, Any]]:
     """Return the headers of a raw record as a consumer gets them: their values are bytes."""
-    made = raw.headers("stocks", "A", connection, START + 100, lost)
+    made = raw.headers("stocks", connection, lost)
     return [(name, str(value).encode()) for name, value in made]
 
 

@@ -22,34 +22,23 @@ def _message(headers: raw.Headers | None, **more: Any) -> Any:
 
 
 def test_the_headers_as_they_lie_on_the_topic() -> None:
-    assert raw.headers("stocks", "A", "c0ffee", NOW) == [
-        ("market", "stocks"),
-        ("received_at", "2026-11-23 14:30:00.123"),
-        ("connection", "c0ffee"),
-        ("event_type", "A"),
-    ]
-    assert raw.headers("crypto", "XA", raw.REST, NOW, lost=3, healed="restart")[2:] == [
+    assert raw.headers("stocks", "c0ffee") == [("market", "stocks"), ("connection", "c0ffee")]
+    assert raw.headers("crypto", raw.REST, lost=3, healed="restart") == [
+        ("market", "crypto"),
         ("connection", "rest"),
         ("lost", "3"),
-        ("event_type", "XA"),
         ("healed", "restart"),
     ]
-
-
-def test_the_headers_of_a_frame_are_made_once_for_each_type() -> None:
-    frame = raw.FrameHeaders("stocks", "c0ffee", NOW, 2)
-    assert frame["AM"] == raw.headers("stocks", "AM", "c0ffee", NOW, 2)
-    assert frame["AM"] is frame["AM"]
 
 
 @given(market=TEXTS, connection=TEXTS, lost=st.integers(0, 10**9), healed=st.none() | TEXTS)
 def test_what_is_written_is_read(
     market: str, connection: str, lost: int, healed: str | None
 ) -> None:
-    read = raw.origin(_message(raw.headers(market, "A", connection, NOW, lost, healed)))
+    read = raw.origin(_message(raw.headers(market, connection, lost, healed)))
     assert read.market == market
     assert read.healed is (healed is not None)
-    other = raw.origin(_message(raw.headers(market, "A", connection, NOW, lost + 1)))
+    other = raw.origin(_message(raw.headers(market, connection, lost + 1)))
     assert read.stretch != other.stretch
 
 
@@ -99,7 +88,7 @@ def test_a_dead_letter_that_is_too_large_says_how_large_it_was() -> None:
 
 
 def test_a_text_that_the_feed_cannot_read_lies_nowhere_else() -> None:
-    headers = raw.dead_text_headers("stocks", "c0ffee", NOW, "not a JSON array")
+    headers = raw.dead_text_headers("stocks", "c0ffee", "not a JSON array")
     assert raw.read_dead_letter(_message(headers)) == raw.DeadLetter("not a JSON array", "", -1, -1)
     assert raw.origin(_message(headers)).market == "stocks"
 

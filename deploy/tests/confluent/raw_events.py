@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from polygon_streaming.raw import REST, Headers, headers
 
 START_MS = 1_793_629_800_000  # 2026-11-02 14:30:00 UTC
-STOCKS = headers("stocks", "A", "c0ffee", START_MS)
-HEALED = headers("stocks", "A", REST, START_MS, healed="disconnected: dropped")
-CRYPTO = headers("crypto", "XA", "c0ffee", START_MS)
+STOCKS = headers("stocks", "c0ffee")
+HEALED = headers("stocks", REST, healed="disconnected: dropped")
+CRYPTO = headers("crypto", "c0ffee")
 BAR: dict[str, Any] = {
     "ev": "A", "sym": "BRK.B", "v": 4989, "dv": "4989.25", "av": 4332125, "dav": "4332125.038360",
     "op": 500.1, "vw": 501.25, "o": 501, "c": 501.5, "h": 502, "l": 500.5, "a": 500.9, "z": 12,

@@ -69,7 +69,7 @@ class Publisher:
             KafkaException: the producer is of no further use.
         """
         self._frames += 1
-        headers = raw.FrameHeaders(self._market, connection, received_ms, self._ledger.events_lost)
+        headers = raw.headers(self._market, connection, self._ledger.events_lost)
         # All that a report of the brokers brings back is key and value; headers and time it lacks.
         report = partial(self._not_delivered, received_ms)
         produce, topic = self._producer.produce, self._topic
@@ -79,7 +79,7 @@ class Publisher:
                 # Partition, report, its other name, time, headers: keywords would make this call
                 # half as long again.
                 key = head.sym or symbol(head) or None
-                produce(topic, text, key, -1, report, None, received_ms, headers[head.ev])
+                produce(topic, text, key, -1, report, None, received_ms, headers)
             except BufferError:
                 missed += 1
                 self._lose(_name(head), received_ms, "buffer_full")
@@ -92,6 +92,8 @@ class Publisher:
             self._event_types.update([head.ev for head in events.heads])
         if events.broken:
             self._dead_letter(events, connection, received_ms)
+        # Frees what has been delivered while it is still in the processor's cache.
+        self._producer.poll(0)
 
     def flush_metrics(self) -> None:
         """Add what has happened since the last call to the metrics."""
@@ -141,7 +143,7 @@ class Publisher:
                     self._dead_letter_topic,
                     text,
                     timestamp=received_ms,
-                    headers=raw.dead_text_headers(self._market, connection, received_ms, reason),
+                    headers=raw.dead_text_headers(self._market, connection, reason),
                     on_delivery=partial(self._text_not_delivered, received_ms),
                 )
             except BufferError:

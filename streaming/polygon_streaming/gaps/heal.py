@@ -232,7 +232,7 @@ class Healer:
         length_ms = 1000 * AGGREGATE_SECONDS[series.channel]
         timespan = "second" if length_ms == 1000 else "minute"
         ticker = rest_ticker(series.market, series.symbol)
-        headers = raw.headers(series.market, series.channel, raw.REST, now_ms(), healed=gap.reason)
+        headers = raw.headers(series.market, raw.REST, healed=gap.reason)
         for bar in self._rest.bars(ticker, timespan, start_ms, end_ms):
             if bar["t"] + length_ms > now_ms():
                 continue  # it is not over, and the stream is there again to bring it whole

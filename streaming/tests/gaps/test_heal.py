@@ -174,7 +174,7 @@ def test_a_gap_is_filled_with_bars_that_the_filter_reads(
         "s": START, "e": START + 1000,
     }  # fmt: skip
     assert headers["healed"] == b"disconnected: x"
-    assert headers["event_type"] == b"A"
+    assert headers["market"] == b"stocks"
     bar = read(value)
     assert bar is not None
     assert clean(bar, "stocks", START, healed=True).volume == 33.5
