@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 from confluent_kafka import Producer
-from meter import Meter
+from meter import Meter  # type: ignore[import-not-found] # beside this script
 from polygon.websocket import WebSocketClient
 
 KEY = "benchmark"

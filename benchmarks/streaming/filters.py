@@ -12,7 +12,7 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
-from meter import Meter
+from meter import Meter  # type: ignore[import-not-found] # beside this script
 
 CONSUMER = {"enable.auto.commit": False, "auto.offset.reset": "earliest"}
 

@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE.parents[1] / "integration_tests" / "kafka"))
 from confluent_kafka import Producer  # noqa: E402
 from kafka_broker import Broker, fetch_jars  # noqa: E402
 from polygon_streaming.raw import headers  # noqa: E402
-from tables import Cost, Costs, machine  # noqa: E402
+from tables import Cost, Costs, machine  # type: ignore[import-not-found] # noqa: E402
 
 _FEEDS = {
     "parsed": "official client, parsed, json",
