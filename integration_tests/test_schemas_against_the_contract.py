@@ -56,6 +56,8 @@ ADDED = {
     ("float", "snapshot_date"): "the day of the reading; the vendor keeps no history",
     ("ratios", "snapshot_date"): "the day of the reading; the vendor keeps no history",
     ("tickers", "listing_end"): "tells companies apart that had the same symbol",
+    ("option_chain", "snapshot_date"): "the day of the reading, of which the vendor keeps none",
+    ("option_chain", "ticker"): "the one inside `details`, for the key",
     ("related_tickers", "related_ticker"): "the vendor's `ticker`; ours is the one asked about",
     ("ticker_events", "ticker"): "the symbol asked about: a row is an event inside the answer",
     ("ticker_events", "date"): "of the event",

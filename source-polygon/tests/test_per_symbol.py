@@ -53,6 +53,7 @@ def test_each_symbols_answer_comes_whole(syncs: Syncs, world: World, stream: str
         PATHS[stream] + symbol + ("/events" if stream == "ticker_events" else "")
         for symbol in asked
     )
+    assert f"{stream}: {len(asked)} symbols, {len(asked)} requests" in output.text
     wanted = [row for symbol in asked for row in truth(world, stream, symbol)]
     assert len(wanted) >= len(asked)
     assert in_order(output.records(stream)) == in_order(wanted)

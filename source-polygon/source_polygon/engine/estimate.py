@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
 from airbyte_cdk.sources.types import StreamSlice
@@ -17,8 +17,6 @@ from source_polygon.vendor.budget import WINDOW, pace_of
 from source_polygon.vendor.products import product_of
 
 LOGGER = logging.getLogger("airbyte")
-
-_WHOLE: Final = StreamSlice(partition={}, cursor_slice={})
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,9 @@ def estimate(retriever: PolygonRetriever, cursor: LaneCursor[Any, Any] | None) -
     """Return what a stream will ask for; None if its state cannot be read: reading will say so."""
     try:
         with _silence():
-            planned = list(cursor.planned()) if cursor else [(_WHOLE, 1)]
+            planned: list[tuple[StreamSlice, int]] = (
+                list(cursor.planned()) if cursor else [(each, 1) for each in retriever.planned()]
+            )
     except UnreadableState:
         return None
     requests = Counter[str]()

@@ -42,6 +42,10 @@ class PolygonRetriever(Retriever):
         """The requests that a slice takes at least."""
         return 1
 
+    def planned(self) -> Iterator[StreamSlice]:
+        """Return the slices of a stream that keeps no state; one, where it is read whole."""
+        yield StreamSlice(partition={}, cursor_slice={})
+
     @property
     def vendor(self) -> Vendor:
         """The vendor, to be asked for this stream."""

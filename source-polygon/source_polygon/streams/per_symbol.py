@@ -12,7 +12,7 @@ from source_polygon.engine.output import Leaving
 from source_polygon.engine.retriever import PolygonRetriever
 from source_polygon.errors import system_error
 from source_polygon.rows import Row
-from source_polygon.streams.symbols import LOGGER, SYMBOL, Refusals, address
+from source_polygon.streams.symbols import LOGGER, SYMBOL, Refusals, address, slices
 from source_polygon.vendor.paging import require_keys
 
 
@@ -23,13 +23,21 @@ class PerSymbolRetriever(PolygonRetriever):
     Attributes:
         path: of the answer; the part in braces stands for the symbol.
         primary_key: fields that each row must have.
+        but: see `asked_about`.
     """
 
+    unit: ClassVar[str] = "symbol"
+    one_page: ClassVar[bool] = True
     single: ClassVar[bool] = False
 
     path: str
     primary_key: list[str]
+    but: list[str]
     refusals: Refusals = field(init=False, default_factory=Refusals)
+
+    def planned(self) -> Iterator[StreamSlice]:
+        """Return the slices that the router will hand out."""
+        yield from slices(self.config["symbols"], self.but, self.name)
 
     def read_records(
         self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None

@@ -51,6 +51,12 @@ def asked_about(symbols: Iterable[str], but: Sequence[str], stream: str) -> list
     return [symbol for symbol in chosen if symbol not in others]
 
 
+def slices(symbols: Iterable[str], but: Sequence[str], stream: str) -> Iterator[StreamSlice]:
+    """Return a slice for each symbol that a stream asks about; see `asked_about`."""
+    for symbol in asked_about(symbols, but, stream):
+        yield StreamSlice(partition={SYMBOL: symbol}, cursor_slice={})
+
+
 def some(symbols: list[str]) -> str:
     """Return the first symbols of a list, and how many more there are."""
     more = len(symbols) - _NAMED
@@ -129,8 +135,7 @@ class SymbolRouter(PartitionRouter):
 
     def stream_slices(self) -> Iterable[StreamSlice]:
         """Return the slices, in the order of the configuration."""
-        for symbol in asked_about(self.config["symbols"], self.but, self.stream):
-            yield StreamSlice(partition={SYMBOL: symbol}, cursor_slice={})
+        yield from slices(self.config["symbols"], self.but, self.stream)
 
     def get_stream_state(self) -> Mapping[str, Any]:
         """Return nothing: there is no parent stream."""
