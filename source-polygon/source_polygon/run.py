@@ -12,7 +12,7 @@ from importlib.metadata import version
 from threading import Thread, Timer
 from typing import Any, Final, NoReturn, TypeVar
 
-from source_polygon.startup import quick_imports
+from source_polygon.startup import give_large_blocks_back, quick_imports
 
 with quick_imports():
     from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -22,8 +22,9 @@ with quick_imports():
     from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+    from source_polygon.engine.backlog import Backlog
     from source_polygon.engine.cdk import is_count_of_pages, message_text, queued
-    from source_polygon.engine.output import Page, in_pages, page_of
+    from source_polygon.engine.output import Page, page_of
     from source_polygon.errors import config_error
     from source_polygon.source import SourcePolygon
 
@@ -140,6 +141,7 @@ def main() -> None:
         sys.stdout.write(f"source-polygon {version('airbyte-source-polygon')}\n")
         sys.exit(0)
     parsed = Entrypoint.parse_args(args)
+    give_large_blocks_back()
     gc.freeze()  # what is imported stays
     gc.set_threshold(_GC_THRESHOLD)
     # Who starts us may ignore it, and hand that down: Dagster does so in the background of a shell.
@@ -149,11 +151,14 @@ def main() -> None:
     Thread(target=_end_on_sigterm, daemon=True).start()
     for handler in logging.getLogger().handlers:
         handler.addFilter(Plain())
+    backlog = Backlog()
     try:
-        entrypoint = Entrypoint(_source(parsed))
+        entrypoint = Entrypoint(_source(parsed, backlog))
         with PRINT_BUFFER:
             for item in entrypoint.output(parsed):
                 _print(item)
+                if isinstance(item, Page):
+                    backlog.printed(item)
     except AirbyteTracedException as error:
         trace = error.as_airbyte_message()
         if error.failure_type is FailureType.config_error and trace.trace and trace.trace.error:
@@ -161,6 +166,8 @@ def main() -> None:
             trace.trace.error.stack_trace = None
         sys.stdout.write(f"{message_text(trace)}\n")
         sys.exit(1)
+    finally:
+        backlog.give_up()
 
 
 def _print(item: str | Page) -> None:
@@ -176,12 +183,12 @@ def _print(item: str | Page) -> None:
             stdout.flush()
 
 
-def _source(parsed: argparse.Namespace) -> SourcePolygon:
+def _source(parsed: argparse.Namespace, backlog: Backlog) -> SourcePolygon:
     return SourcePolygon(
         catalog=_load(parsed, "catalog", SourcePolygon.read_catalog),
         config=_load(parsed, "config", SourcePolygon.read_config),
         state=_load(parsed, "state", SourcePolygon.read_state),
-        output=in_pages,
+        output=backlog.in_pages,
     )
 
 

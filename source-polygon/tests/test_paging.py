@@ -1,6 +1,7 @@
 """Paging: the vendor's next_url is followed on our address only, and never in a circle."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,8 +82,13 @@ def test_a_row_without_its_key_is_an_error(large: Syncs) -> None:
         ([5], "next_url is not a text"),
     ],
 )
+@pytest.mark.parametrize("as_written", [False, True])
 def test_paging_that_leads_nowhere_is_an_error(
-    next_urls: list[Any], words: str, clock: Callable[[str], None], naps: list[float]
+    next_urls: list[Any],
+    words: str,
+    as_written: bool,
+    clock: Callable[[str], None],
+    naps: list[float],
 ) -> None:
     """Fresh cursors that bring the same page would never end."""
     config = {"api_key": "k-0123456789", "start_date": "2026-11-19", "requests_per_minute": 6000}
@@ -93,6 +99,7 @@ def test_paging_that_leads_nowhere_is_an_error(
             rm.ANY,
             [{"json": {"status": "OK", "results": rows, "next_url": url}} for url in next_urls],
         )
+        vendor_as_asked = replace(tickers, as_written=as_written)
         with pytest.raises(AirbyteTracedException, match=words):
-            list(pages(tickers, {}, key=["ticker"], page_size=1000))
+            list(pages(vendor_as_asked, {}, key=["ticker"], page_size=1000))
         assert vendor.call_count <= 2

@@ -6,9 +6,9 @@ are ready: the same messages, in the same order, before the same states.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 from airbyte_cdk.models import AirbyteMessage
@@ -24,6 +24,7 @@ Output = Callable[[str, Iterable[Leaving], StreamSlice], Iterable[Record]]
 
 # Large enough that what is done once per page does not count, small enough to keep memory flat.
 _PAGE_SIZE: Final = 5_000
+_PAGE_BYTES: Final = 1_000_000
 
 # Field under which a page travels as the data of one record. No stream has a field without a name.
 _PAGE: Final = ""
@@ -70,6 +71,12 @@ def page_of(message: AirbyteMessage) -> Page | None:
     return page if isinstance(page, Page) else None
 
 
+def page_in(data: Mapping[str, Any]) -> Page:
+    """Return the page that is the data of a record made by `in_pages`."""
+    page: Page = data[_PAGE]
+    return page
+
+
 def _printed(stream: str, rows: Iterable[Leaving]) -> Iterator[tuple[bytes, int]]:
     """Return the lines of `rows` in portions, and how many lines each has."""
     waiting: list[Row] = []
@@ -79,21 +86,24 @@ def _printed(stream: str, rows: Iterable[Leaving]) -> Iterator[tuple[bytes, int]
                 yield _lines(stream, waiting), len(waiting)
                 waiting = []
             yield from _cut_lines(stream, leaving)
-            continue
-        waiting += [leaving] if isinstance(leaving, dict) else leaving
+        else:
+            waiting += [leaving] if isinstance(leaving, dict) else leaving
         while len(waiting) >= _PAGE_SIZE:
             page, waiting = waiting[:_PAGE_SIZE], waiting[_PAGE_SIZE:]
             yield _lines(stream, page), len(page)
+        del leaving  # it may be a large page, which need not stay while the next one comes
     if waiting:
         yield _lines(stream, waiting), len(waiting)
 
 
 def _cut_lines(stream: str, cut: Cut) -> Iterator[tuple[bytes, int]]:
     before, after = _around(stream)
-    for start in range(0, len(cut), _PAGE_SIZE):
-        rows = cut.rows[start : start + _PAGE_SIZE]
-        written = rows if cut.tidy else map(tidied, rows)
-        yield before + (after + before).join(written) + after, len(rows)
+    # Rows may be texts of a whole report.
+    size = max(1, min(_PAGE_SIZE, len(cut) * _PAGE_BYTES // cut.size)) if cut else 1
+    for start in range(0, len(cut), size):
+        rows = cut.rows[start : start + size]
+        written = (after + before).join(rows if cut.tidy else map(tidied, rows))
+        yield b"".join((before, written, after)), len(rows)
 
 
 def _around(stream: str) -> tuple[bytes, bytes]:

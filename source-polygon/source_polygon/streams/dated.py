@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from operator import itemgetter
 from typing import Any
 
 from source_polygon.engine.cursor import LaneCursor
@@ -141,8 +142,8 @@ class DatedRetriever(LaneRetriever[Lane, Window]):
             **ascending(field, self.order),
         }
         vendor = self.vendor_as_written
-        for rows, _ in pages(vendor, params, key=self.primary_key, page_size=self.page_size):
-            yield rows
+        found = pages(vendor, params, key=self.primary_key, page_size=self.page_size)
+        yield from map(itemgetter(0), found)
 
     def checkpoint(self, lane: Lane, task: Window) -> Mapping[str, Any]:
         """Return the day up to which all is read."""

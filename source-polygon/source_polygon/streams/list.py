@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from airbyte_cdk.sources.types import Record, StreamSlice
@@ -69,8 +70,8 @@ class PagedListRetriever(ListRetriever):
         if self.config.get("end_date"):
             window[f"{self.date_field}.lte"] = self.config["end_date"]
         vendor = self.vendor_as_written
-        for rows, _ in pages(vendor, window, key=self.primary_key, page_size=self.page_size):
-            yield rows
+        found = pages(vendor, window, key=self.primary_key, page_size=self.page_size)
+        yield from map(itemgetter(0), found)
 
 
 @dataclass(kw_only=True)
@@ -91,11 +92,11 @@ class FullListRetriever(ListRetriever):
 
     def rows(self) -> Iterator[Sequence[Row]]:
         """Return the rows, a page at a time, as the vendor wrote them."""
-        for rows, _ in pages(
+        found = pages(
             self.vendor_as_written,
             ascending(self.sort, self.order),
             key=self.primary_key,
             page_size=self.page_size,
             complaint=f"{self.name} has no rows",
-        ):
-            yield rows
+        )
+        yield from map(itemgetter(0), found)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Final, overload
+from zlib import crc32
 
 import msgspec
 import orjson
@@ -31,24 +32,30 @@ class Cut(Sequence[Row]):
 
     Attributes:
         rows: the text of each row.
+        size: how many bytes they have.
         tidy: whether each row is on one line and nothing in it is null.
     """
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, body: bytes = b"") -> None:
         """Cut an array, of which only the letters of its strings are taken on trust.
+
+        Args:
+            text: the array. Its rows are parts of it, not copies: a page may have 20 MB.
+            body: what the array in turn is part of.
 
         Raises:
             msgspec.DecodeError: `text` is not a JSON array.
         """
         self.text = text
         self.rows: Sequence[bytes] = _ARRAY.decode(text)
-        self.tidy = not any(odd in text for odd in (b"null", b"\n", b"\r"))
+        self.size = memoryview(text).nbytes
+        self.tidy = _tidy(body or bytes(text)) or (bool(body) and _tidy(bytes(text)))
 
     @classmethod
     def of(cls, rows: Sequence[bytes]) -> "Cut":
         """Return what consists of `rows`, each of them tidy."""
         cut = cls.__new__(cls)
-        cut.rows, cut.tidy = rows, True
+        cut.rows, cut.size, cut.tidy = rows, sum(map(len, rows)), True
         return cut
 
     @cached_property
@@ -75,6 +82,11 @@ class Cut(Sequence[Row]):
         return isinstance(other, Cut) and self.text == other.text
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def fingerprint(self) -> tuple[int, int]:
+        """What tells the rows from others, without keeping them: their size and a checksum."""
+        return self.size, crc32(self.text)
 
     def has(self, key: Collection[str], of: type = object) -> bool:
         """Return whether each row is an object with all fields of `key`, values `of` a type.
@@ -108,10 +120,14 @@ def cut(content: bytes, *, bare: bool = False) -> tuple[Cut, dict[str, Any]] | N
         parts = _OBJECT.decode(content)
         if "results" not in parts:
             return None
-        rows = Cut(bytes(parts.pop("results")))
+        rows = Cut(parts.pop("results"), content)
         return rows, {name: orjson.loads(bytes(value)) for name, value in parts.items()}
     except (*_UNREADABLE, orjson.JSONDecodeError):
         return None
+
+
+def _tidy(text: bytes) -> bool:
+    return not any(odd in text for odd in (b"null", b"\n", b"\r"))
 
 
 def tidied(row: bytes) -> bytes:

@@ -50,8 +50,7 @@ def pages(
     """
     first: dict[str, Any] = {"path": path} if path else {}
     first["request_params"] = {**params, "limit": page_size}
-    answer = vendor.ask(complaint=complaint, **first)
-    yield from along(vendor, answer, key=key, of=of)
+    yield from along(vendor, vendor.ask(complaint=complaint, **first), key=key, of=of)
 
 
 def along(
@@ -59,14 +58,15 @@ def along(
 ) -> Iterator[tuple[Sequence[Row], bool]]:
     """Return the rows of a first page and of those it leads to; the rest as in `pages`."""
     seen: set[str] = set()
-    previous: Sequence[Row] | None = None
+    previous: object = None
     answer, where = first, "the first page"
+    del first
     while True:
         rows = answer.rows
         require_keys(rows, key, where, of=of)
-        if rows and rows == previous:
+        before, previous = previous, rows.fingerprint if isinstance(rows, Cut) else rows
+        if rows and previous == before:
             raise _broken("The same page comes twice.", where)
-        previous = rows
         next_url = answer.envelope.get("next_url") or ""
         if not isinstance(next_url, str):
             raise _broken("next_url is not a text.", repr(next_url)[:100])
@@ -77,6 +77,7 @@ def along(
         if where in seen:
             raise _broken("Paging goes in a circle: next_url repeats.", where)
         seen.add(where)
+        del answer, rows  # while the next page comes, the last one need not stay
         answer = vendor.ask(complaint="The page after a full one has no rows", path=where)
 
 
