@@ -29,7 +29,7 @@ from kafka_broker import Broker, fetch_jars  # noqa: E402
 
 TOPICS = {
     "--raw-topic": "raw", "--filtered-topic": "filtered", "--dead-letter-topic": "dead",
-    "--gaps-topic": "gaps",
+    "--gaps-topic": "gaps", "--trades-topic": "trades", "--quotes-topic": "quotes",
 }  # fmt: skip
 _SETTLE_SECONDS = 3.0  # from the start of the readers to the first bar
 _PATIENCE_SECONDS = 60.0

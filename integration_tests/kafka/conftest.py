@@ -18,9 +18,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def topics(broker: Broker) -> dict[str, str]:
     """Topics and group of one test alone, in the form of the commands' flags."""
     run = uuid.uuid4().hex[:6]
-    names = {
-        f"{kind}_topic": f"{kind}-{run}" for kind in ("raw", "filtered", "dead_letter", "gaps")
-    }
+    kinds = ("raw", "filtered", "trades", "quotes", "dead_letter", "gaps")
+    names = {f"{kind}_topic": f"{kind}-{run}" for kind in kinds}
     broker.create(*names.values())
     return {"bootstrap_servers": broker.address, **names}
 

@@ -33,6 +33,7 @@ class Chain:
         self.start_filter()
         self.sink = Stage(
             folder / "sink", "sink", bootstrap_servers=address, filtered_topic=self.filtered,
+            trades_topic=topics["trades_topic"], quotes_topic=topics["quotes_topic"],
             group=f"sink-{self.raw}", clickhouse=f"chdb:{folder / 'db'}",
             http_port=self.ports[1], log_format="json",
         )  # fmt: skip
@@ -129,7 +130,7 @@ def three(tmp_path: Path) -> Iterator[list[Peer]]:
 
 def test_an_outage_of_two_brokers_of_three_needs_no_hand(three: list[Peer], tmp_path: Path) -> None:
     address = ",".join(broker.address for broker in three)
-    kinds = ("raw", "filtered", "dead_letter", "gaps")
+    kinds = ("raw", "filtered", "trades", "quotes", "dead_letter", "gaps")
     three[0].create(*kinds, copies=3)
     topics = {f"{kind}_topic": kind for kind in kinds}
     chain = Chain(address, {"bootstrap_servers": address, **topics}, tmp_path)
@@ -156,9 +157,12 @@ def test_a_sink_without_its_topic_says_so_and_begins_with_it(
 ) -> None:
     (port,) = free_ports(1)
     name = f"late-{tmp_path.name}"
+    others = [f"{name}-trades", f"{name}-quotes"]
+    broker.create(*others)
     sink = Stage(
         tmp_path / "sink", "sink", bootstrap_servers=broker.address, filtered_topic=name,
-        group=name, clickhouse=f"chdb:{tmp_path / 'db'}", http_port=port, log_format="json",
+        trades_topic=others[0], quotes_topic=others[1], group=name,
+        clickhouse=f"chdb:{tmp_path / 'db'}", http_port=port, log_format="json",
     )  # fmt: skip
     missing = f"kafka: the topic {name} is missing. Create it"
     wait_until(lambda: missing in sink.log(), 30, "the log says so")

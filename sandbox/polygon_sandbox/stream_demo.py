@@ -31,7 +31,14 @@ from polygon_sandbox.world import World
 
 CONSOLE = Console(highlight=False)
 RAW, GAPS = "polygon_stream_aggregates", "polygon_stream_gaps"
-TOPICS = (RAW, "custom_filtered_stock_data_topic", "polygon_stream_dead_letter", GAPS)
+TOPICS = (
+    RAW,
+    "custom_filtered_stock_data_topic",
+    "custom_filtered_trades_topic",
+    "custom_filtered_quotes_topic",
+    "polygon_stream_dead_letter",
+    GAPS,
+)
 _RECEIVED = ("polygon_ws_events_total", 'event_type="A"')
 _SEED = 7
 _PATIENCE_SECONDS = 90

@@ -25,7 +25,7 @@ def test_numbers_count_up_from_one() -> None:
     ("kind", "table"), [("bars", "stock_aggregates"), ("trades", "trades"), ("quotes", "quotes")]
 )
 def test_the_tables_of_the_sink_command_are_those_of_the_migrations(kind: str, table: str) -> None:
-    (migration,) = [m for m in migrations() if m.name.endswith(f"_{table}")]
+    (migration,) = [m for m in migrations() if m.name[4:] == table]
     wanted = table_statement(table, kind)
     statement = wanted[wanted.index("CREATE") :].strip().removesuffix(";")
     assert migration.statements[0] == statement

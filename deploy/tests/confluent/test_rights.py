@@ -29,7 +29,7 @@ def test_topics_are_those_of_the_commands() -> None:
     names = {topic["topic"] for topic in rows("topics.csv")}
     assert names == {
         filter_settings.raw_topic,
-        filter_settings.filtered_topic,
+        *filter_settings.targets.values(),
         filter_settings.dead_letter_topic,
         filter_settings.gaps_topic,
         "polygon_stream_sink_dead_letter",

@@ -12,7 +12,12 @@ from deploy.tests.kafka_connect.records import as_row, values
 
 CONFIGS = Path(__file__).parents[2] / "kafka-connect"
 SELF_MANAGED = ["clickhouse-sink", "clickhouse-sink-exactly-once", "clickhouse-dead-letters"]
-TABLES = {"custom_filtered_stock_data_topic": "stock_aggregates", "polygon_stream_gaps": "gaps"}
+TABLES = {
+    "custom_filtered_stock_data_topic": "stock_aggregates",
+    "custom_filtered_trades_topic": "trades",
+    "custom_filtered_quotes_topic": "quotes",
+    "polygon_stream_gaps": "gaps",
+}
 
 
 def config(name: str) -> dict[str, str]:
