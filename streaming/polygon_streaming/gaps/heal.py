@@ -1,10 +1,12 @@
-"""Healing: what a gap left out, from the REST aggregates, into the raw topic.
+"""Healing: what a gap left out, from the REST API, into the raw topic.
 
-A healed bar has the shape of a streamed one and the header `healed`. It carries what REST knows:
-no accumulated volume, no official open. Where the stream did deliver a bar of the window, both are
-there, and the table keeps the one that came last; healing twice does no harm.
+A healed event has the shape of a streamed one and the header `healed`. It carries what REST knows:
+of a bar no accumulated volume, no official open; of trades and quotes nanoseconds. Where the stream
+did deliver one of the window, both are there, and the table keeps the one that came last; healing
+twice does no harm.
 
-Only bars can be healed (A and AM, XA and XAS, CA and CAS), not trades and quotes.
+Bars (A and AM, XA and XAS, CA and CAS), trades (T, XT) and quotes (Q, C) can be healed. REST has no
+history of the quotes of crypto.
 """
 
 import time
@@ -20,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from polygon_streaming import raw
 from polygon_streaming.channels import AGGREGATE_SECONDS
 from polygon_streaming.errors import StreamError
+from polygon_streaming.gaps import ticks
 from polygon_streaming.gaps.gap import Gap, check, decode
 from polygon_streaming.gaps.rest import BrokenAnswer, NotIncluded, Rest, Unknown
 from polygon_streaming.gaps.series import Series, Targets, event, rest_ticker
@@ -27,7 +30,7 @@ from polygon_streaming.gaps.windows import Windows
 from polygon_streaming.kafka import clients
 from polygon_streaming.kafka.errors import ends_consumer
 from polygon_streaming.settings import HealSettings
-from polygon_streaming.stamps import now_ms, to_text
+from polygon_streaming.stamps import NS_PER_MS, now_ms, to_text
 
 log = structlog.get_logger()
 
@@ -49,13 +52,15 @@ class Healed:
     Attributes:
         gaps: gaps healed, as far as they can be.
         bars: bars produced.
-        left_out: subscriptions that cannot be healed: trades, what the API does not know...
+        ticks: trades and quotes produced.
+        left_out: subscriptions that cannot be healed: what the API does not know, or has not.
         skipped: records on the topic that are not gaps, or absurd ones.
         kept: gaps that the next run has to heal: the plan refused, or the answers were broken.
     """
 
     gaps: int = 0
     bars: int = 0
+    ticks: int = 0
     left_out: int = 0
     skipped: int = 0
     kept: int = 0
@@ -67,9 +72,10 @@ class Healed:
 
     def __str__(self) -> str:
         """Return the run in a sentence."""
+        ticks = f" and {self.ticks} trades and quotes" if self.ticks else ""
         return (
-            f"{self.gaps} gaps healed with {self.bars} bars; {self.left_out} subscriptions left "
-            f"out, {self.skipped} gap records skipped, {self.kept} gaps kept for the next run."
+            f"{self.gaps} gaps healed with {self.bars} bars{ticks}; {self.left_out} subscriptions "
+            f"left out, {self.skipped} gap records skipped, {self.kept} gaps kept for the next run."
         )
 
 
@@ -170,17 +176,17 @@ class Healer:
             else:
                 self._done.kept += 1
                 self._kept.add(partition)
-        # A gap counts as healed when its bars are in Kafka.
+        # A gap counts as healed when its events are in Kafka.
         rest = self._producer.flush(60)
         if rest or self._undelivered:
-            raise StreamError(f"{rest + self._undelivered} bars could not be delivered.")
+            raise StreamError(f"{rest + self._undelivered} events could not be delivered.")
         # What comes after a gap that is kept is read again with it, and healed twice.
         if partition not in self._kept:
             self._consumer.commit(message=message, asynchronous=False)
 
     def _heal(self, gap: Gap) -> bool:
         """Return whether a gap is healed as far as it can be."""
-        before = self._done.bars
+        bars, produced = self._done.bars, self._done.ticks
         try:
             whole = self._heal_all(gap, self._targets.of(gap, self._done))
         except (BrokenAnswer, NotIncluded, Unknown) as error:
@@ -192,7 +198,8 @@ class Healer:
             start=to_text(gap.start_ms),
             end=to_text(gap.end_ms),
             reason=gap.reason,
-            bars=self._done.bars - before,
+            bars=self._done.bars - bars,
+            ticks=self._done.ticks - produced,
         )
         return whole
 
@@ -218,6 +225,10 @@ class Healer:
         return whole and not refused
 
     def _heal_series(self, gap: Gap, series: Series) -> None:
+        origin = ticks.source(series.market, series.channel)
+        if origin is not None:
+            self._heal_ticks(gap, series, origin)
+            return
         length_ms = 1000 * AGGREGATE_SECONDS[series.channel]
         # The bar in which the gap begins may be missing too. A likely gap knows the one before it.
         late_ms = _LATE_MS if gap.certain else 0
@@ -227,6 +238,22 @@ class Healer:
             self._produce_bars(gap, series, start, end - 1)
             # A bar that is not over yet may be asked for again.
             self._windows.add(series, start, min(end, now_ms() - length_ms))
+
+    def _heal_ticks(self, gap: Gap, series: Series, origin: ticks.Source) -> None:
+        start_ms = gap.start_ms - (_LATE_MS if gap.certain else 0)
+        ticker = rest_ticker(series.market, series.symbol)
+        headers = raw.headers(series.market, series.channel, raw.REST, now_ms(), healed=gap.reason)
+        # The end is part of the gap: the event that ended it may have been one of several.
+        for start, end in self._windows.open(series, start_ms, gap.end_ms + 1):
+            asked_ms = now_ms()
+            window = start * NS_PER_MS, end * NS_PER_MS
+            read = ticks.Reader(origin, series.channel, series.symbol, *window)
+            for tick in self._rest.ticks(origin.path, ticker, origin.query, *window, read):
+                self._produce(msgspec.json.encode(tick), series.symbol, headers)
+                self._done.ticks += 1
+                self._end_if_stopped()
+            # What is as young as the question may have come after the answer.
+            self._windows.add(series, start, min(end, asked_ms - _LATE_MS))
 
     def _produce_bars(self, gap: Gap, series: Series, start_ms: int, end_ms: int) -> None:
         length_ms = 1000 * AGGREGATE_SECONDS[series.channel]
@@ -264,6 +291,7 @@ class Healer:
             start=to_text(gap.start_ms),
             end=to_text(gap.end_ms),
             bars=done.bars,
+            ticks=done.ticks,
             requests=self._rest.requests,
         )
 

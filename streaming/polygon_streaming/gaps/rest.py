@@ -1,8 +1,8 @@
-"""The two REST endpoints that healing needs; each answer is judged before it is believed."""
+"""The REST endpoints that healing needs; each answer is judged before it is believed."""
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -11,7 +11,7 @@ import structlog
 import urllib3
 
 from polygon_streaming.errors import ConfigError, StreamError
-from polygon_streaming.stamps import now_ms
+from polygon_streaming.stamps import NS_PER_MS, now_ms
 
 log = structlog.get_logger()
 
@@ -90,11 +90,41 @@ class Rest:
         """
         path = f"/v2/aggs/ticker/{quote(ticker, safe=':')}/range/1/{timespan}/{start_ms}/{end_ms}"
         query = {"adjusted": "false", "sort": "asc", "limit": "50000"}
+        yield from self._pages(path, query, lambda row: _bar(row, start_ms, end_ms), end_ms)
+
+    def ticks(
+        self,
+        path: str,
+        ticker: str,
+        query: Mapping[str, str],
+        start_ns: int,
+        end_ns: int,
+        read: Callable[[Any], T],
+    ) -> Iterator[T]:
+        """Return the trades or quotes of a window, oldest first, as `read` takes them in.
+
+        Args:
+            path: of the endpoint, without the ticker.
+            ticker: in the REST API's notation.
+            query: its order and its limit.
+            start_ns: first instant, nanoseconds since 1970 UTC; `end_ns` is the first after it.
+            read: raises ValueError for what it cannot take.
+
+        Raises:
+            ConfigError, NotIncluded, Unknown, BrokenAnswer, StreamError: as for `bars`.
+        """
+        window = {"timestamp.gte": str(start_ns), "timestamp.lt": str(end_ns)}
+        where = f"{path}/{quote(ticker, safe=':')}"
+        yield from self._pages(where, {**window, **query}, read, end_ns // NS_PER_MS)
+
+    def _pages(
+        self, path: str, query: Mapping[str, str], read: Callable[[Any], T], end_ms: int
+    ) -> Iterator[T]:
         url: str | None = f"{self._base}{path}?{urlencode(query)}"
         asked: set[str] = set()
         while url:
             asked.add(url)
-            answer, rows = self._ask(url, lambda row: _bar(row, start_ms, end_ms))
+            answer, rows = self._ask(url, read)
             late_ms = end_ms + _DELAY_MS - now_ms()
             if answer.get("status") == "DELAYED" and late_ms > 0:
                 raise StreamError(

@@ -1,4 +1,5 @@
-"""The series of bars that a gap cut, and how stream and REST write the same symbol and bar."""
+"""The series of bars, trades and quotes that a gap cut, and how stream and REST write the same
+symbol and bar."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -7,6 +8,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from polygon_streaming.channels import AGGREGATE_SECONDS, CHANNELS, WILDCARD
+from polygon_streaming.gaps import ticks
 from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.gaps.rest import Rest
 from polygon_streaming.settings import HealSettings
@@ -23,7 +25,7 @@ _DAYS_BACK: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The bars of one symbol on one channel."""
+    """The bars, trades or quotes of one symbol on one channel."""
 
     market: str
     channel: str
@@ -134,6 +136,7 @@ def stream_symbol(market: str, ticker: str) -> str:
 
 def _problem(market: str, channel: str, symbol: str) -> str:
     """Return why a subscription cannot be healed; empty if it can."""
-    if channel not in AGGREGATE_SECONDS or channel not in CHANNELS[market]:
-        return "only bars can be"
+    bars = channel in AGGREGATE_SECONDS and channel in CHANNELS[market]
+    if not bars and ticks.source(market, channel) is None:
+        return "REST has no history of it"
     return "" if is_symbol(symbol) else "not a symbol"

@@ -200,7 +200,7 @@ def test_wildcards_minutes_and_what_cannot_be_healed(
 ) -> None:
     url, handler = rest
     settings = _settings(mock_kafka, url, "wild")
-    _record(settings, _gap(["AM.*", "T.AAPL"], seconds=60))
+    _record(settings, _gap(["AM.*", "LULD.AAPL"], seconds=60))
     done = Healer(settings).run()
     assert done.left_out == 1
     symbols = {(event["ev"], event["sym"]) for event, _, _ in _raw(settings)}
