@@ -10,7 +10,7 @@ import yaml
 from cloud_syncing import MANIFESTS, CloudSyncs
 from polygon_sandbox import DatasetSize, Plan, Sandbox, World
 from polygon_sandbox.datasets import dataset_paths
-from syncing import Row, Syncs
+from syncing import KEYS, Row, Syncs
 
 START = "2026-10-08"
 NOW, LATER = "2026-11-20T22:30:00Z", "2026-11-23T22:30:00Z"
@@ -58,6 +58,21 @@ def truth(world: World, name: str, today: str) -> list[Row]:
     return [row for row in rows if START <= row[field][:10] <= until]
 
 
+def correct(world: World, name: str) -> None:
+    """Change a row of a few days ago: of a dated list within its lookback."""
+    stream, rows = STREAMS[name], world.dataset(STREAMS[name]["path"])
+    cursor = stream.get("cursor_field") or stream.get("date_field", "")
+    day = str(world.today - timedelta(days=2))
+    dated = [row for row in rows.rows() if str(row.get(cursor, day)) >= day]
+    old = {**dated[0]}
+    kinds = {field: str(of["type"]) for field, of in stream["schema"]["properties"].items()}
+    free = [field for field in kinds if field not in (*KEYS[name], cursor)]
+    field = next((each for each in free if "number" in kinds[each]), free[0])
+    stamp = {cursor: f"{world.today}T10:00:00Z"} if cursor == "last_updated" else {}
+    new = "corrected" if "string" in kinds[field] and "number" not in kinds[field] else 0.125
+    assert rows.change(old, **{field: new}, **stamp) == 1
+
+
 def test_every_list_in_full_and_incrementally(
     sandbox: Sandbox, world: World, clock: Callable[[str], None]
 ) -> None:
@@ -67,6 +82,8 @@ def test_every_list_in_full_and_incrementally(
     for now in (NOW, LATER, LATER):
         clock(now)
         if now > world.now.isoformat():
+            for name in STREAMS:
+                correct(world, name)
             world.advance(to=now)
         for edition in editions:
             output = edition.read(*STREAMS, start_date=START, num_workers=4)

@@ -1,10 +1,13 @@
 """Kind `snapshot`: one reading a day, appended; a missed day is missing, and said."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from cloud_syncing import CloudSyncs
 from polygon_sandbox import DatasetSize, Fault, Plan, Sandbox, World
+from source_polygon.vendor.cut import Cut
 from syncing import Row, Syncs
 
 FLOAT = "/stocks/vX/float"
@@ -54,6 +57,23 @@ def test_a_day_is_read_once(
         assert day in str(output.states("float")[-1])
     assert len(syncs.tables["float"]) == 3 * len(first)
     assert syncs.tables["float"]["2026-11-20", first[0]["ticker"]] == first[0]
+
+
+@pytest.mark.usefixtures("both_ways")
+def test_rows_leave_with_the_vendors_digits(sandbox: Sandbox) -> None:
+    def change(reply: Any, _call: Any) -> Any:
+        results = b'[{"ticker":"A","free_float_percent":98.50},\n{"ticker":"B","free_float":null}]'
+        return replace(reply, body=b'{"status":"OK","results":' + results + b"}")
+
+    sandbox.faults.add(Fault("as written", change, "float", None))
+    output = Syncs(sandbox).read("float")
+    day = {"snapshot_date": "2026-11-20"}
+    rows = [{**day, "ticker": "A", "free_float_percent": 98.5}, {**day, "ticker": "B"}]
+    assert [{k: v for k, v in row.items() if v is not None} for row in output.records("float")] == (
+        rows
+    )
+    cut = Cut(b'[{"ticker":"A","free_float_percent":98.50}]').marked("day", "today")
+    assert cut.text == b'[{"day":"today","ticker":"A","free_float_percent":98.50}]'
 
 
 def test_trading_days_without_a_reading_are_named(

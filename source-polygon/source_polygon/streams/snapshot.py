@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.lanes import Lane, LaneEnds, LaneSlice, UnreadableState
+from source_polygon.engine.output import Leaving
 from source_polygon.engine.retriever import LaneRetriever
-from source_polygon.rows import Row
 from source_polygon.sessions import new_york_today, sessions
+from source_polygon.vendor.cut import Cut
 from source_polygon.vendor.paging import ascending, pages
 
 LOGGER = logging.getLogger("airbyte")
@@ -81,8 +82,8 @@ class SnapshotRetriever(LaneRetriever[Lane, date]):
     page_size: int
     sort: str
 
-    def rows(self, lane: Lane, task: date) -> Iterator[Row]:
-        """Return the rows, each marked with the day.
+    def rows(self, lane: Lane, task: date) -> Iterator[Leaving]:
+        """Return the rows, a page at a time, each as the vendor wrote it and marked with the day.
 
         Raises:
             LaneEnds: there are none, even when asked again. The next sync tries anew.
@@ -91,12 +92,15 @@ class SnapshotRetriever(LaneRetriever[Lane, date]):
         key = [field for field in self.primary_key if field != self.cursor_field]
         complaint = f"{self.name} has no rows"
         params = ascending(self.sort, "")
+        vendor = self.vendor_as_written
         for rows, _ in pages(
-            self.vendor, params, key=key, page_size=self.page_size, complaint=complaint
+            vendor, params, key=key, page_size=self.page_size, complaint=complaint
         ):
             count += len(rows)
-            for row in rows:
-                yield {self.cursor_field: day, **row}
+            if isinstance(rows, Cut):
+                yield rows.marked(self.cursor_field, day)
+            else:
+                yield [{self.cursor_field: day, **row} for row in rows]
         if not count:
             raise LaneEnds
 

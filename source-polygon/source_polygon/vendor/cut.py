@@ -58,6 +58,13 @@ class Cut(Sequence[Row]):
         cut.rows, cut.size, cut.tidy = rows, sum(map(len, rows)), True
         return cut
 
+    def marked(self, field: str, value: str) -> "Cut":
+        """Return the same rows, none of them empty, with a field more in front."""
+        head = b"{%b:%b," % (orjson.dumps(field), orjson.dumps(value))
+        marked = Cut.of([head + row[1:] for row in map(bytes, self.rows)])
+        marked.tidy = self.tidy
+        return marked
+
     @cached_property
     def text(self) -> bytes:
         """The rows as one array."""
