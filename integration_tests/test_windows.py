@@ -16,7 +16,7 @@ both_editions = pytest.mark.parametrize("edition", [Syncs, CloudSyncs])
 
 @pytest.fixture
 def world() -> World:
-    size = DatasetSize(days=2, rows_a_day=1)
+    size = DatasetSize(days=14, rows_a_day=1)
     return World(
         seed=7, stocks=3, delisted=0, otc=0, crypto=0, fx=0, indices=0, now=NOW, datasets=size
     )
