@@ -17,8 +17,9 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources.source import Source
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon import check, missing
+from source_polygon import check, missing, patterns
 from source_polygon.config import problems, unknown_fields, with_defaults
 from source_polygon.engine.cdk import (
     ManifestSource,
@@ -103,7 +104,17 @@ class SourcePolygon(Source):
         else:
             config = self.manifest.usable_config
             found = check.status(config, self.manifest.market_wide, self.vendor)
+            if found.status is Status.SUCCEEDED and patterns.are_in(config["symbols"]):
+                found = self._with_patterns(found)
         self._warn(logger)
+        return found
+
+    def _with_patterns(self, found: AirbyteConnectionStatus) -> AirbyteConnectionStatus:
+        """Return the outcome of the check once patterns in `symbols` are looked up."""
+        try:
+            patterns.looked_up(self.manifest.usable_config["symbols"], self.vendor("tickers"))
+        except AirbyteTracedException as error:
+            return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
         return found
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
@@ -127,6 +138,7 @@ class SourcePolygon(Source):
         known, unknown = self._split(catalog)
         withheld = self.manifest.withheld
         yield from missing.messages(unknown, list(self.manifest.definitions), withheld)
+        self._look_up_patterns(known)
         estimates = self._estimates(known)
         progress = Progress(TALLY, self._say_what_it_takes(logger, estimates))
         known = shortest_first(known, estimates)
@@ -138,6 +150,14 @@ class SourcePolygon(Source):
         finally:
             progress.summary(logger)
         missing.require_none(catalog, unknown, withheld)
+
+    def _look_up_patterns(self, catalog: ConfiguredAirbyteCatalog) -> None:
+        """Put what they stand for in the place of patterns, where a chosen stream reads symbols."""
+        symbols, market_wide = self.manifest.usable_config["symbols"], self.manifest.market_wide
+        asking = [each for each in catalog.streams if each.stream.name not in market_wide]
+        if asking and patterns.are_in(symbols):
+            vendor = self.vendor(asking[0].stream.name)
+            self.manifest.take_symbols(patterns.looked_up(symbols, vendor))
 
     def _estimates(self, catalog: ConfiguredAirbyteCatalog) -> dict[str, Estimate]:
         """Return what each stream will ask of the vendor, but for those whose state is wrong."""

@@ -78,6 +78,10 @@ class ManifestSource(ConcurrentDeclarativeSource):
         """The configuration that the streams are built with."""
         return self._config
 
+    def take_symbols(self, symbols: list[str]) -> None:
+        """Build the streams with other `symbols` than the configuration has; they are not yet."""
+        self._config = {**self._config, "symbols": symbols}
+
     @property
     def definitions(self) -> dict[str, Mapping[str, Any]]:
         """The streams that there are with this configuration, by name, as the manifest has them."""
