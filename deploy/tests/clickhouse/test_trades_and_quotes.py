@@ -7,13 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from polygon_sandbox import Sandbox, World
 from polygon_sandbox.intraday import Intraday
 from polygon_sandbox.tick_forms import quote_event, trade_event
 from polygon_sandbox.ticks import CONDITIONS, quotes, trades
 from polygon_streaming.filter.events import read
 from polygon_streaming.filter.quotes import clean_quote
 from polygon_streaming.filter.trades import TradeEvent, clean_trade
+from polygon_streaming.gaps.rest import Rest
 
+from deploy.clickhouse import conditions
 from deploy.clickhouse.migrate import migrate
 from deploy.clickhouse.statements import migrations
 from deploy.tests.clickhouse.conftest import _database
@@ -134,17 +137,9 @@ def market(migrated: Any) -> Any:
     said = [q for bar in bars for q in quotes(bar, SYMBOL, "stocks")]
     insert(migrated, "trades", [trade_event(t, "stocks", SYMBOL) for t in made])
     insert(migrated, "quotes", [quote_event(q, "stocks", SYMBOL) for q in said])
-    rows = [
-        ["stocks", c["id"], c["name"], *_updates(c["update_rules"]["consolidated"])]
-        for c in CONDITIONS
-    ]
-    columns = ["market", "id", "name", "updates_open_close", "updates_high_low", "updates_volume"]
-    migrated.insert("trade_conditions", rows, columns)
+    with Sandbox(World(stocks=5, delisted=5)) as rest:
+        assert conditions.load(migrated, Rest(rest.url, rest.key, 60_000)) > len(CONDITIONS)
     return migrated
-
-
-def _updates(rules: dict[str, bool]) -> list[bool]:
-    return [rules[f"updates_{what}"] for what in ("open_close", "high_low", "volume")]
 
 
 def insert(
@@ -158,6 +153,31 @@ def insert(
         clean: Any = clean_trade if isinstance(found, TradeEvent) else clean_quote
         lines.append(msgspec.json.encode(clean(found, market, received, healed=bool(more))))
     client.raw_insert(table, insert_block=b"\n".join(lines), fmt="JSONEachRow")
+
+
+def test_what_the_conditions_say_is_loaded(market: Any) -> None:
+    ids = [condition["id"] for condition in CONDITIONS]
+    rows = market.query(
+        "SELECT id, updates_open_close, updates_high_low, updates_volume FROM trade_conditions"
+        f" FINAL WHERE market = 'stocks' AND id IN {tuple(ids)} ORDER BY id"
+    ).result_rows
+    rules = {c["id"]: c["update_rules"]["consolidated"] for c in CONDITIONS}
+    what = ("updates_open_close", "updates_high_low", "updates_volume")
+    assert rows == [(number, *(rules[number][w] for w in what)) for number in sorted(ids)]
+
+
+def test_the_command_says_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["conditions", "--clickhouse", "http://127.0.0.1:1/x"])
+    monkeypatch.delenv("POLYGON_API_KEY", raising=False)
+    assert conditions.main() == 2
+    assert "Set POLYGON_API_KEY" in capsys.readouterr().err
+    monkeypatch.setenv("POLYGON_API_KEY", "k-9f2c")
+    assert conditions.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("clickhouse: ")
+    assert "k-9f2c" not in said
 
 
 def test_the_trades_build_the_bars_of_the_market(market: Any) -> None:

@@ -149,6 +149,18 @@ class Rest:
         url = f"{self._base}/v2/aggs/grouped/locale/{place}/{day}?{query}"
         return sorted(self._ask(url, _ticker)[1])
 
+    def trade_conditions(self, asset_class: str) -> Iterator[dict[str, Any]]:
+        """Return the conditions that trades may carry, as `/v3/reference/conditions` gives them.
+
+        Args:
+            asset_class: `stocks`, `options` or `crypto`.
+
+        Raises:
+            ConfigError, NotIncluded, BrokenAnswer, StreamError: as for `bars`.
+        """
+        query = {"asset_class": asset_class, "data_type": "trade", "limit": "1000"}
+        yield from self._pages("/v3/reference/conditions", query, _condition, 0)
+
     def check_key(self) -> None:
         """Ask something that any key may ask.
 
@@ -245,6 +257,17 @@ def _bar(row: Any, start_ms: int, end_ms: int) -> dict[str, Any]:
     for name in ("v", "vw"):
         if row.get(name) is not None and not _is_number(row[name]):
             raise ValueError(f"a bar's {name} is {row[name]!r}")
+    return row
+
+
+def _condition(row: Any) -> dict[str, Any]:
+    """Return a condition.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if not isinstance(row, dict) or type(row.get("id")) is not int or row["id"] < 0:
+        raise ValueError(f"a condition is {row!r:.200}")
     return row
 
 
