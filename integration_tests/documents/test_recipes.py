@@ -12,7 +12,7 @@ import pytest
 import requests
 import snowflake.connector
 from blocks import blocks
-from polygon_sandbox import DatasetSize, Plan, Sandbox, World
+from polygon_sandbox import DatasetSize, OptionsSize, Plan, Sandbox, World
 from source_polygon import SourcePolygon
 from syncing import Syncs
 
@@ -41,6 +41,8 @@ STREAMS = (
     "short_interest",
     "float",
     "balance_sheets",
+    "option_chain",
+    "option_contracts",
 )
 
 Row = dict[str, Any]
@@ -51,7 +53,10 @@ Query = Callable[[str], list[Row]]
 def world() -> World:
     """A market in which each recipe finds something."""
     size = DatasetSize(days=90, rows_a_day=2)
-    world = World(seed=7, stocks=60, delisted=20, now=FIRST + "T22:30:00Z", datasets=size)
+    options = OptionsSize(weeks=2, strikes=3)
+    world = World(
+        seed=7, stocks=60, delisted=20, now=FIRST + "T22:30:00Z", datasets=size, options=options
+    )
     gone, renewed, split, *_ = [row["ticker"] for row in world.tickers("stocks")]
     world.delist(renewed)
     world.add_split(split, date(2026, 10, 20), split_from=1, split_to=4)
@@ -83,7 +88,7 @@ def syncs(sandbox: Sandbox, clock: Callable[[str], None]) -> Syncs:
     """A connection to that market, and its tables."""
     clock(NOW)
     syncs = Syncs(sandbox)
-    syncs.read(*STREAMS, start_date="2026-08-01")
+    syncs.read(*STREAMS, start_date="2026-08-01", symbols=["AAPL"])
     return syncs
 
 
@@ -121,7 +126,7 @@ def _rows(cursor: Any) -> list[Row]:
 
 def _create(connection: duckdb.DuckDBPyConnection, name: str, rows: list[Row]) -> None:
     """Create a table with the types that PyAirbyte's DuckDB cache gives it."""
-    config = {"api_key": "unused", "start_date": FIRST}
+    config = {"api_key": "unused", "start_date": FIRST, "symbols": ["AAPL"]}
     schema = SourcePolygon(config=config).manifest.resolved_manifest["schemas"][name]["properties"]
     columns = ", ".join(f'"{field}" {_type(each)}' for field, each in schema.items())
     connection.execute(f'CREATE TABLE "{name}" ({columns})')
@@ -142,7 +147,7 @@ def _type(schema: Row) -> str:
 
 
 def _value(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | dict) else value
+    return json.dumps(value) if isinstance(value, (list, dict)) else value
 
 
 def test_the_recipes_are_these() -> None:
@@ -150,6 +155,7 @@ def test_the_recipes_are_these() -> None:
         "Prices in today's shares, and with dividends reinvested",
         "Who was listed on a day",
         "Candidates for a short squeeze",
+        "Open interest of options, day by day",
         "Fundamentals as they were known on a day",
     ]
 
@@ -205,6 +211,23 @@ def test_candidates_for_a_squeeze(query: Query, syncs: Syncs) -> None:
     assert {r["ticker"]: (r["percent_of_float"], r["days_to_cover"]) for r in found} == expected
     assert len(expected) >= 2
     assert len(found) == len(expected) < len(shares)
+
+
+def test_open_interest(query: Query, world: World) -> None:
+    chain = world.option_chain("AAPL")
+
+    def held(kind: str) -> float:
+        return sum(r["open_interest"] for r in chain if r["details"]["contract_type"] == kind)
+
+    assert query(RECIPES["Open interest of options, day by day"]) == [
+        {
+            "snapshot_date": date(2026, 11, 20),
+            "underlying_ticker": "AAPL",
+            "calls": held("call"),
+            "puts": held("put"),
+        }
+    ]
+    assert held("call") > 0 < held("put")
 
 
 def test_fundamentals_as_known(query: Query) -> None:

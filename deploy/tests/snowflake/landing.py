@@ -64,7 +64,7 @@ class Landing:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
-        config = {"api_key": "unused", "start_date": "2026-11-02"}
+        config = {"api_key": "unused", "start_date": "2026-11-02", "symbols": ["AAPL"]}
         catalog = SourcePolygon(config=config).discover(logging.getLogger("airbyte"), config)
         self._streams = {stream.name: stream for stream in catalog.streams}
         self.run("setup.sql")
