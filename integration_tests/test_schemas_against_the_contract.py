@@ -176,16 +176,8 @@ def test_a_lost_format_is_seen() -> None:
     assert "lost its format" in found["delisted_utc"]
 
 
-# Of streams that are read by symbol.
-BY_SYMBOL = (
-    "/futures/v1/aggs/",
-    "/v1/related-companies/",
-    "/v2/aggs/ticker/",
-    "/v3/reference/options/contracts",
-    "/v3/reference/tickers/{",
-    "/v3/snapshot/options/",
-    "/vX/reference/tickers/",
-)
+# Of a stream that is read by symbol.
+BY_SYMBOL = "/futures/v1/aggs/"
 
 
 def test_every_path_of_the_vendor_is_read_or_left_out_with_a_reason() -> None:

@@ -96,13 +96,12 @@ class DatedCursor(LaneCursor[Lane, Window]):
 
 @dataclass
 class OnceCursor(DatedCursor):
-    """One lane, in days, each handed out once: the rows have no key to tell a second reading by.
+    """One lane, of which each day is handed out once: rows have no key to tell a second reading by.
 
     Attributes:
         settling_days: days after which a day is taken to be complete.
     """
 
-    window_days: int = 1
     lookback_days: int = -1
     ahead_days: int = 0
     settling_days: int = 1
