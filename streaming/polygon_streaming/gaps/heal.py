@@ -242,7 +242,7 @@ class Healer:
     def _heal_ticks(self, gap: Gap, series: Series, origin: ticks.Source) -> None:
         start_ms = gap.start_ms - (_LATE_MS if gap.certain else 0)
         ticker = rest_ticker(series.market, series.symbol)
-        headers = raw.headers(series.market, series.channel, raw.REST, now_ms(), healed=gap.reason)
+        headers = raw.headers(series.market, raw.REST, healed=gap.reason)
         # The end is part of the gap: the event that ended it may have been one of several.
         for start, end in self._windows.open(series, start_ms, gap.end_ms + 1):
             asked_ms = now_ms()

@@ -105,7 +105,7 @@ def test_gaps_are_filled_with_what_the_stream_would_have_sent(
         sent: list[Any] = message.headers() or []  # type: ignore[assignment]
         said = {name: value.decode() for name, value in sent}
         assert said["healed"] == "disconnected: closed 1006"
-        healed[said["market"], said["event_type"]].append(message)
+        healed[said["market"], json.loads(message.value() or b"")["ev"]].append(message)
     for market, channel, symbol, _, _ in CHANNELS:
         messages, events = healed[market, channel], told[market, channel]
         assert {message.key() for message in messages} == {symbol.encode()}
