@@ -98,7 +98,7 @@ def table(root: Path = HERE) -> str:
         [
             f"[`{name}`](#{name})",
             stream["kind"],
-            ", ".join(f"`{field}`" for field in stream["primary_key"]) or "none",
+            ", ".join(f"`{field}`" for field in stream["primary_key"]) or _mode(stream),
             f"`{stream['cursor_field']}`" if "cursor_field" in stream else "",
             _lookback(stream),
             stream["plan"],
@@ -129,6 +129,11 @@ def table(root: Path = HERE) -> str:
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+
+
+def _mode(stream: Mapping[str, Any]) -> str:
+    """Return what the key's column says of a stream without one: the sync mode to take."""
+    return f"none: {'append' if 'cursor_field' in stream else 'overwrite'}"
 
 
 def _lookback(stream: Mapping[str, Any]) -> str:
