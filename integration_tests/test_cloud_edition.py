@@ -271,6 +271,19 @@ def test_a_broken_body_is_an_error_and_never_an_empty_page(
     assert CloudSyncs(sandbox).read(stream, **CONFIG).errors == []
 
 
+@pytest.mark.parametrize("kind", ["dated", "dated_once", "snapshot", "full_list", "paged_list"])
+def test_a_broken_body_is_one_in_every_kind(
+    sandbox: Sandbox, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    sandbox.faults.add(Fault.truncated_json(times=None))
+    name = ONE_A_KIND[kind]
+    output = CloudSyncs(sandbox).read(name, expect_failure=True, **{**CONFIG, "num_workers": 1})
+    assert any("no usable answer" in error for error in output.errors), output.errors
+    assert output.records(name) == []
+    assert output.status(name) == "INCOMPLETE"
+
+
 def test_next_url_of_another_host_gets_no_request(sandbox: Sandbox) -> None:
     with Sandbox(World(stocks=5), plan=Plan.unlimited()) as elsewhere:
         sandbox.faults.add(Fault.foreign_next_url(elsewhere.url, path="tickers", times=None))

@@ -103,3 +103,20 @@ def test_a_day_that_is_read_once_is_read_when_it_is_complete(
     due = Counter(row["filing_date"] for row in rows.rows() if row["filing_date"] <= "2026-11-22")
     assert days == due
     assert due["2026-11-21"] == 3
+
+
+@pytest.mark.parametrize("stream", ["news", "futures_schedules", "holdings_13f", "float"])
+def test_the_cloud_edition_resumes_from_each_state(sandbox: Sandbox, stream: str) -> None:
+    whole = CloudSyncs(sandbox)
+    messages = whole.read(stream, start_date=START, num_workers=4).messages
+    due = {str(row) for row in whole.tables[stream].values()}
+    assert due
+    cuts = [n for n, message in enumerate(messages, 1) if message["type"] == "STATE"]
+    for cut in {cuts[0], cuts[len(cuts) // 2], cuts[-1]}:
+        resumed = CloudSyncs(sandbox)
+        resumed.load(messages[:cut])
+        resumed.read(stream, start_date=START)
+        rows = [str(row) for row in resumed.tables[stream].values()]
+        assert set(rows) == due
+        # Without a key, what other workers were at comes twice.
+        assert len(rows) <= len(due) + (8 if stream == "holdings_13f" else 0)
