@@ -34,6 +34,8 @@ _LONGEST_MARKET: Final = 100
 # Part of a dead letter's header, so not the whole of an endless number.
 _LONGEST_REASON: Final = 500
 _ERRORS: Final = "__connect.errors."
+# Other headers come with another connection; a stranger's may be other ones each time, and long.
+_REMEMBERED: Final = 64
 
 
 class Unreadable(Exception):
@@ -73,9 +75,23 @@ def origin(message: Message) -> Origin:
     Raises:
         Unreadable: its headers are not text, or name no market.
     """
-    found = dict(_headers_of(message))
-    stretch = found.get("connection"), found.get("lost")
-    return Origin(_market(found.get("market")), stretch, "healed" in found)
+    # Asked of each record, of which thousands in a row have the same headers.
+    found = tuple(_headers_of(message))
+    known = _origins.get(found)
+    return _remember(found) if known is None else known
+
+
+_origins: dict[tuple[tuple[str, Header], ...], Origin] = {}
+
+
+def _remember(found: tuple[tuple[str, Header], ...]) -> Origin:
+    by_name = dict(found)
+    stretch = by_name.get("connection"), by_name.get("lost")
+    made = Origin(_market(by_name.get("market")), stretch, "healed" in by_name)
+    if len(_origins) >= _REMEMBERED:
+        _origins.clear()
+    _origins[found] = made
+    return made
 
 
 def received_ms(message: Message) -> int | None:
@@ -146,7 +162,7 @@ def _headers_of(message: Message) -> Headers:
         Unreadable: a name is not UTF-8.
     """
     try:
-        return list(message.headers() or ())  # type: ignore[arg-type]  # never a dictionary
+        return message.headers() or []  # type: ignore[return-value]  # never a dictionary
     except (SystemError, UnicodeDecodeError):  # the former is what the client library says
         raise Unreadable("the name of a header is not UTF-8") from None
 

@@ -42,6 +42,16 @@ def test_what_is_written_is_read(
     assert read.stretch != other.stretch
 
 
+def test_headers_that_many_records_have_are_read_once_and_no_others_mistaken_for_them() -> None:
+    def origin(connection: str) -> raw.Origin:
+        return raw.origin(_message(raw.headers("stocks", connection)))
+
+    assert origin("c0ffee") is origin("c0ffee")
+    for number in range(200):  # more than are remembered
+        assert origin(f"{number}").stretch == (f"{number}".encode(), None)
+    assert origin("c0ffee").stretch == (b"c0ffee", None)
+
+
 @pytest.mark.parametrize("headers", [None, []])
 def test_a_record_without_headers_says_nothing(headers: Any) -> None:
     assert raw.origin(_message(headers)) == raw.Origin("", (None, None), False)

@@ -36,8 +36,9 @@ def producer(settings: FilterSettings) -> Producer:
         {
             "transactional.id": settings.transactional_id,
             "transaction.timeout.ms": clients.TRANSACTION_TIMEOUT_MS,
-            # A transaction ends by a commit, which does not wait for lingering records.
-            "linger.ms": 0 if settings.linger_ms < 5 else 5,
+            # A transaction ends by a commit, which does not wait for lingering records. Until then
+            # few large requests cost half of what many small ones do.
+            "linger.ms": 0 if settings.linger_ms < 5 else 50,
             **_AWAKE,
         },
     )

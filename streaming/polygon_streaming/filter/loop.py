@@ -178,7 +178,7 @@ class Filter:
         """
         kept = dropped = unreadable = 0
         in_a_row = self._unreadable_in_a_row
-        refine, targets = self._refinery.refine, self._targets
+        refine, targets, produce = self._refinery.refine, self._targets, self.producer.produce
         self._places.note(messages)
         for message in messages:
             try:
@@ -195,7 +195,12 @@ class Filter:
             kept += 1
             kind, symbol, value = refined
             # The timestamp stays that of the receipt, so that lag tools see the whole way.
-            self._produce(targets[kind], value, symbol, message.timestamp()[1])
+            received_ms = message.timestamp()[1]
+            try:
+                # Keywords would make this call half as long again.
+                produce(targets[kind], value, symbol, -1, None, None, received_ms)
+            except BufferError:
+                self._produce(targets[kind], value, symbol, timestamp=received_ms)
         return kept, dropped, unreadable, in_a_row
 
     def _record(self, gap: Gap) -> None:
@@ -223,13 +228,11 @@ class Filter:
         topic: str,
         value: bytes | None,
         key: Any,
-        timestamp: int = 0,
-        headers: raw.Headers | None = None,
+        **more: Any,
     ) -> None:
         while True:
             try:
-                # Keywords would make this call half as long again.
-                self.producer.produce(topic, value, key, -1, None, None, timestamp, headers)
+                self.producer.produce(topic, value, key, **more)
                 return
             except BufferError:
                 self.producer.poll(0.05)

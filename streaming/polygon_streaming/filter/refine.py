@@ -4,7 +4,6 @@ A record is judged before anything remembers it, and whatever it holds, it ends 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 from confluent_kafka import Message
@@ -18,13 +17,9 @@ from polygon_streaming.filter.trades import TradeEvent, clean_trade
 from polygon_streaming.filter.volume_watch import VolumeWatch
 from polygon_streaming.gaps.gap import Gap
 
-
-class Refined(NamedTuple):
-    """A clean record: of `bars`, `trades` or `quotes`, with its symbol."""
-
-    kind: str
-    symbol: str
-    value: bytes
+# `bars`, `trades` or `quotes`, the symbol, and the record. One with names takes longer to make than
+# a price to read.
+Refined = tuple[str, str, bytes]
 
 
 class Refinery:
@@ -58,11 +53,11 @@ class Refinery:
             trade = clean_trade(event, origin.market, received_ms, origin.healed)
             if not judge.trades.passes(trade):
                 return None
-            return Refined("trades", trade.symbol, self._encode(trade))
+            return "trades", trade.symbol, self._encode(trade)
         quote = clean_quote(event, origin.market, received_ms, origin.healed)
         if not judge.quotes.passes(quote):
             return None
-        return Refined("quotes", quote.symbol, self._encode(quote))
+        return "quotes", quote.symbol, self._encode(quote)
 
     def _bar(self, bar: Bar, origin: raw.Origin, received_ms: int) -> Refined | None:
         record = clean(bar, origin.market, received_ms, origin.healed)
@@ -74,6 +69,6 @@ class Refinery:
         if not judge.passes(record, int(bar.s)):
             return None
         if judge.fields is None:
-            return Refined("bars", record.symbol, self._encode(record))
+            return "bars", record.symbol, self._encode(record)
         some = {name: getattr(record, name) for name in judge.fields}
-        return Refined("bars", record.symbol, self._encode(some))
+        return "bars", record.symbol, self._encode(some)

@@ -43,7 +43,8 @@ class VolumeWatch:
             bar: the bar.
             stretch: what all bars have in common between which the feed knows of no loss.
         """
-        if bar.av is None or bar.v is None:
+        accumulated = bar.av
+        if accumulated is None or bar.v is None:
             return None
         seen = self._stretches.get(stretch)
         if seen is None:
@@ -52,11 +53,11 @@ class VolumeWatch:
         before = seen.get(bar.sym)
         if before is not None and start < before[0]:
             return None  # an earlier bar, sent again
-        seen[bar.sym] = (start, end, bar.av)
+        seen[bar.sym] = (start, end, accumulated)
         # The first bar, the same one corrected, the next one, or a new day.
-        if before is None or start <= before[1] or bar.av < before[2]:
+        if before is None or start <= before[1] or accumulated < before[2]:
             return None
-        if bar.av - bar.v - before[2] <= _ROUNDING or _day(before[1]) != _day(start):
+        if accumulated - bar.v - before[2] <= _ROUNDING or _day(before[1]) != _day(start):
             return None
         return Gap(
             market="stocks",

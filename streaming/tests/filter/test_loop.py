@@ -282,10 +282,10 @@ def test_a_dead_letter_too_large_for_its_topic_says_where_the_record_is() -> Non
     stage, producer, _, stop = stage_of([messages_of(b"x" * 2000)])
     produce = producer.produce
 
-    def limited(topic: str, value: Any, *more: Any) -> None:
+    def limited(topic: str, value: Any, *more: Any, **named: Any) -> None:
         if value is not None and len(value) > 1000:
             raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
-        produce(topic, value, *more)
+        produce(topic, value, *more, **named)
 
     producer.produce = limited
     stage.run(stop)

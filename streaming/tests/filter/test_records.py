@@ -5,6 +5,8 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polygon_streaming.filter.records import Record, clean, read
 from polygon_streaming.raw import Unreadable
@@ -48,6 +50,8 @@ def test_a_bar_becomes_a_record() -> None:
         ({"dv": None, "v": 33.5}, {"volume": 33.5}),
         ({"dv": None, "v": None}, {"volume": 0.0}),
         ({"dav": None}, {"accumulated_volume": 4332125.0}),
+        ({"dv": "5.", "dav": "+5"}, {"volume": 5.0, "accumulated_volume": 5.0}),
+        ({"dv": " 5 ", "dav": "1e3"}, {"volume": 5.0, "accumulated_volume": 1000.0}),
         ({"otc": None, "vw": None, "z": None}, {"otc": False, "vwap": None}),
         ({"e": None}, {"window_end": "2026-11-23 14:30:01.000"}),
         ({"e": None, "ev": "AM"}, {"window_end": "2026-11-23 14:31:00.000"}),
@@ -59,6 +63,11 @@ def test_what_bars_lack_or_spell_differently(changes: Any, expected: Any) -> Non
     record = msgspec.to_builtins(_clean(**changes))
     assert {name: record[name] for name in expected} == expected
     jsonschema.validate(record, _schema())
+
+
+@given(st.decimals(0, 10**17, allow_nan=False).map(str) | st.floats(0, 1e17).map(repr))
+def test_an_exact_volume_is_the_float_that_python_reads(text: str) -> None:
+    assert _clean(dv=text).volume == float(text)
 
 
 @pytest.mark.parametrize(
