@@ -1,12 +1,17 @@
 """Option chains: one full reading a day of each underlying, whatever happens in between."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from cloud_syncing import CloudSyncs
 from polygon_sandbox import Fault, OptionsSize, Sandbox, World
-from syncing import Row, Syncs
+from source_polygon import SourcePolygon
+from source_polygon.engine.output import in_pages, page_of
+from syncing import Row, Syncs, catalog
+
+LOGGER = logging.getLogger("airbyte")
 
 NOW, LATER = "2026-11-20T22:30:00Z", "2026-11-21T03:30:00Z"  # one day in New York
 TUESDAY, FRIDAY = "2026-11-24T22:30:00Z", "2026-11-27T22:30:00Z"
@@ -113,3 +118,28 @@ def test_no_chain_is_asked_for_again_and_then_for_the_next_sync(
     either.read(STREAM, symbols=["NOTATICKER"])
     if not isinstance(either, CloudSyncs):  # which takes an empty reading for one
         assert len(either.paths()) == 8
+
+
+def test_numbers_keep_their_digits(syncs: Syncs, sandbox: Sandbox) -> None:
+    row = '{"details":{"ticker":"O:A1"},"open_interest":1.50,"day":{},"greeks":null}'
+    body = f'{{"status":"OK","results":[{row}]}}'
+    sandbox.faults.add(Fault.status(200, body, path="/v3/snapshot/options/A", times=None))
+    config, chosen = syncs.config(symbols=["A"]), catalog(STREAM)
+    source = SourcePolygon(chosen, config, output=in_pages)
+    pages = [page_of(message) for message in source.read(LOGGER, config, chosen)]
+    (lines,) = [page.lines for page in pages if page]
+    kept = b'"ticker":"O:A1","details":{"ticker":"O:A1"},"open_interest":1.50,"day":{}}'
+    assert b'"data":{"snapshot_date":"2026-11-20",' + kept in lines
+
+
+@pytest.mark.parametrize("details", ["null", "[]", "{}", '{"ticker":7}'])
+def test_a_contract_without_its_symbol_is_an_error(
+    syncs: Syncs, sandbox: Sandbox, details: str
+) -> None:
+    body = f'{{"status":"OK","results":[{{"details":{details}}}]}}'
+    sandbox.faults.add(Fault.status(200, body, path="/v3/snapshot/options/A", times=None))
+    output = syncs.read(STREAM, symbols=["A"], expect_failure=True)
+    assert "a contract of A has no ticker" in output.text or "A row has no details" in output.text
+    assert "system_error" in output.failure_types
+    assert output.status(STREAM) == "INCOMPLETE"
+    assert output.records(STREAM) == []

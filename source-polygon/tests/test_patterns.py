@@ -20,11 +20,8 @@ def world() -> World:
     ("given", "fits"),
     [
         ("A*", lambda t: t.startswith("A")),
-        ("*A", lambda t: t.endswith("A")),
-        ("BRK.*", lambda t: t.startswith("BRK.")),
         ("K*p*", lambda t: t.startswith("K") and "p" in t),
         ("X:*USD", lambda t: t.startswith("X:") and t.endswith("USD")),
-        ("C:EUR*", lambda t: t.startswith("C:EUR")),
         ("I:*", lambda t: t.startswith("I:")),
     ],
 )
@@ -46,7 +43,9 @@ def test_a_pattern_is_the_active_symbols_that_fit(
     assert any(line.startswith(cost) for line in said)
 
 
-def test_streams_with_a_state_keep_a_place_for_each_symbol(syncs: Syncs, world: World) -> None:
+def test_streams_with_a_state_keep_a_place_for_each_symbol(
+    syncs: Syncs, world: World, naps: list[float]
+) -> None:
     with_options = [r["ticker"] for r in world.tickers("stocks") if r["ticker"] in ("A", "AAPL")]
     output = syncs.read("option_chain", symbols=["A*"])
     days = output.states("option_chain")[-1]["states"]

@@ -6,10 +6,12 @@ from datetime import date
 from typing import Any, ClassVar
 
 from source_polygon.engine.lanes import Lane, LaneEnds
+from source_polygon.engine.output import Leaving
 from source_polygon.errors import system_error
 from source_polygon.rows import Row
 from source_polygon.streams.snapshot import SnapshotCursor, SnapshotRetriever
 from source_polygon.streams.symbols import SYMBOL, Refusals, address, asked_about
+from source_polygon.vendor.cut import Cut
 from source_polygon.vendor.paging import ascending, pages
 
 
@@ -42,8 +44,10 @@ class ChainRetriever(SnapshotRetriever):
     path: str
     refusals: Refusals = field(init=False, default_factory=Refusals)
 
-    def rows(self, lane: Lane, task: date) -> Iterator[Row]:
-        """Return the contracts, each marked with the day and, for the key, with its own symbol.
+    def rows(self, lane: Lane, task: date) -> Iterator[Leaving]:
+        """Return the contracts, a page at a time, each as the vendor wrote it.
+
+        They are marked with the day and, for the key, with their own symbol.
 
         Raises:
             LaneEnds: there are none, even when asked again, or no use in asking. The next sync
@@ -54,7 +58,7 @@ class ChainRetriever(SnapshotRetriever):
             raise LaneEnds
         with self.refusals.watching(self.name, symbol):
             for rows, _ in pages(
-                self.vendor,
+                self.vendor_as_written,
                 ascending(self.sort, "asc"),
                 key=["details"],
                 of=dict,
@@ -63,13 +67,18 @@ class ChainRetriever(SnapshotRetriever):
                 path=address(self.config["base_url"], self.path, symbol),
             ):
                 count += len(rows)
-                for row in rows:
-                    yield {self.cursor_field: day, "ticker": self._contract(symbol, row), **row}
+                tickers = [self._contract(symbol, row) for row in rows]
+                if isinstance(rows, Cut):
+                    yield rows.marked("ticker", tickers).marked(self.cursor_field, day)
+                else:
+                    marks = ({self.cursor_field: day, "ticker": ticker} for ticker in tickers)
+                    yield [{**mark, **row} for mark, row in zip(marks, rows, strict=True)]
         if not count:
             raise LaneEnds
 
     def _contract(self, symbol: str, row: Row) -> str:
-        ticker = row["details"].get("ticker")
+        details = row["details"]
+        ticker = details.get("ticker") if isinstance(details, dict) else None
         if not isinstance(ticker, str):
             raise system_error(f"{self.name}: a contract of {symbol} has no ticker.")
         return ticker

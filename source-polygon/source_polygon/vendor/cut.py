@@ -8,6 +8,7 @@ cut where its rows begin and end. Whoever needs a row's values gets it parsed.
 import json
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, lru_cache
+from itertools import repeat
 from typing import Any, Final, overload
 from zlib import crc32
 
@@ -58,10 +59,16 @@ class Cut(Sequence[Row]):
         cut.rows, cut.size, cut.tidy = rows, sum(map(len, rows)), True
         return cut
 
-    def marked(self, field: str, value: str) -> "Cut":
-        """Return the same rows, none of them empty, with a field more in front."""
-        head = b"{%b:%b," % (orjson.dumps(field), orjson.dumps(value))
-        marked = Cut.of([head + row[1:] for row in map(bytes, self.rows)])
+    def marked(self, field: str, value: str | Sequence[str]) -> "Cut":
+        """Return the same rows, none of them empty, with a field more in front.
+
+        `value` is that of all, or has one for each.
+        """
+        values = repeat(value, len(self)) if isinstance(value, str) else value
+        name = orjson.dumps(field)
+        heads = (b"{%b:%b," % (name, orjson.dumps(each)) for each in values)
+        rows = zip(heads, map(bytes, self.rows), strict=True)
+        marked = Cut.of([head + row[1:] for head, row in rows])
         marked.tidy = self.tidy
         return marked
 
