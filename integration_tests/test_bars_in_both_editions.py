@@ -112,3 +112,20 @@ def test_a_cut_answer_and_a_malformed_bar_are_errors(
         output = CloudSyncs(sandbox).read("bars", symbols=["AAPL"], expect_failure=True)
         assert words in output.text
         assert output.records("bars") == []
+
+
+def test_both_bring_the_same_bars_of_futures(sandbox: Sandbox, clock: Clock) -> None:
+    docker, cloud = Syncs(sandbox), CloudSyncs(sandbox)
+    for now, sizes, start in (
+        (NOW, ["1 day", "1 week"], "2026-09-01"),
+        (LATER, ["1 day", "1 week"], "2026-09-01"),
+        (LATER, ["30 minute"], "2026-11-24"),
+    ):
+        sandbox.world.advance(to=now)
+        clock(now)
+        for edition in (docker, cloud):
+            edition.read(
+                "futures_bars", futures_symbols=["ESZ6"], bar_sizes=sizes, start_date=start
+            )
+        assert cloud.tables["futures_bars"] == docker.tables["futures_bars"]
+    assert len(docker.tables["futures_bars"]) > 80

@@ -53,6 +53,8 @@ ADDED = {
     ("bars", "ticker"): "the symbol that was asked for; stands beside the rows in the answer",
     ("bars", "bar_size"): "the size that was asked for; part of the key",
     ("bars", "window_start"): "`timestamp` as text, a cursor for every warehouse; part of the key",
+    ("futures_bars", "bar_size"): "the size that was asked for; part of the key",
+    ("futures_bars", "window_start_utc"): "`window_start` as text, a cursor for every warehouse",
     ("float", "snapshot_date"): "the day of the reading; the vendor keeps no history",
     ("ratios", "snapshot_date"): "the day of the reading; the vendor keeps no history",
     ("tickers", "listing_end"): "tells companies apart that had the same symbol",

@@ -8,6 +8,7 @@ from functools import cache
 from polygon_sandbox import (
     aggregates,
     datasets,
+    futures_bars,
     lists,
     paging,
     profiles,
@@ -91,6 +92,12 @@ def _ticks(of: tick_answers.Of) -> Handler:
     return handle
 
 
+def _futures_bars(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
+    if "cursor" in query.text:
+        query = parse(ask.endpoint, aggregates.resumed(query.text), ask.strict)
+    return futures_bars.answer(world, plan, ask.url, ask.path_values["ticker"], query)
+
+
 def _list(world: World, plan: Plan, ask: Ask, query: Query) -> Reply:
     marker = None
     path = ask.endpoint.path
@@ -154,6 +161,7 @@ def _handlers() -> Mapping[str, Handler]:
         "/v3/quotes/{stockTicker}": _ticks("quotes"),
         "/futures/v1/trades/{ticker}": _ticks("trades"),
         "/futures/v1/quotes/{ticker}": _ticks("quotes"),
+        "/futures/v1/aggs/{ticker}": _futures_bars,
         "/v3/reference/tickers/types": _types,
         "/v3/reference/exchanges": _exchanges,
         "/v1/marketstatus/upcoming": _upcoming,

@@ -55,7 +55,7 @@ def long_bars(
         bar = _daily(world, market, ticker, day, adjusted)
         if bar is None:
             continue
-        start = _start(day, size)
+        start = start_of(day, size)
         if period is not None and start != period:
             yield _added_up(together, period, zone)
             together = []
@@ -69,7 +69,7 @@ def _days(
     world: World, market: str, first_ms: int, last_ms: int, size: tuple[int, str], zone: Any
 ) -> Iterable[date]:
     first = datetime.fromtimestamp(first_ms / 1000, zone).date()
-    if _midnight_ms(_start(first, size), zone) < first_ms:
+    if _midnight_ms(start_of(first, size), zone) < first_ms:
         first = _following(first, size)
     last = datetime.fromtimestamp(last_ms / 1000, zone).date()
     today = world.now.astimezone(zone).date()
@@ -88,7 +88,7 @@ def _daily(world: World, market: str, ticker: str, day: date, adjusted: bool) ->
     return bars[0].row() if bars else None
 
 
-def _start(day: date, size: tuple[int, str]) -> date:
+def start_of(day: date, size: tuple[int, str]) -> date:
     """The first day of the bar that a day belongs to."""
     count, span = size
     if span in ("day", "week"):
@@ -102,8 +102,8 @@ def _start(day: date, size: tuple[int, str]) -> date:
 
 def _following(day: date, size: tuple[int, str]) -> date:
     """The first day of the next bar."""
-    start = _start(day, size)
-    while _start(day, size) == start:
+    start = start_of(day, size)
+    while start_of(day, size) == start:
         day += timedelta(days=1)
     return day
 

@@ -18,9 +18,10 @@ from source_polygon.vendor.products import product_of
 
 LOGGER = logging.getLogger("airbyte")
 
-# The zones in which the vendor's bars of a day begin at midnight.
+# The zones in which the vendor's bars of a day begin at midnight. A futures session's bar begins at
+# midnight UTC of the day on which it ends (vendor example).
 _NEW_YORK: Final = "America/New_York"
-_ZONES: Final = {"crypto": "UTC", "fx": "UTC", "futures": "America/Chicago"}
+_ZONES: Final = {"crypto": "UTC", "fx": "UTC", "futures": "UTC"}
 
 # Trading days to look back over when sessions of a market are counted: more than a closing lasts.
 _LONGEST_REST: Final = 10

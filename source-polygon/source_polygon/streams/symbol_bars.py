@@ -76,7 +76,7 @@ class BarsRetriever(LaneRetriever[BarLane, Window]):
         Raises:
             KeyError, TypeError, ValueError: it has none, or none in the unit that is documented.
         """
-        return _whole(bar["t"])
+        return whole_number(bar["t"])
 
     def record(self, lane: BarLane, bar: Any, start: int) -> Row:
         """Return the record of a vendor's bar.
@@ -102,7 +102,7 @@ class BarsRetriever(LaneRetriever[BarLane, Window]):
 
     def _pages(self, lane: BarLane, window: Window, answer: Data) -> Iterator[Sequence[Row]]:
         # Windows are short enough for it never to come to that.
-        full = _whole(answer.envelope.get("queryCount") or 0) >= MOST_BASE_BARS
+        full = whole_number(answer.envelope.get("queryCount") or 0) >= MOST_BASE_BARS
         if full and not answer.envelope.get("next_url"):
             raise system_error(f"{self._named(lane)}: an answer was cut, and no page follows.")
         for bars, _ in along(self.vendor, answer, key=()):
@@ -242,7 +242,12 @@ class BarsRetriever(LaneRetriever[BarLane, Window]):
         return f"{self.name} {lane.symbol} {lane.size}"
 
 
-def _whole(value: Any) -> int:
+def whole_number(value: Any) -> int:
+    """Return a number of the vendor's that has to be whole.
+
+    Raises:
+        ValueError: it is not.
+    """
     if type(value) is not int:
         raise ValueError(f"{repr(value)[:40]} is not a whole number")
     return value
