@@ -27,9 +27,7 @@ FILES: dict[str, dict[str, Any]] = {
     name: safe_load_yaml((MANIFESTS / "streams" / f"{name}.yaml").read_text()) for name in STREAMS
 }
 # The last of them, but for what has no rows of the days that are read here.
-ONE_A_KIND = {
-    FILES[name]["kind"]: name for name in STREAMS if "symbols" not in FILES[name].values()
-}
+ONE_A_KIND = {FILES[name]["kind"]: name for name in STREAMS if "needs" not in FILES[name]}
 ONE_A_KIND["dated_once"] = "holdings_13f"
 # The lists that are made up from the contract are compared in test_every_stream.py, those of single
 # symbols in test_symbols_in_both_editions.py.

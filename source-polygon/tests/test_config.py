@@ -15,6 +15,7 @@ def test_what_is_missing_takes_the_default_of_the_spec() -> None:
         **GOOD,
         "markets": ["stocks"],
         "symbols": [],
+        "futures_symbols": [],
         "bar_sizes": ["1 day"],
         "adjusted": False,
         "include_otc": False,
