@@ -8,17 +8,19 @@ from typing import Any
 
 import duckdb
 import fakesnow
+import pandas as pd
 import pytest
 import requests
 import snowflake.connector
-from blocks import blocks
+import yaml
+from blocks import ROOT, blocks
 from polygon_sandbox import DatasetSize, OptionsSize, Plan, Sandbox, World
-from source_polygon import SourcePolygon
 from syncing import Syncs
 
 from deploy.tests.snowflake.landing import NO_OPERATION, Landing
 
 DOCUMENT = "docs/recipes.md"
+STREAM_FILES = ROOT / "manifests" / "streams"
 RECIPES = {block.heading: block.text for block in blocks(DOCUMENT) if block.heading != "Recipes"}
 # From what the queries name as their day, to the day on which the sandbox's market stands.
 FIRST, NOW = "2026-09-01", "2026-11-20T22:30:00Z"
@@ -100,7 +102,7 @@ def query(syncs: Syncs) -> Iterator[Query]:
     with duckdb.connect() as local, fakesnow.patch(nop_regexes=nothing):
         local.execute("SET TimeZone = 'UTC'")
         with snowflake.connector.connect() as connected:
-            landing = Landing(connected)
+            landing = Landing(connected, *STREAMS)
             for name, rows in tables.items():
                 _create(local, name, rows)
                 landing.load(name, rows)
@@ -126,15 +128,12 @@ def _rows(cursor: Any) -> list[Row]:
 
 def _create(connection: duckdb.DuckDBPyConnection, name: str, rows: list[Row]) -> None:
     """Create a table with the types that PyAirbyte's DuckDB cache gives it."""
-    config = {"api_key": "unused", "start_date": FIRST, "symbols": ["AAPL"]}
-    schema = SourcePolygon(config=config).manifest.resolved_manifest["schemas"][name]["properties"]
+    schema = yaml.safe_load((STREAM_FILES / f"{name}.yaml").read_text())["schema"]["properties"]
     columns = ", ".join(f'"{field}" {_type(each)}' for field, each in schema.items())
     connection.execute(f'CREATE TABLE "{name}" ({columns})')
-    places = ", ".join("?" * len(schema))
-    connection.executemany(
-        f'INSERT INTO "{name}" VALUES ({places})',  # noqa: S608 - our own names
-        [[_value(row.get(field)) for field in schema] for row in rows],
-    )
+    frame = pd.DataFrame([[_value(row.get(field)) for field in schema] for row in rows])
+    connection.register("landed", frame.astype(object))
+    connection.execute(f'INSERT INTO "{name}" SELECT * FROM landed')  # noqa: S608 - our own name
 
 
 def _type(schema: Row) -> str:

@@ -13,5 +13,5 @@ from deploy.tests.snowflake.landing import NO_OPERATION, Landing
 def landing() -> Iterator[Landing]:
     with fakesnow.patch(nop_regexes=NO_OPERATION):
         connection = snowflake.connector.connect()
-        yield Landing(connection)
+        yield Landing(connection, "grouped_daily", "tickers", "splits", "dividends")
         connection.close()

@@ -56,17 +56,17 @@ def _type(schema: Row) -> str:
 
 
 class Landing:
-    """The database POLYGON, set up, with tables of the connector and the views.
+    """The database POLYGON, set up, with tables of some streams and the views.
 
     `connection` is one of fakesnow.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, *streams: str) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         config = {"api_key": "unused", "start_date": "2026-11-02", "symbols": ["AAPL"]}
         catalog = SourcePolygon(config=config).discover(logging.getLogger("airbyte"), config)
-        self._streams = {stream.name: stream for stream in catalog.streams}
+        self._streams = {each.name: each for each in catalog.streams if each.name in streams}
         self.run("setup.sql")
         self._cursor.execute("USE DATABASE POLYGON")
         for stream in self._streams.values():
