@@ -12,6 +12,7 @@ from airbyte_cdk.test import entrypoint_wrapper
 from source_polygon import SourcePolygon
 from source_polygon.vendor import questions
 from source_polygon.vendor.answers import judge
+from source_polygon.vendor.questions import needed
 from syncing import Output, catalog
 
 KEY = "k-0123456789-secret"
@@ -339,7 +340,9 @@ def test_check_costs_one_request_per_market(vendor: Any) -> None:
         "/v3/reference/tickers",
     ]
     # More only of plans that not everybody has, and never more than the pace lets through.
-    assert len(vendor.request_history) <= 5 + 2
+    streams = SourcePolygon(config=CONFIG).manifest.market_wide.values()
+    plans = {plan for each in streams if needed(plan := each["retriever"]["plan"])}
+    assert len(vendor.request_history) == 5 + len(plans) < 20
 
 
 def test_check_names_every_wrong_field_without_a_request(vendor: Any) -> None:
