@@ -132,6 +132,7 @@ def test_a_first_read_resumes_from_each_state(clock: Callable[[str], None]) -> N
                 assert row["ticker"] in there or before
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("fault", [Fault.truncated_json, Fault.repeated_next_url])
 def test_a_failure_leaves_the_state_where_the_data_is(
     syncs: Syncs, sandbox: Sandbox, world: World, naps: list[float], fault: Any

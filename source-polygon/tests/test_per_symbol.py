@@ -68,7 +68,8 @@ def test_each_symbols_answer_comes_whole(syncs: Syncs, world: World, stream: str
     assert in_order(found) == in_order(truth(world, stream, "MSFT"))
 
 
-@pytest.mark.parametrize("stream", [*ONE_ANSWER, "option_contracts"])
+@pytest.mark.usefixtures("both_ways")
+@pytest.mark.parametrize("stream", ["ticker_details", "related_tickers", "option_contracts"])
 def test_unknown_refused_empty_and_broken_are_told_apart(
     syncs: Syncs, sandbox: Sandbox, naps: list[float], stream: str
 ) -> None:
@@ -79,7 +80,6 @@ def test_unknown_refused_empty_and_broken_are_told_apart(
     said = {
         "option_contracts": "the vendor has no live contracts of NOTATICKER.",
         "related_tickers": "the vendor has none of NOTATICKER.",
-        "benzinga_consensus_ratings": "the vendor has none of NOTATICKER.",
     }.get(stream, "NOTATICKER is not a symbol that the vendor knows: ")
     assert said in output.text
     healthy = output.records(stream)
@@ -105,6 +105,43 @@ def test_unknown_refused_empty_and_broken_are_told_apart(
     assert output.status(stream) == "COMPLETE"
     assert "of AAPL." in output.text
     assert len(output.records(stream)) < len(healthy)
+
+
+@pytest.mark.parametrize(
+    ("stream", "results", "words"),
+    [
+        ("ticker_details", '[{"ticker":"A"}]', "`results` is not an object"),
+        ("ticker_details", '{"name":"A"}', "A row has no ticker"),
+        ("ticker_events", '{"events":[7]}', "the events of A are not a list of events"),
+        ("ticker_events", '{"events":[{"type":"ticker_change"}]}', "A row has no date"),
+        ("ticker_events", '{"events":[{"date":"2022-06-09"}]}', "A row has no type"),
+        ("related_tickers", '[{"name":"A"}]', "A row has no related_ticker"),
+        ("related_tickers", '{"ticker":"A"}', "`results` is not a list"),
+    ],
+)
+def test_a_row_that_is_none_is_an_error(
+    syncs: Syncs, sandbox: Sandbox, naps: list[float], stream: str, results: str, words: str
+) -> None:
+    body = f'{{"status":"OK","results":{results}}}'
+    sandbox.faults.add(Fault.status(200, body, path=f"{PATHS[stream]}A", times=None))
+    output = syncs.read(stream, symbols=["A"], expect_failure=True)
+    assert words in output.text
+    assert output.status(stream) == "INCOMPLETE"
+    assert output.records(stream) == []
+
+
+def test_an_event_of_the_older_spelling(syncs: Syncs, sandbox: Sandbox) -> None:
+    event = '{"date":"2022-06-09","event_type":"merger"}'
+    body = f'{{"status":"OK","results":{{"events":[{event}]}}}}'
+    sandbox.faults.add(Fault.status(200, body, path="/vX/reference/tickers/A", times=None))
+    (row,) = syncs.read("ticker_events", symbols=["A"]).records("ticker_events")
+    assert row == {
+        "ticker": "A",
+        "date": "2022-06-09",
+        "type": "merger",
+        "event_type": "merger",
+        "new_ticker": "",
+    }
 
 
 @pytest.mark.parametrize("body", ["404 page not found", '{"status":"ERROR","error":"Moved."}'])
