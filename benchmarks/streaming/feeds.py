@@ -67,6 +67,7 @@ def client_loop(raw: bool, port: str, brokers: str, topic: str, events: int) -> 
 
 def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
     """Run the feed with all its duties."""
+    from polygon_streaming.feed.clients import connect
     from polygon_streaming.feed.publisher import Publisher
     from polygon_streaming.feed.supervisor import Feed
     from polygon_streaming.process import garbage, logs
@@ -95,8 +96,8 @@ def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
     Publisher.publish = publish_first  # type: ignore[assignment, method-assign]
 
     async def run() -> int:
-        feed = Feed(settings, listed)
-        running = asyncio.create_task(feed.run())
+        feed = Feed(settings, listed, connect(settings))
+        running = asyncio.create_task(feed.run_async())
         while True:
             await asyncio.sleep(0.05)
             produced = sum(market.publisher.produced for market in feed.markets.values())

@@ -93,6 +93,7 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
     from pathlib import Path
     from threading import Event, Thread
 
+    from polygon_streaming.filter.clients import connect
     from polygon_streaming.filter.loop import Filter
     from polygon_streaming.process import garbage, logs, metrics
     from polygon_streaming.settings import FilterSettings
@@ -100,21 +101,20 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
     logs.set_up("json", "error")
     rules = Path(tempfile.mkdtemp()) / "rules.yaml"
     rules.write_text("exclude: ['*9']\n")
-    stage = Filter(
-        FilterSettings.model_validate(
-            {
-                "bootstrap_servers": brokers,
-                "raw_topic": source,
-                "filtered_topic": target,
-                "dead_letter_topic": f"{target}-dead",
-                "gaps_topic": f"{target}-gaps",
-                "group": target,
-                "transactional_id": target,
-                "rules": rules,
-            }
-        )
+    settings = FilterSettings.model_validate(
+        {
+            "bootstrap_servers": brokers,
+            "raw_topic": source,
+            "filtered_topic": target,
+            "dead_letter_topic": f"{target}-dead",
+            "gaps_topic": f"{target}-gaps",
+            "group": target,
+            "transactional_id": target,
+            "rules": rules,
+        }
     )
     garbage.collect_seldom()
+    stage = Filter(settings, connect(settings))
     meter, stop = Meter(), Event()
 
     def watch() -> None:

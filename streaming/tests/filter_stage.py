@@ -1,6 +1,7 @@
 """A filter whose Kafka clients are stand-ins."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 from types import SimpleNamespace
@@ -10,9 +11,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from recording import RecordingProducer
 
 from polygon_streaming import raw
+from polygon_streaming.filter.clients import FilterClients
 from polygon_streaming.filter.loop import Filter
-from polygon_streaming.filter.offsets import Places
-from polygon_streaming.filter.takeover import Takeover
 from polygon_streaming.settings import FilterSettings
 
 START = 1795444200000
@@ -69,22 +69,32 @@ class FakeProducer(RecordingProducer):
         self.calls: list[str] = []
         self.failures: dict[str, list[KafkaError]] = {}
         self.offsets: list[TopicPartition] = []
+        self.meanwhile: dict[str, Callable[[], None]] = {}
 
-    def poll(self, _: float) -> int:
-        return 0
+    def init_transactions(self, _: float) -> None:
+        self._call("init_transactions")
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
+    def begin_transaction(self) -> None:
+        self._call("begin_transaction")
 
-        def call(*given: Any) -> None:
-            self.calls.append(name)
-            if name == "send_offsets_to_transaction":
-                self.offsets = given[0]
-            if self.failures.get(name):
-                raise KafkaException(self.failures[name].pop(0))
+    def send_offsets_to_transaction(
+        self, offsets: list[TopicPartition], _group: object, _seconds: float
+    ) -> None:
+        self.offsets = offsets
+        self._call("send_offsets_to_transaction")
 
-        return call
+    def commit_transaction(self, _: float) -> None:
+        self._call("commit_transaction")
+
+    def abort_transaction(self, _: float) -> None:
+        self._call("abort_transaction")
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.meanwhile:
+            self.meanwhile[name]()
+        if self.failures.get(name):
+            raise KafkaException(self.failures[name].pop(0))
 
 
 class FakeConsumer:
@@ -98,6 +108,7 @@ class FakeConsumer:
         self.stored = TopicPartition("polygon_stream_aggregates", 1, 3)
         self.watermarks = (0, 7)
         self.lost_after = 0
+        self.closed = 0
         self.refusals: list[KafkaException | KafkaError] = []
         self._calls = 0
 
@@ -150,8 +161,14 @@ class FakeConsumer:
     def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
         return self.watermarks
 
-    def __getattr__(self, _: str) -> Any:
-        return lambda *_, **__: None
+    def incremental_unassign(self, places: list[TopicPartition]) -> None:
+        """Take note of nothing: the tests end soon after."""
+
+    def consumer_group_metadata(self) -> object:
+        return object()
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def bar(number: int) -> bytes:
@@ -167,10 +184,7 @@ def messages_of(*values: bytes) -> list[FakeMessage]:
 
 def stage_of(batches: list[list[FakeMessage]], **changes: Any) -> tuple[Filter, Any, Any, Event]:
     stop = Event()
-    stage = Filter(FilterSettings.model_validate(changes))
     producer, consumer = FakeProducer(), FakeConsumer(batches, stop)
-    stage.producer = cast("Any", producer)
-    stage._consumer = cast("Any", consumer)
-    stage._places = Places(cast("Any", consumer), cast("Any", consumer))
-    stage._takeover = Takeover(stage._places.ask)
+    clients = FilterClients(*cast("Any", (producer, consumer, consumer)))
+    stage = Filter(FilterSettings.model_validate(changes), clients)
     return stage, producer, consumer, stop

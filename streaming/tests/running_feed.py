@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 from polygon_sandbox import StreamSandbox
 from topics import values_of
 
+from polygon_streaming.feed.clients import connect
 from polygon_streaming.feed.supervisor import Feed
 from polygon_streaming.settings import FeedSettings
 from polygon_streaming.subscriptions.live import SubscriptionList
@@ -46,7 +47,7 @@ class Running:
             creator.list_topics(getattr(self.settings, kind), timeout=10)
         listed = SubscriptionList(FileSource(path), *self.settings.shard_of)
         listed.load()
-        self.feed = Feed(self.settings, listed)
+        self.feed = Feed(self.settings, listed, connect(self.settings))
         self._task: asyncio.Task[None] | None = None
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
@@ -67,7 +68,7 @@ class Running:
         return values_of(self.settings.bootstrap_servers, topic)
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self.feed.run())
+        self._task = asyncio.create_task(self.feed.run_async())
 
     async def finish(self) -> None:
         self.feed.stop()

@@ -6,19 +6,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
-from typing import Any
 
 import pytest
 from clickhouse_server import ClickHouseServer, Failure
 from polygon_sandbox import StreamSandbox
 from topics import values_of
 
-from polygon_streaming import cli
-from polygon_streaming.filter.clients import Fenced
-from polygon_streaming.filter.loop import Filter
-from polygon_streaming.process import logs
-from polygon_streaming.process.status import Health
 from polygon_streaming.stamps import from_text
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
@@ -114,50 +107,6 @@ def test_healing_stops_in_order(tmp_path: Path, number: signal.Signals) -> None:
     process.send_signal(number)
     assert process.wait(20) == 1
     assert log.read_text().splitlines()[-1].startswith("polygon-stream heal: Stopped.")
-
-
-@pytest.mark.parametrize("health", [Health(list), None])
-def test_a_stop_that_takes_too_long_is_cut_short(
-    monkeypatch: pytest.MonkeyPatch, health: Health | None
-) -> None:
-    def end(status: int) -> None:
-        raise SystemExit(status)
-
-    monkeypatch.setattr("polygon_streaming.cli.os._exit", end)
-    monkeypatch.setattr("polygon_streaming.cli._STOP_SECONDS", 0.1)
-    stop = Event()
-    stop.set()
-    with pytest.raises(SystemExit) as caught:
-        cli._end_if_stuck("filter", stop, health)
-    assert caught.value.code == 1
-
-
-_IN_A_CALL_THAT_DOES_NOT_RETURN = """
-import ctypes, sys
-from polygon_streaming import cli
-cli._STOP_SECONDS = 0.1
-cli._guard("filter", cli._stop_on_signal())
-libc, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
-libc.pthread_mutex_init(lock, None)
-libc.pthread_mutex_lock(lock)
-print("stuck", flush=True)
-libc.pthread_mutex_lock(lock)
-"""
-
-
-def test_sigterm_is_heard_in_a_call_that_does_not_return() -> None:
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", _IN_A_CALL_THAT_DOES_NOT_RETURN],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "stuck\n"
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 1
-    assert said.startswith("polygon-stream filter: a call has not returned")
 
 
 def test_what_the_kafka_library_logs_is_json_too(tmp_path: Path) -> None:
@@ -276,48 +225,3 @@ def test_the_doctor_says_what_is_wrong(tmp_path: Path) -> None:
     assert lines["rules"].startswith("ok")
     assert "127.0.0.1:1 cannot be asked" in lines["kafka"]
     assert lines["clickhouse"].startswith("ok")
-
-
-class FakeWatch:
-    """Brokers that the test lets fall silent."""
-
-    outages = 0
-    creator: Any = None
-
-    def __init__(self, *_: Any) -> None:
-        FakeWatch.outages = 0
-
-    def __enter__(self) -> "FakeWatch":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End nothing."""
-
-    def problems(self) -> list[str]:
-        return []
-
-
-@pytest.mark.parametrize("outages", [1, 0], ids=["after an outage", "without one"])
-def test_a_fenced_filter_starts_anew_in_the_process_only_after_an_outage(
-    monkeypatch: pytest.MonkeyPatch, outages: int
-) -> None:
-    runs: list[Filter] = []
-
-    def run(stage: Filter, _: Event) -> None:
-        runs.append(stage)
-        if len(runs) == 1:
-            FakeWatch.outages += outages
-            raise Fenced("fenced")
-
-    monkeypatch.setattr(Filter, "run", run)
-    monkeypatch.setattr("polygon_streaming.kafka.watch.BrokerWatch", FakeWatch)
-    monkeypatch.setattr(cli, "_stop_on_signal", Event)
-    monkeypatch.setattr(cli, "_guard", lambda *_: None)
-    monkeypatch.setattr(logs, "set_up", lambda *_: None)
-    if outages:
-        assert cli._filter([]) == 0
-        assert len({id(stage) for stage in runs}) == 2
-    else:
-        with pytest.raises(Fenced):
-            cli._filter([])
-        assert len(runs) == 1

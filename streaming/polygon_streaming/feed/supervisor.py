@@ -10,13 +10,15 @@ Everything runs on one event loop, and nothing in it waits for Kafka.
 import asyncio
 import time
 from datetime import datetime, timezone
+from threading import Event as ThreadEvent
 from typing import Final
 
 import structlog
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException
 
 from polygon_streaming.channels import delay
 from polygon_streaming.errors import ConfigError, StreamError
+from polygon_streaming.feed.clients import FeedClients
 from polygon_streaming.feed.delivery import Delivery
 from polygon_streaming.feed.market import MarketFeed, first
 from polygon_streaming.feed.official_client import require
@@ -24,9 +26,9 @@ from polygon_streaming.feed.progress import Progress
 from polygon_streaming.feed.publisher import Publisher
 from polygon_streaming.gaps.gap import GapLog
 from polygon_streaming.gaps.ledger import Ledger
-from polygon_streaming.kafka import clients
 from polygon_streaming.kafka.watch import BrokerWatch
 from polygon_streaming.process import metrics
+from polygon_streaming.process.heartbeat import Heartbeat
 from polygon_streaming.settings import FeedSettings
 from polygon_streaming.stamps import now_ms
 from polygon_streaming.subscriptions.live import SubscriptionList
@@ -39,48 +41,47 @@ _PROGRESS_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 3.0
 _FLUSH_SECONDS: Final = 12.0
 _GAPS_SECONDS: Final = 3.0
-# A broker that is away for an hour costs memory, not data: records wait until the queue is full,
-# and only then is there a gap. What the brokers refuse for good is reported all the same.
-_FOR_EVER: Final = {"message.timeout.ms": 0}
 
 
 class Feed:
     """All markets of one process."""
 
-    def __init__(self, settings: FeedSettings, subscriptions: SubscriptionList) -> None:
+    def __init__(
+        self, settings: FeedSettings, subscriptions: SubscriptionList, clients: FeedClients
+    ) -> None:
         """Prepare a feed; `subscriptions` is loaded.
 
         Raises:
-            ConfigError: a Kafka property is wrong, or the vendor's client is not installed.
+            ConfigError: the vendor's client is not installed.
         """
         require(settings.websocket_client)
+        self.heartbeat = Heartbeat()
+        self.producer = clients.producer
         self._settings = settings
         self._subscriptions = subscriptions
+        self._progress = clients.progress
         self._stop = asyncio.Event()
-        self.producer: Producer = clients.producer(
-            settings,
-            {
-                **_FOR_EVER,
-                "queue.buffering.max.messages": settings.buffer_records,
-                "queue.buffering.max.kbytes": settings.buffer_megabytes * 1024,
-            },
-        )
         metrics.queue_limit.set(settings.buffer_records)
         self._delivery = Delivery(self.producer)
-        gaps_producer = clients.producer(
-            settings, {**_FOR_EVER, "delivery.report.only.error": False}
-        )
-        self._gaps = GapLog(gaps_producer, settings.gaps_topic, delay(settings.feed))
+        self._gaps = GapLog(clients.gaps_producer, settings.gaps_topic, delay(settings.feed))
         topics = settings.raw_topic, settings.gaps_topic, settings.dead_letter_topic
-        self._brokers = BrokerWatch(settings, topics, creator=self.producer)
+        self._brokers = BrokerWatch(clients.watcher, topics, creator=self.producer)
         self.markets: dict[str, MarketFeed] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
         # A ledger outlives its market: what was produced before may still be refused.
         self._ledgers: dict[str, Ledger] = {}
 
-    async def run(self) -> None:
-        """Feed until `stop`; then deliver what is queued.
+    def run(self, stop: ThreadEvent) -> None:
+        """Feed until `stop` is set, in a loop of its own; then deliver what is queued.
+
+        Raises:
+            ConfigError, StreamError: as for `run_async`.
+        """
+        asyncio.run(self._run_until(stop))
+
+    async def run_async(self) -> None:
+        """Feed until `stop` is called; then deliver what is queued.
 
         Raises:
             ConfigError: the server refuses every market.
@@ -105,7 +106,7 @@ class Feed:
                 await self._shut_down()
 
     def stop(self) -> None:
-        """Make `run` end in order. For a signal handler of the event loop."""
+        """Make `run_async` end in order. To be called in its event loop."""
         self._stop.set()
 
     def problems(self) -> list[str]:
@@ -127,6 +128,18 @@ class Feed:
         if len(self.producer) > 0.8 * self._settings.buffer_records:
             found.append("kafka: the queue is over 80% full")
         return found
+
+    async def _run_until(self, stop: ThreadEvent) -> None:
+        async def listen() -> None:
+            await asyncio.to_thread(stop.wait)
+            self.stop()
+
+        listening = asyncio.create_task(listen())
+        try:
+            await self.run_async()
+        finally:
+            stop.set()  # the thread that waits for it would keep the process
+            await listening
 
     def _on_change(self) -> None:
         listed = self._subscriptions.markets()
@@ -167,10 +180,11 @@ class Feed:
         topics = settings.raw_topic, settings.dead_letter_topic
         publisher = Publisher(market, self.producer, *topics, ledger)
         self._delivery.add(publisher)
-        progress = Progress(clients.consumer(settings, group), settings.raw_topic)
+        progress = Progress(self._progress(group), settings.raw_topic)
         return MarketFeed(market, settings, self._subscriptions, publisher, ledger, progress)
 
     def _tick(self) -> None:
+        self.heartbeat.beat()
         self._delivery.tick()
         self._gaps.retry()
         metrics.queue.set(len(self.producer))

@@ -1,6 +1,6 @@
 """The filter's Kafka clients, and what their errors mean."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Producer
 
@@ -25,7 +25,31 @@ class Fenced(StreamError):
     """The brokers no longer take transactions from this filter."""
 
 
-def producer(settings: FilterSettings) -> Producer:
+class FilterClients(NamedTuple):
+    """The Kafka clients of one filter, which closes them.
+
+    Attributes:
+        producer: of transactions.
+        consumer: of raw records, a member of the group.
+        asker: another of the same group that is not a member: for offsets, beside the work.
+    """
+
+    producer: Producer
+    consumer: Consumer
+    asker: Consumer
+
+
+def connect(settings: FilterSettings) -> FilterClients:
+    """Return the clients for a filter.
+
+    Raises:
+        ConfigError: a Kafka property is wrong.
+    """
+    asker = clients.asker(settings, settings.group)
+    return FilterClients(_producer(settings), _consumer(settings), asker)
+
+
+def _producer(settings: FilterSettings) -> Producer:
     """Return the producer of transactions.
 
     Raises:
@@ -44,7 +68,7 @@ def producer(settings: FilterSettings) -> Producer:
     )
 
 
-def consumer(settings: FilterSettings) -> Consumer:
+def _consumer(settings: FilterSettings) -> Consumer:
     """Return the consumer of raw records.
 
     A static member that comes back takes up its partitions at once; the group would otherwise wait

@@ -18,23 +18,22 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
-    Producer,
     TopicPartition,
 )
 
 from polygon_streaming import raw
 from polygon_streaming.errors import StreamError
-from polygon_streaming.filter import clients as filter_clients
+from polygon_streaming.filter.clients import FilterClients, explain
 from polygon_streaming.filter.offsets import Places
 from polygon_streaming.filter.refine import Refinery
 from polygon_streaming.filter.rules import RulesFile
 from polygon_streaming.filter.takeover import Takeover
 from polygon_streaming.gaps.gap import Gap
-from polygon_streaming.kafka import clients, lag
+from polygon_streaming.kafka import lag
 from polygon_streaming.kafka.errors import Meaning, ends_consumer, meaning
 from polygon_streaming.kafka.retry import Patience
 from polygon_streaming.process import metrics, reasons
-from polygon_streaming.process.status import Health
+from polygon_streaming.process.heartbeat import Heartbeat
 from polygon_streaming.raw import Unreadable
 from polygon_streaming.settings import FilterSettings
 
@@ -55,20 +54,20 @@ _LONGEST_PAUSE_SECONDS: Final = 5.0
 class Filter:
     """One task of the filter; others of the same group share the partitions with it."""
 
-    def __init__(self, settings: FilterSettings, health: Health | None = None) -> None:
+    def __init__(
+        self, settings: FilterSettings, clients: FilterClients, heartbeat: Heartbeat | None = None
+    ) -> None:
         """Prepare a filter.
 
         Raises:
-            ConfigError: the rules or a Kafka property are wrong.
+            ConfigError: the rules are wrong.
         """
         self._settings = settings
-        self._health = health
+        self.heartbeat = heartbeat or Heartbeat()
         self._rules = RulesFile(settings.rules, settings.reload_seconds)
         self._refinery = Refinery(self._rules, self._record)
         self._targets = settings.targets
-        self.producer: Producer = filter_clients.producer(settings)
-        self._consumer: Consumer = filter_clients.consumer(settings)
-        self._asker: Consumer = clients.asker(settings, settings.group)
+        self.producer, self._consumer, self._asker = clients
         self._places = Places(self._consumer, self._asker)
         self._takeover = Takeover(self._places.ask)
         self._assigned = False
@@ -78,7 +77,7 @@ class Filter:
         self._aborted: list[str] = []
         self._too_large = False
         self._stop = Event()
-        self._patience = Patience(self._stop, self.producer, self._beat)
+        self._patience = Patience(self._stop, self.producer, self.heartbeat.beat)
 
     def run(self, stop: Event) -> None:
         """Filter until `stop` is set.
@@ -88,11 +87,11 @@ class Filter:
             StreamError: Kafka refuses. In both cases the next start goes on where this one ended.
         """
         self._stop = stop
-        self._patience = Patience(stop, self.producer, self._beat)
+        self._patience = Patience(stop, self.producer, self.heartbeat.beat)
         try:
             self._start()
             while not stop.is_set():
-                self._beat()
+                self.heartbeat.beat()
                 self.producer.poll(0)  # serves its errors and logs, which else come with commits
                 self._rules.refresh()
                 self._begin_partitions()
@@ -104,7 +103,7 @@ class Filter:
                 if good:
                     self._process(good)
         except KafkaException as error:
-            raise filter_clients.explain(error.args[0], self._settings) from error
+            raise explain(error.args[0], self._settings) from error
         finally:
             self._takeover.close()
             self._asker.close()
@@ -124,10 +123,6 @@ class Filter:
         if len(aborted) > 1:
             found.append(f"kafka: {len(aborted)} transactions aborted in a row: {aborted[-1]}")
         return found
-
-    def _beat(self) -> None:
-        if self._health is not None:
-            self._health.beat()
 
     def _start(self) -> None:
         self._patience.until_done(lambda: self.producer.init_transactions(_ANSWER_SECONDS))

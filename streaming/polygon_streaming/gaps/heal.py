@@ -17,17 +17,17 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from polygon_streaming import raw
 from polygon_streaming.channels import AGGREGATE_SECONDS
 from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps import ticks
+from polygon_streaming.gaps.clients import HealClients
 from polygon_streaming.gaps.gap import Gap, check, decode
-from polygon_streaming.gaps.rest import BrokenAnswer, NotIncluded, Rest, Unknown
+from polygon_streaming.gaps.rest import BrokenAnswer, NotIncluded, Unknown
 from polygon_streaming.gaps.series import Series, Targets, event, rest_ticker
 from polygon_streaming.gaps.windows import Windows
-from polygon_streaming.kafka import clients
 from polygon_streaming.kafka.errors import ends_consumer
 from polygon_streaming.settings import HealSettings
 from polygon_streaming.stamps import NS_PER_MS, now_ms, to_text
@@ -40,9 +40,6 @@ _SAY_SECONDS: Final = 10.0
 # A bar comes a second or two after its window: one that had ended when the gap began may have been
 # on its way.
 _LATE_MS: Final = 5_000
-# A wildcard's gap takes minutes at the pace of a paid plan and hours at that of the free one. The
-# group must not take the partition away meanwhile.
-_MAX_POLL_MS: Final = 86_400_000
 
 
 @dataclass(slots=True)
@@ -82,18 +79,10 @@ class Healed:
 class Healer:
     """Reads the gaps topic to its end and heals what is new."""
 
-    def __init__(self, settings: HealSettings) -> None:
+    def __init__(self, settings: HealSettings, clients: HealClients) -> None:
         self._settings = settings
-        self._rest = Rest(
-            settings.rest_url, settings.api_key.get_secret_value(), settings.requests_per_minute
-        )
+        self._producer, self._consumer, self._rest = clients
         self._targets = Targets(settings, self._rest)
-        self._producer: Producer = clients.producer(settings, {}, self._on_failure)
-        self._consumer: Consumer = clients.consumer(
-            settings,
-            settings.group,
-            {"enable.partition.eof": True, "max.poll.interval.ms": _MAX_POLL_MS},
-        )
         self._undelivered = 0
         self._stop = Event()
         self._windows = Windows()
@@ -271,7 +260,12 @@ class Healer:
         while True:
             try:
                 self._producer.produce(
-                    self._settings.raw_topic, value, symbol, headers=headers, timestamp=now_ms()
+                    self._settings.raw_topic,
+                    value,
+                    symbol,
+                    headers=headers,
+                    timestamp=now_ms(),
+                    on_delivery=self._on_failure,
                 )
                 return
             except BufferError:

@@ -1,7 +1,7 @@
 """Kafka clients: what this package insists on, what it suggests, and the operator's properties."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
@@ -45,19 +45,14 @@ _CONSUMER_DEFAULTS: Final[Mapping[str, Any]] = {
     "session.timeout.ms": 10_000,
 }
 
-OnDelivery = Callable[[KafkaError, Any], None]
 
-
-def producer(
-    settings: Settings, rules: Mapping[str, Any], on_failure: OnDelivery | None = None
-) -> Producer:
-    """Return a producer; `rules` are the caller's, `on_failure` hears of lost messages.
+def producer(settings: Settings, rules: Mapping[str, Any]) -> Producer:
+    """Return a producer; `rules` are the caller's.
 
     Raises:
         ConfigError: a property is wrong, or one of ours was overridden.
     """
-    callback = {"on_delivery": on_failure} if on_failure else {}
-    config = _config(settings, _PRODUCER_DEFAULTS, {**_PRODUCER_RULES, **rules, **callback})
+    config = _config(settings, _PRODUCER_DEFAULTS, {**_PRODUCER_RULES, **rules})
     built: Producer = _build(Producer, config)
     return built
 

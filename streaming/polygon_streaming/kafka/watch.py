@@ -13,9 +13,6 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
-from polygon_streaming.kafka import clients
-from polygon_streaming.settings import Settings
-
 log = structlog.get_logger()
 
 _PAUSE_SECONDS: Final = 2.0
@@ -38,7 +35,7 @@ class BrokerWatch:
 
     def __init__(
         self,
-        settings: Settings,
+        client: Consumer,
         topics: Sequence[str],
         while_silent: Callable[[], None] | None = None,
         creator: Producer | None = None,
@@ -46,15 +43,12 @@ class BrokerWatch:
         """Prepare to ask.
 
         Args:
-            settings: where the brokers are.
+            client: asks and does nothing else (`clients.asker`); it is closed in the end.
             topics: what a stage cannot do its work without.
             while_silent: called every few seconds while the brokers do not answer.
             creator: see above.
-
-        Raises:
-            ConfigError: a Kafka property is wrong.
         """
-        self._client: Consumer = clients.asker(settings)
+        self._client = client
         self._topics = tuple(topics)
         self._while_silent = while_silent
         self.creator = creator

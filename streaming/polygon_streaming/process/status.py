@@ -1,10 +1,9 @@
 """What an operator's tools ask for over HTTP: /metrics, /healthz, /readyz."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from socketserver import ThreadingMixIn
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import structlog
@@ -12,6 +11,7 @@ from prometheus_client import make_wsgi_app
 
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.process import metrics
+from polygon_streaming.process.heartbeat import Heartbeat
 
 log = structlog.get_logger()
 
@@ -19,34 +19,26 @@ log = structlog.get_logger()
 _STUCK_SECONDS: Final = 60.0
 
 
-class Health:
-    """What is true of the process.
+class Stage(Protocol):
+    """What is asked of a stage, from other threads."""
 
-    Attributes:
-        problems: says why the process is not ready; nothing if it is.
-    """
+    @property
+    def heartbeat(self) -> Heartbeat:
+        """Whether its main loop goes round."""
 
-    def __init__(self, problems: Callable[[], list[str]]) -> None:
-        self.problems = problems
-        self._beat = time.monotonic()
-
-    def beat(self) -> None:
-        """Note that the main loop goes round."""
-        self._beat = time.monotonic()
-
-    def stuck_seconds(self) -> float:
-        """Return how long the main loop has not gone round."""
-        return time.monotonic() - self._beat
+    def problems(self) -> list[str]:
+        """Return why it is not ready; nothing if it is."""
 
 
 class StatusServer:
     """Serves the three addresses from a thread, for as long as the `with` block lasts."""
 
-    def __init__(self, host: str, port: int, health: Health, stage: str) -> None:
+    def __init__(self, host: str, port: int, name: str, stage: Stage) -> None:
+        """Prepare to serve; a port of 0 serves nothing. `name` is the stage's."""
         self._place = host, port
-        self._health = health
+        self._stage = stage
         self._server: WSGIServer | None = None
-        self._metrics = make_wsgi_app(metrics.exported(stage, lambda: not health.problems()))
+        self._metrics = make_wsgi_app(metrics.exported(name, lambda: not stage.problems()))
 
     def __enter__(self) -> "StatusServer":
         host, port = self._place
@@ -69,10 +61,10 @@ class StatusServer:
         if path == "/metrics":
             return self._metrics(environ, start)  # type: ignore[no-any-return]
         if path == "/healthz":
-            stuck = self._health.stuck_seconds()
+            stuck = self._stage.heartbeat.stuck_seconds()
             problems = [f"main loop stuck for {stuck:.0f} s"] if stuck > _STUCK_SECONDS else []
         elif path == "/readyz":
-            problems = self._health.problems()
+            problems = self._stage.problems()
         else:
             start("404 Not Found", [("Content-Type", "text/plain")])
             return [b"/metrics /healthz /readyz\n"]

@@ -14,13 +14,14 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from polygon_streaming.errors import StreamError
-from polygon_streaming.kafka import clients, lag
+from polygon_streaming.kafka import lag
 from polygon_streaming.kafka.errors import ends_consumer
+from polygon_streaming.kafka.watch import BrokerWatch
 from polygon_streaming.process import metrics
-from polygon_streaming.process.status import Health
+from polygon_streaming.process.heartbeat import Heartbeat
 from polygon_streaming.settings import SinkSettings
 from polygon_streaming.sink import clickhouse
-from polygon_streaming.sink.commits import Commits
+from polygon_streaming.sink.clients import SinkClients
 
 log = structlog.get_logger()
 
@@ -39,17 +40,16 @@ _INSERT_SETTINGS: Final = {
 class Sink:
     """Consumes the topics of clean records and inserts them."""
 
-    def __init__(self, settings: SinkSettings, health: Health | None = None) -> None:
-        """Connect to ClickHouse and create the tables if that is wanted.
+    def __init__(self, settings: SinkSettings, clients: SinkClients) -> None:
+        """Prepare to insert; create the tables if that is wanted.
 
         Raises:
-            ConfigError: ClickHouse's address or user, or a Kafka property is wrong.
+            ConfigError: ClickHouse does not let this user create them.
             StreamError: ClickHouse cannot be reached now.
         """
+        self.heartbeat = Heartbeat()
         self._settings = settings
-        self._health = health
-        password = settings.clickhouse_password.get_secret_value()
-        self._clickhouse = clickhouse.connect(settings.clickhouse, password)
+        self._consumer, self._commits, self._clickhouse, watcher = clients
         if settings.create_table:
             try:
                 for kind, table in settings.tables.items():
@@ -58,10 +58,7 @@ class Sink:
                 raise clickhouse.refusal(error) from None
         topics = settings.targets
         self._tables = {topics[kind]: table for kind, table in settings.tables.items()}
-        self._commits = Commits()
-        self._consumer: Consumer = clients.consumer(
-            settings, settings.group, {"on_commit": self._commits.answered}
-        )
+        self._watch = BrokerWatch(watcher, list(self._tables), self.heartbeat.beat)
         self._ready = False
         self._lag_due = 0.0
 
@@ -78,13 +75,8 @@ class Sink:
         )
         log.info("sinking", **self._tables)
         try:
-            while not stop.is_set():
-                batch = self._collect(stop)
-                if batch:
-                    self._insert(batch, stop)
-                    self._commits.inserted(batch)
-                self._commits.ask(self._consumer)
-            self._commits.finish(self._consumer)
+            with self._watch:
+                self._go_round(stop)
         except KafkaException as error:
             raise StreamError(f"Kafka: {error.args[0].str()}.") from error
         finally:
@@ -94,15 +86,25 @@ class Sink:
 
     def problems(self) -> list[str]:
         """Return why the sink is not ready; nothing if it is."""
-        found = [] if self._ready else ["kafka: no partition is assigned"]
+        found = self._watch.problems()
+        if not self._ready:
+            found.append("kafka: no partition is assigned")
         return found + self._commits.problems()
+
+    def _go_round(self, stop: Event) -> None:
+        while not stop.is_set():
+            batch = self._collect(stop)
+            if batch:
+                self._insert(batch, stop)
+                self._commits.inserted(batch)
+            self._commits.ask(self._consumer)
+        self._commits.finish(self._consumer)
 
     def _collect(self, stop: Event) -> list[Message]:
         batch: list[Message] = []
         deadline = time.monotonic() + self._settings.batch_seconds
         while len(batch) < self._settings.batch_records and time.monotonic() < deadline:
-            if self._health is not None:
-                self._health.beat()
+            self.heartbeat.beat()
             room = self._settings.batch_records - len(batch)
             for message in self._consumer.consume(room, _POLL_SECONDS):
                 error = message.error()
@@ -139,8 +141,7 @@ class Sink:
     def _try(self, table: str, batch: Sequence[Message], attempt: int, stop: Event) -> bool:
         rows = b"\n".join(value for value in (m.value() for m in batch) if value)
         began = time.monotonic()
-        if self._health is not None:
-            self._health.beat()
+        self.heartbeat.beat()
         try:
             self._clickhouse.raw_insert(
                 table, insert_block=rows, fmt="JSONEachRow", settings=_INSERT_SETTINGS

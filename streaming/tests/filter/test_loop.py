@@ -1,6 +1,7 @@
 """The transaction loop against stand-ins: what is committed, aborted, gone back to, given up."""
 
 import logging
+import time
 from typing import Any
 
 import msgspec
@@ -318,25 +319,25 @@ def test_the_key_is_the_symbol_whatever_the_raw_record_had() -> None:
     assert [record.key for record in producer.of("custom_filtered_stock_data_topic")] == ["AAPL"]
 
 
-def test_what_waits_or_fails_again_and_again_is_said() -> None:
+def test_what_waits_or_fails_again_and_again_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     stage, producer, consumer, stop = stage_of(4 * [messages_of(bar(1))])
     consumer.refusals = [KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)]
     producer.failures["commit_transaction"] = [
         KafkaError(1, "too large", txn_requires_abort=True) for _ in range(2)
     ]
     said: list[str] = []
-    beat, commit = stage._beat, stage._commit
+    real, ahead = time.monotonic, [0.0]
+    monkeypatch.setattr("polygon_streaming.filter.loop.time.monotonic", lambda: real() + ahead[0])
 
-    def watched() -> None:
+    def look() -> None:
         said.extend(problem for problem in stage.problems() if problem not in said)
-        beat()
 
-    def slow() -> None:
-        stage._transaction_since -= 30
-        said.extend(problem for problem in stage.problems() if problem not in said)
-        commit()
+    def look_later() -> None:
+        ahead[0] += 30
+        look()
 
-    stage._beat, stage._commit = watched, slow  # type: ignore[method-assign]
+    monkeypatch.setattr(stage.heartbeat, "beat", look)
+    producer.meanwhile["send_offsets_to_transaction"] = look_later
     stage.run(stop)
     assert [problem.split(". ")[0] for problem in said] == [
         "kafka: no partition is assigned",

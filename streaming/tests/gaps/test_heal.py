@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from polygon_streaming.channels import MARKETS
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.filter.records import clean, read
+from polygon_streaming.gaps.clients import connect
 from polygon_streaming.gaps.gap import Gap, check, decode
 from polygon_streaming.gaps.heal import Healer
 from polygon_streaming.gaps.rest import BrokenAnswer, Rest
@@ -124,6 +125,10 @@ def _settings(kafka: str, url: str, run: str, key: str = "good") -> HealSettings
     )
 
 
+def _healer(settings: HealSettings) -> Healer:
+    return Healer(settings, connect(settings))
+
+
 def _record(settings: HealSettings, *gaps: Gap | bytes) -> None:
     producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
     for gap in gaps:
@@ -162,7 +167,7 @@ def test_a_gap_is_filled_with_bars_that_the_filter_reads(
     url, handler = rest
     settings = _settings(mock_kafka, url, "bars")
     _record(settings, _gap(["A.AAPL"]))
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     assert (done.gaps, done.left_out, done.skipped) == (1, 0, 0)
     records = _raw(settings)
     # From five seconds before the gap: bars are sent a little after their window.
@@ -188,10 +193,10 @@ def test_healed_gaps_are_not_healed_again(mock_kafka: str, rest: tuple[str, type
     url, handler = rest
     settings = _settings(mock_kafka, url, "again")
     _record(settings, _gap(["A.AAPL"], seconds=1), b"no gap")
-    first = Healer(settings).run()
+    first = _healer(settings).run()
     assert (first.gaps, first.skipped) == (1, 1)
     asked = len(handler.asked)
-    assert Healer(settings).run().gaps == 0
+    assert _healer(settings).run().gaps == 0
     assert len(handler.asked) == asked
 
 
@@ -201,7 +206,7 @@ def test_wildcards_minutes_and_what_cannot_be_healed(
     url, handler = rest
     settings = _settings(mock_kafka, url, "wild")
     _record(settings, _gap(["AM.*", "LULD.AAPL"], seconds=60))
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     assert done.left_out == 1
     symbols = {(event["ev"], event["sym"]) for event, _, _ in _raw(settings)}
     assert symbols == {("AM", "AAPL"), ("AM", "MSFT")}
@@ -215,8 +220,8 @@ def test_a_wrong_key_is_named_and_the_gap_stays(
     url, _ = rest
     _record(_settings(mock_kafka, url, "key"), _gap(["A.AAPL"]))
     with pytest.raises(ConfigError, match="does not accept the key: 'Unknown API Key'"):
-        Healer(_settings(mock_kafka, url, "key", key="bad")).run()
-    assert Healer(_settings(mock_kafka, url, "key")).run().gaps == 1
+        _healer(_settings(mock_kafka, url, "key", key="bad")).run()
+    assert _healer(_settings(mock_kafka, url, "key")).run().gaps == 1
 
 
 def test_a_wildcard_of_a_market_without_daily_bars_is_left_out_and_said(
@@ -224,7 +229,7 @@ def test_a_wildcard_of_a_market_without_daily_bars_is_left_out_and_said(
 ) -> None:
     settings = _settings(mock_kafka, rest[0], "options")
     _record(settings, _gap(["A.*"], market="options"))
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     assert (done.gaps, done.bars, done.left_out) == (1, 0, 1)
 
 
@@ -234,7 +239,7 @@ def test_what_does_not_say_its_type_is_healed_with_second_bars(
     settings = _settings(mock_kafka, rest[0], "type")
     undelivered = {"stocks": "AAPL", "futures/cme": "ESZ6", "crypto": "BTC-USD", "forex": "EUR/USD"}
     _record(settings, *(_gap([f"?.{s}"], seconds=1, market=m) for m, s in undelivered.items()))
-    Healer(settings).run()
+    _healer(settings).run()
     bars = [read(value) for _, _, value in _raw(settings)]
     assert {(bar.ev, bar.sym or bar.pair) for bar in bars if bar is not None} == {
         ("A", "AAPL"), ("A", "ESZ6"), ("XAS", "BTC-USD"), ("CAS", "EUR/USD"),
@@ -250,9 +255,9 @@ def test_a_gap_that_names_nothing_is_healed_with_the_whole_list(
     )
     _record(settings, Gap("", START, START + 1000, "retention", (), ""))
     with pytest.raises(ConfigError, match="subscriptions: "):
-        Healer(settings).run()
+        _healer(settings).run()
     listed.write_text("market,channel,symbol\nstocks,A,AAPL\ncrypto,XAS,BTC-USD\n")
-    assert Healer(settings).run().gaps == 1
+    assert _healer(settings).run().gaps == 1
     healed = {(event["ev"], headers["market"]) for event, headers, _ in _raw(settings)}
     assert healed == {("A", b"stocks"), ("XAS", b"crypto")}
 
@@ -265,7 +270,7 @@ def test_bars_that_are_not_over_are_left_to_the_stream(
     before = now_ms()
     gap = Gap("stocks", before - 90_000, before + 1, "disconnected: x", ["AM.AAPL"], "f")
     _record(settings, gap)
-    Healer(settings).run()
+    _healer(settings).run()
     events = [event for event, _, _ in _raw(settings)]
     assert events
     assert all(event["e"] <= now_ms() for event in events)
@@ -278,9 +283,9 @@ def test_a_delayed_plan_is_asked_again_later(
     before = now_ms()
     _record(settings, Gap("stocks", before - 60_000, before, "disconnected: x", ["A.AAPL"], "f"))
     with pytest.raises(StreamError, match=r"15 minutes late.*Heal again in 1[45] minutes"):
-        Healer(settings).run()
+        _healer(settings).run()
     rest[1].status = "OK"
-    assert Healer(settings).run().gaps == 1, "the gap has stayed"
+    assert _healer(settings).run().gaps == 1, "the gap has stayed"
 
 
 @pytest.mark.parametrize("body", [[], "no", 7])
@@ -299,7 +304,7 @@ def test_the_group_waits_for_a_gap_that_takes_hours(
     monkeypatch.setattr(
         "polygon_streaming.kafka.clients.consumer", lambda *given: asked.append(given)
     )
-    Healer(_settings(mock_kafka, "http://127.0.0.1:1", "hours"))
+    connect(_settings(mock_kafka, "http://127.0.0.1:1", "hours"))
     ((_, _, rules),) = asked
     # 1,000 symbols of a wildcard at five requests a minute take more than three hours.
     assert rules["max.poll.interval.ms"] > 200 * 60 * 1000
@@ -342,13 +347,13 @@ def test_absurd_gaps_are_named_skipped_and_counted(
     gaps = [Gap(*window, "volume_jump", ["A.AAPL"], "") for window in absurd.values()]
     settings = _settings(mock_kafka, rest[0], "absurd")
     _record(settings, *gaps, _gap(["A.AAPL"], seconds=1))
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     assert (done.gaps, done.skipped, done.all_well) == (1, 6, False)
     reasons = [line["reason"] for line in lines if line["event"] == "gap skipped"]
     for reason, said in zip(absurd, reasons, strict=True):
         assert re.search(reason, said)
     assert all("/1763994" in path for path in rest[1].asked), "REST is not asked for 56 years"
-    assert Healer(settings).run().skipped == 0, "they are passed over for good"
+    assert _healer(settings).run().skipped == 0, "they are passed over for good"
 
 
 def test_names_that_are_not_subscriptions_are_left_out(
@@ -357,7 +362,7 @@ def test_names_that_are_not_subscriptions_are_left_out(
     settings = _settings(mock_kafka, rest[0], "names")
     names = ["AAPL", "A.", ".", "", "A.A B", "XA.AAPL", "A.AAPL", "\U0001f600"]
     _record(settings, _gap(names, seconds=1))
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     assert (done.gaps, done.left_out) == (1, 7)
     assert {event["sym"] for event, _, _ in _raw(settings)} == {"AAPL"}
 
@@ -397,11 +402,11 @@ def test_a_broken_answer_keeps_the_gap_and_the_others_are_healed(
     handler.odd["AAPL"] = {"status": "OK", "results": [_bar(t="now")]}
     settings = _settings(mock_kafka, url, "broken")
     _record(settings, _gap(["A.AAPL", "A.MSFT"], seconds=1), _gap(["A.GOOG"], seconds=1))
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     assert (done.gaps, done.kept, done.all_well) == (1, 1, False)
     assert {event["sym"] for event, _, _ in _raw(settings)} == {"MSFT", "GOOG"}
     handler.odd.clear()
-    again = Healer(settings).run()
+    again = _healer(settings).run()
     assert (again.gaps, again.kept, again.all_well) == (2, 0, True)
     assert "AAPL" in {event["sym"] for event, _, _ in _raw(settings)}
 
@@ -446,7 +451,7 @@ def test_what_the_api_does_not_know_is_left_out(
     handler.odd["NONE"] = Reply(404, {"status": "NOT_FOUND", "message": "no such ticker"})
     settings = _settings(mock_kafka, url, "unknown")
     _record(settings, _gap(["A.NONE", "A.MSFT"], seconds=1))
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     assert (done.gaps, done.left_out, done.kept) == (1, 1, 0)
 
 
@@ -458,7 +463,7 @@ def test_a_market_that_the_plan_does_not_include_keeps_its_gap_and_the_others_ar
     handler.odd |= {"O:A": Reply(403, words), "O:B": Reply(403, words)}
     settings = _settings(mock_kafka, url, "plan")
     _record(settings, _gap(["A.O:A", "A.O:B"], market="options"), _gap(["A.AAPL"], seconds=1))
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     assert (done.gaps, done.kept) == (1, 1)
     assert sum("O:" in path for path in handler.asked) == 1, "one refusal is enough"
 
@@ -472,13 +477,13 @@ def test_a_likely_gap_inside_a_certain_one_is_not_asked_for_again(
     inside = Gap("stocks", START - 2_000, START + 9_000, "volume_jump", ["A.AAPL"], "", False)
     across = Gap("stocks", START + 15_000, START + 22_000, "volume_jump", ["A.MSFT"], "", False)
     _record(settings, certain, inside)
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     both = 2 * 26  # five seconds before the gap, and both ends
     assert (done.gaps, done.bars) == (2, both)
     asked = len(handler.asked)
     settings = _settings(mock_kafka, url, "across")
     _record(settings, certain, across)
-    assert Healer(settings).run().bars == both + 2
+    assert _healer(settings).run().bars == both + 2
     assert len(handler.asked) == 2 * asked + 1
 
 
@@ -491,7 +496,7 @@ def test_long_work_says_how_far_it_is(
     monkeypatch.setattr("polygon_streaming.gaps.heal._SAY_SECONDS", 0.0)
     settings = _settings(mock_kafka, rest[0], "progress")
     _record(settings, _gap(["A.AAPL", "A.MSFT"], seconds=1), _gap(["A.GOOG"], seconds=1))
-    done = Healer(settings).run()
+    done = _healer(settings).run()
     said = [(line["gap"], line["series"]) for line in lines if line["event"] == "healing"]
     assert said == [("1 of 2", "0 of 2"), ("1 of 2", "1 of 2"), ("2 of 2", "0 of 1")]
     (last,) = [line for line in lines if line["event"] == "healing ended"]

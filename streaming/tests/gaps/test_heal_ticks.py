@@ -16,6 +16,7 @@ from polygon_streaming.filter.events import read
 from polygon_streaming.filter.quotes import clean_quote
 from polygon_streaming.filter.trades import TradeEvent, clean_trade
 from polygon_streaming.gaps import ticks
+from polygon_streaming.gaps.clients import connect
 from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.gaps.heal import Healer
 from polygon_streaming.settings import HealSettings
@@ -97,7 +98,7 @@ def test_gaps_are_filled_with_what_the_stream_would_have_sent(
     for market, channel, symbol, ticker, kind in CHANNELS:
         _record(settings, market, f"{channel}.{symbol}")
         told[market, channel] = _told(channel, symbol, ticker, kind)
-    done = Healer(settings).run()
+    done = Healer(settings, connect(settings)).run()
     assert (done.gaps, done.bars, done.all_well) == (len(CHANNELS), 0, True)
     assert done.ticks == sum(map(len, told.values()))
     healed: dict[tuple[str, str], list[Message]] = {kind: [] for kind in told}
@@ -129,7 +130,7 @@ def test_pages_are_followed_and_nothing_is_asked_for_twice(
     settings = _settings(mock_kafka, sandbox, "ticks-pages")
     _record(settings, "stocks", "T.A")
     _record(settings, "stocks", "T.A")  # a second feed saw the same
-    done = Healer(settings).run()
+    done = Healer(settings, connect(settings)).run()
     assert (done.gaps, done.ticks) == (2, len(_told("T", "A", "A", "stocks")))
     asked = [r for r in sandbox.requests if r.path == "/v3/trades/A"]
     assert len(asked) > 5
@@ -143,7 +144,7 @@ def test_what_rest_has_not_is_left_out_and_what_the_plan_has_not_is_kept(
     sandbox.plan = Plan.unlimited(refused=("/v3/trades",))
     _record(settings, "crypto", "XQ.BTC-USD")
     _record(settings, "stocks", "T.A")
-    done = Healer(settings).run()
+    done = Healer(settings, connect(settings)).run()
     assert (done.left_out, done.kept, done.ticks) == (1, 1, 0)
 
 

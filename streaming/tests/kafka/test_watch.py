@@ -7,16 +7,17 @@ from typing import Any, cast
 
 import pytest
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from structlog.testing import capture_logs
 
 from polygon_streaming.kafka import watch
+from polygon_streaming.kafka.clients import asker
 from polygon_streaming.kafka.watch import BrokerWatch
-from polygon_streaming.settings import FilterSettings, Settings
+from polygon_streaming.settings import FilterSettings
 
 
-def _settings(brokers: str) -> Settings:
-    return FilterSettings.model_validate({"bootstrap_servers": brokers})
+def _asker(brokers: str) -> Consumer:
+    return asker(FilterSettings.model_validate({"bootstrap_servers": brokers}))
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -35,7 +36,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_topic_that_is_missing_is_named_and_not_created(mock_kafka: str) -> None:
     missing = ["kafka: the topic nowhere-1 is missing. Create it"]
-    with BrokerWatch(_settings(mock_kafka), ["nowhere-1"]) as watch:
+    with BrokerWatch(_asker(mock_kafka), ["nowhere-1"]) as watch:
         assert watch.problems() == [
             "kafka: the brokers have not answered yet: they have not been asked yet"
         ]
@@ -48,7 +49,7 @@ def test_a_topic_that_is_missing_is_named_and_not_created(mock_kafka: str) -> No
 
 def test_brokers_that_create_topics_on_first_use_are_made_to(mock_kafka: str) -> None:
     producer = Producer({"bootstrap.servers": mock_kafka})
-    with BrokerWatch(_settings(mock_kafka), ["nowhere-2"], creator=producer) as watch:
+    with BrokerWatch(_asker(mock_kafka), ["nowhere-2"], creator=producer) as watch:
         _until(lambda: watch.problems() == [])
 
 
@@ -56,7 +57,7 @@ def test_brokers_that_went_away_are_said_to_and_the_stage_hears_of_it() -> None:
     owner = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
     (node,) = owner.list_topics("raw", timeout=10).brokers.values()
     calls: list[int] = []
-    watching = BrokerWatch(_settings(f"{node.host}:{node.port}"), ["raw"], lambda: calls.append(1))
+    watching = BrokerWatch(_asker(f"{node.host}:{node.port}"), ["raw"], lambda: calls.append(1))
     with watching as watch:
         _until(lambda: watch.problems() == [])
         assert (watch.silent_seconds(), watch.outages, calls) == (0.0, 0, [])
@@ -96,7 +97,7 @@ def test_what_is_wrong_is_a_state_in_the_log_and_its_end_an_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    watch = BrokerWatch(_settings("127.0.0.1:1"), ["raw"])
+    watch = BrokerWatch(_asker("127.0.0.1:1"), ["raw"])
     watch._client.close()
     client = FakeClient()
     watch._client = cast("Any", client)

@@ -5,7 +5,8 @@ import pytest
 import urllib3
 
 from polygon_streaming.errors import ConfigError
-from polygon_streaming.process.status import Health, StatusServer
+from polygon_streaming.process.heartbeat import Heartbeat
+from polygon_streaming.process.status import StatusServer
 
 
 @pytest.fixture
@@ -21,11 +22,20 @@ def problems() -> list[str]:
     return []
 
 
+class FakeStage:
+    def __init__(self, found: list[str]) -> None:
+        self.heartbeat = Heartbeat()
+        self.found = found
+
+    def problems(self) -> list[str]:
+        return self.found
+
+
 @pytest.fixture
-def health(problems: list[str], port: int) -> Iterator[Health]:
-    health = Health(lambda: problems)
-    with StatusServer("127.0.0.1", port, health, "feed"):
-        yield health
+def stage(problems: list[str], port: int) -> Iterator[FakeStage]:
+    stage = FakeStage(problems)
+    with StatusServer("127.0.0.1", port, "feed", stage):
+        yield stage
 
 
 def _get(port: int, path: str) -> tuple[int, str]:
@@ -33,7 +43,7 @@ def _get(port: int, path: str) -> tuple[int, str]:
     return answer.status, answer.data.decode()
 
 
-def test_ready_tells_the_problems(health: Health, port: int, problems: list[str]) -> None:
+def test_ready_tells_the_problems(stage: FakeStage, port: int, problems: list[str]) -> None:
     assert _get(port, "/readyz") == (200, "ok\n")
     problems.append("stocks: not subscribed")
     assert _get(port, "/readyz") == (503, "stocks: not subscribed\n")
@@ -41,14 +51,14 @@ def test_ready_tells_the_problems(health: Health, port: int, problems: list[str]
 
 
 def test_a_stuck_loop_is_not_healthy(
-    health: Health, port: int, monkeypatch: pytest.MonkeyPatch
+    stage: FakeStage, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "stuck_seconds", lambda: 61.0)
+    monkeypatch.setattr(stage.heartbeat, "stuck_seconds", lambda: 61.0)
     assert _get(port, "/healthz") == (503, "main loop stuck for 61 s\n")
 
 
 def test_metrics_carry_the_version_and_readiness(
-    health: Health, port: int, problems: list[str]
+    stage: FakeStage, port: int, problems: list[str]
 ) -> None:
     status, text = _get(port, "/metrics")
     assert status == 200
@@ -59,6 +69,6 @@ def test_metrics_carry_the_version_and_readiness(
     assert _get(port, "/nowhere")[0] == 404
 
 
-def test_a_taken_port_is_named(health: Health, port: int) -> None:
+def test_a_taken_port_is_named(stage: FakeStage, port: int) -> None:
     with pytest.raises(ConfigError, match=f"http_port: 127.0.0.1:{port} cannot be served"):
-        StatusServer("127.0.0.1", port, health, "feed").__enter__()
+        StatusServer("127.0.0.1", port, "feed", stage).__enter__()

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.settings import SinkSettings
 from polygon_streaming.sink.clickhouse import connect
+from polygon_streaming.sink.clients import connect as connect_all
 from polygon_streaming.sink.commits import Commits
 from polygon_streaming.sink.sink import Sink
 
@@ -110,7 +111,7 @@ def _run_until(settings: SinkSettings, done: Callable[[], bool]) -> None:
     """Run a sink until a condition holds; what ends the sink earlier is raised."""
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(Sink(settings).run, stop)
+        running = pool.submit(Sink(settings, connect_all(settings)).run, stop)
         deadline = time.monotonic() + 30
         while not (done() or running.done() or time.monotonic() > deadline):
             time.sleep(0.02)
@@ -205,7 +206,7 @@ def test_what_ends_the_start_says_whether_a_restart_helps(
 ) -> None:
     server.refuse[start] = failure
     with pytest.raises(StreamError, match=words) as caught:
-        Sink(settings)
+        Sink(settings, connect_all(settings))
     assert caught.value.exit_status == status
     assert SECRET not in str(caught.value)
 
