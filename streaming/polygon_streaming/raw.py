@@ -34,6 +34,7 @@ _LONGEST_MARKET: Final = 100
 # Part of a dead letter's header, so not the whole of an endless number.
 _LONGEST_REASON: Final = 500
 _ERRORS: Final = "__connect.errors."
+_NOT_UTF8: Final = "the name of a header is not UTF-8"
 # Other headers come with another connection; a stranger's may be other ones each time, and long.
 _REMEMBERED: Final = 64
 
@@ -76,9 +77,13 @@ def origin(message: Message) -> Origin:
         Unreadable: its headers are not text, or name no market.
     """
     # Asked of each record, of which thousands in a row have the same headers.
-    found = tuple(_headers_of(message))
-    known = _origins.get(found)
-    return _remember(found) if known is None else known
+    try:
+        found = tuple(message.headers() or ())
+        return _origins[found]  # type: ignore[index]  # never a dictionary's
+    except KeyError:
+        return _remember(found)  # type: ignore[arg-type]
+    except (SystemError, UnicodeDecodeError):
+        raise Unreadable(_NOT_UTF8) from None
 
 
 _origins: dict[tuple[tuple[str, Header], ...], Origin] = {}
@@ -164,7 +169,7 @@ def _headers_of(message: Message) -> Headers:
     try:
         return message.headers() or []  # type: ignore[return-value]  # never a dictionary
     except (SystemError, UnicodeDecodeError):  # the former is what the client library says
-        raise Unreadable("the name of a header is not UTF-8") from None
+        raise Unreadable(_NOT_UTF8) from None
 
 
 def _market(header: Header) -> str:

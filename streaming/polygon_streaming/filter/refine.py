@@ -66,7 +66,7 @@ class Refinery:
             if gap is not None:
                 self._on_gap(gap)
         judge = self._rules.judge
-        if not judge.passes(record, int(bar.s)):
+        if not judge.passes(record, bar.s):
             return None
         if judge.fields is None:
             return "bars", record.symbol, self._encode(record)

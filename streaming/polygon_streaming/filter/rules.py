@@ -131,7 +131,7 @@ class Judge:
         # Most files name few rules: only those are asked for each bar.
         self._tests = [test for needed, test in self._possible() if needed]
 
-    def passes(self, record: Record, start_ms: int) -> bool:
+    def passes(self, record: Record, start_ms: float) -> bool:
         """Tell whether a bar that starts at `start_ms` passes all rules."""
         if not self._symbols.wants(record.symbol):
             return False
@@ -139,7 +139,7 @@ class Judge:
             if not test(record):
                 return False
         hours = self._rules.regular_hours_only and record.market == "stocks"
-        return not hours or in_session(start_ms)
+        return not hours or in_session(int(start_ms))
 
     def _possible(self) -> list[tuple[bool, Any]]:
         rules = self._rules
