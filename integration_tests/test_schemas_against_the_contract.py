@@ -197,3 +197,11 @@ def test_every_path_of_the_vendor_is_read_or_left_out_with_a_reason() -> None:
     assert [path for path, found in reasons.items() if len(found) > 1] == []
     assert set(named) == {name for found in reasons.values() for name in found}
     assert len(contract()) == 145
+
+
+def test_pages_are_as_large_as_the_vendor_allows() -> None:
+    streams = {file.stem: load(file.stem) for file in STREAMS.glob("*.yaml")}
+    sizes = {name: each["page_size"] for name, each in streams.items() if "page_size" in each}
+    facts = {name: contract()[streams[name]["path"]].paged for name in sizes}
+    assert len(sizes) > 40
+    assert sizes == {name: paged.max_limit for name, paged in facts.items() if paged}

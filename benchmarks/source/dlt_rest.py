@@ -18,6 +18,15 @@ if JOB.stream == "grouped_daily":
         }
         for day in JOB.days
     ]
+elif JOB.path:
+    endpoints = [
+        {
+            "path": JOB.path.removeprefix("/"),
+            "params": {"limit": 50000},
+            "data_selector": "results",
+            "paginator": {"type": "json_link", "next_url_path": "next_url"},
+        }
+    ]
 else:
     endpoints = [
         {

@@ -14,14 +14,18 @@ class Job:
     Attributes:
         url: address of the sandbox.
         key: its API key.
-        stream: `grouped_daily` or `tickers`.
-        days: the sessions to read, as YYYY-MM-DD; empty for `tickers`.
+        stream: `grouped_daily`, `tickers`, or a list or dated stream.
+        days: the sessions to read, as YYYY-MM-DD; empty but for `grouped_daily`.
+        path: of the list or dated stream; "" for the other two.
+        start_date: the first day of what there is to read.
     """
 
     url: str
     key: str
     stream: str
     days: list[str]
+    path: str = ""
+    start_date: str = "2026-01-02"
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which a contender finds this job as `JOB`."""

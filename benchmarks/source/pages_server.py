@@ -60,6 +60,10 @@ class Pages:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    def clear_requests(self) -> None:
+        """Forget what was asked for."""
+        self.requests.clear()
+
     def __enter__(self) -> "Pages":
         self._thread.start()
         return self

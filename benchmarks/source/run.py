@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import whole_sync
 import yaml
 from job import Job
-from polygon_sandbox import Plan, Sandbox, World
+from readings import READINGS, Server
 from rich.console import Console
 from rich.table import Table
-from source_polygon.sessions import last_finished, sessions
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "README.md"
@@ -36,6 +36,7 @@ class Contender:
         airbyte: whether its lines are Airbyte's messages.
         workers: how many requests may be under way at once.
         slow: whether it takes minutes, and runs in the first round only.
+        lists: whether it reads lists and dated streams as well.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Contender:
     airbyte: bool = False
     workers: int = 1
     slow: bool = False
+    lists: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,24 @@ def contenders(folder: Path) -> list[Contender]:
     return [
         Contender("bare requests + orjson loop", [*script, str(HERE / "bare_loop.py")]),
         Contender("source-polygon, Docker edition", ours, airbyte=True, workers=2),
-        Contender("official client, JSON lines", [*script, str(HERE / "official_client.py")]),
+        Contender(
+            "official client, JSON lines", [*script, str(HERE / "official_client.py")], lists=False
+        ),
         Contender("dlt REST source", [*script, str(HERE / "dlt_rest.py")]),
         Contender("source-polygon, Cloud edition", cloud, airbyte=True, workers=2, slow=True),
-        Contender("naive manifest, 1 worker", naive, airbyte=True, workers=1, slow=True),
-        Contender("naive manifest, 4 workers", naive, airbyte=True, workers=4, slow=True),
         # What no manifest can be faster than: the naive one, with its records left as they come.
         Contender("naive manifest, no fields added", bare, airbyte=True, workers=1, slow=True),
+        *(
+            Contender(
+                f"naive manifest, {workers} worker{'s'[: workers - 1]}",
+                naive,
+                airbyte=True,
+                workers=workers,
+                slow=True,
+                lists=False,  # it adds no field to them
+            )
+            for workers in (1, 4)
+        ),
     ]
 
 
@@ -82,31 +95,27 @@ def contenders(folder: Path) -> list[Contender]:
 @click.option("--rounds", default=3, show_default=True, help="Runs; slow contenders run once.")
 @click.option("--days", default=60, show_default=True, help="Sessions of 12,000 bars.")
 @click.option("--only", multiple=True, help="Contenders whose name contains this. Repeatable.")
+@click.option("--streams", multiple=True, help="Tables whose title contains this. Repeatable.")
 @click.option("--write", is_flag=True, help="Write the tables into benchmarks/README.md.")
-def main(rounds: int, days: int, only: tuple[str, ...], write: bool) -> None:
-    """Run all contenders on both streams, print a table for each."""
-    last = last_finished("stocks")
-    chosen = sessions("stocks", last.replace(year=last.year - 1), last)[-days:]
+def main(
+    rounds: int, days: int, only: tuple[str, ...], streams: tuple[str, ...], write: bool
+) -> None:
+    """Run all contenders on all readings, print a table for each."""
     tables = []
-    for stream, delisted in (("grouped_daily", 100), ("tickers", 23_000)):
-        world = World(stocks=12_000, delisted=delisted)
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            # It runs in this process, whose time is in no measure. Not strict, since the official
-            # client repeats parts of the path in the query.
-            Sandbox(world, Plan.unlimited(), strict=False) as sandbox,
-        ):
-            wanted = [str(day) for day in chosen] if stream == "grouped_daily" else []
-            job = Job(sandbox.url, sandbox.key, stream, wanted)
-            measures = _measured(job, sandbox, Path(folder), rounds, only)
-        tables.append((stream, measures))
-        _print(stream, measures)
+    for reading in READINGS:
+        if streams and not any(text in reading.title for text in streams):
+            continue
+        with tempfile.TemporaryDirectory() as folder, reading.served(days) as (job, server):
+            measures = _measured(job, server, Path(folder), rounds, only)
+        tables.append((reading.title, measures))
+        _print(reading.title, measures)
+    taken = whole_sync.run() if not only and not streams else None
     if write:
-        _write(tables, rounds)
+        _write(tables, taken, rounds)
 
 
 def _measured(
-    job: Job, sandbox: Any, folder: Path, rounds: int, only: tuple[str, ...]
+    job: Job, server: Server, folder: Path, rounds: int, only: tuple[str, ...]
 ) -> dict[str, list[Measure]]:
     found: dict[str, list[Measure]] = {}
     (folder / "cloud.yaml").write_text(yaml.safe_dump(_cloud(job.url)))
@@ -119,24 +128,24 @@ def _measured(
         for contender in contenders(folder):
             if only and not any(text in contender.name for text in only):
                 continue
-            if contender.slow and turn:
+            if (contender.slow and turn) or (job.path and not contender.lists):
                 continue
             config = {
                 "api_key": job.key,
-                "start_date": job.days[0] if job.days else "2026-01-02",
+                "start_date": job.start_date,
                 "base_url": job.url,
                 "requests_per_minute": 6000,
                 "num_workers": contender.workers,
             }
             (folder / "config.json").write_text(json.dumps(config))
-            sandbox.clear_requests()
-            measure = _run(contender, job, folder, sandbox)
+            server.clear_requests()
+            measure = _run(contender, job, folder, server)
             found.setdefault(contender.name, []).append(measure)
             print(f"{job.stream} {turn + 1}/{rounds} {contender.name}: {measure}", file=sys.stderr)  # noqa: T201
     return found
 
 
-def _run(contender: Contender, job: Job, folder: Path, sandbox: Any) -> Measure:
+def _run(contender: Contender, job: Job, folder: Path, server: Server) -> Measure:
     out = folder / "out.jsonl"
     started = time.monotonic()
     usage = folder / "usage.json"
@@ -154,13 +163,13 @@ def _run(contender: Contender, job: Job, folder: Path, sandbox: Any) -> Measure:
     with out.open("rb") as lines:
         mark = b'{"type":"RECORD"' if contender.airbyte else b"{"
         records = sum(line.startswith(mark) for line in lines)
-    return Measure(cpu, wall, peak, records, len(sandbox.requests))
+    return Measure(cpu, wall, peak, records, len(server.requests))
 
 
 def _nothing_added() -> dict[str, Any]:
     manifest: dict[str, Any] = yaml.safe_load((HERE / "naive.yaml").read_text())
     for stream in manifest["streams"]:
-        del stream["transformations"]
+        stream.pop("transformations", None)
     # The one time a bar has; the session's date would have to be added.
     manifest["streams"][0]["incremental_sync"] |= {
         "cursor_field": "t",
@@ -214,14 +223,20 @@ def _rows(measures: dict[str, list[Measure]]) -> list[list[str]]:
     return [header, *rows]
 
 
-def _write(tables: list[tuple[str, dict[str, list[Measure]]]], rounds: int) -> None:
+def _write(
+    tables: list[tuple[str, dict[str, list[Measure]]]],
+    taken: list[list[str]] | None,
+    rounds: int,
+) -> None:
+    titled = [(title, _rows(measures)) for title, measures in tables]
+    if taken:
+        titled.append((whole_sync.TITLE, taken))
     parts = []
-    for stream, measures in tables:
-        header, *rows = _rows(measures)
+    for title, (header, *rows) in titled:
         lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-        parts.append(f"**{stream}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
+        parts.append(f"**{title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
     note = f"Medians of {rounds} runs, smallest and largest in brackets; "
-    note += "the four manifests, which take minutes, ran once."
+    note += "the manifests, which take minutes, ran once."
     text = RESULTS.read_text()
     begin, end = "<!-- source: begin -->", "<!-- source: end -->"
     head, tail = text.partition(begin)[0], text.partition(end)[2]

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -19,15 +20,20 @@ def quick_imports() -> Iterator[None]:
     - The search for cycles among new objects: what is imported stays.
     - The comments on the fields of Airbyte's protocol. The serializers parse their source code to
       find them, for JSON schemas that nobody asks for.
+    - boto3, where it is installed: for a cache of requests in DynamoDB, which no stream uses.
     """
-    collecting = gc.isenabled()
+    collecting, needless = gc.isenabled(), "boto3" not in sys.modules
     gc.disable()
+    if needless:
+        sys.modules["boto3"] = None  # type: ignore[assignment]
     if comments:
         read = comments.get_attributes_doc
         comments.get_attributes_doc = lambda cls: {}
     try:
         yield
     finally:
+        if needless:
+            del sys.modules["boto3"]
         if comments:
             comments.get_attributes_doc = read
         if collecting:

@@ -13,6 +13,9 @@ import source_polygon
 assert "airbyte_cdk" not in __import__("sys").modules, "the package alone imports the CDK"
 import source_polygon.run, attributes_doc
 assert gc.isenabled()
+import sys
+assert "botocore" not in sys.modules
+import boto3
 assert attributes_doc.get_attributes_doc.__name__ == "get_attributes_doc"
 assert source_polygon.SourcePolygon is source_polygon.run.SourcePolygon
 """
