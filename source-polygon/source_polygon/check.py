@@ -159,10 +159,12 @@ def _ask_for_plans(
 
 
 def _of_a_plan(vendor: Vendor, names: list[str], plan: str, params: Mapping[str, Any]) -> None:
+    """Ask for the first of some streams that need the same plan."""
     answer = vendor.ask_or_be_refused(_OF_THE_PLAN, request_params=params)
     if isinstance(answer, Refused):
         words = answer.words or "No reason given."
+        others = f" Most likely it lacks {', '.join(names[1:])} too." if names[1:] else ""
         raise not_in_plan(
-            f"The plan of this API key does not cover {', '.join(names)}: {words} "
-            f"{needed(plan)}Upgrade the plan, or leave out what it lacks."
+            f"The plan of this API key does not cover {names[0]}: {words} {needed(plan)}"
+            f"Upgrade the plan, or leave the stream out.{others}"
         )

@@ -62,8 +62,9 @@ def test_what_the_plan_lacks_is_listed_and_the_rest_is_enough(vendor: rm.Mocker)
     refuse(vendor, SHORT)
     assert found(PLANS) == (
         True,
-        "The plan of this API key does not cover short_interest, short_volume: You are not "
-        "entitled to this data. Needed: Advanced. Upgrade the plan, or leave out what it lacks.",
+        "The plan of this API key does not cover short_interest: You are not entitled to this "
+        "data. Needed: Advanced. Upgrade the plan, or leave the stream out. Most likely it lacks "
+        "short_volume too.",
     )
 
 

@@ -22,10 +22,13 @@ from airbyte_cdk.sources.declarative.requesters.requester import Requester
 from airbyte_cdk.sources.source import Source
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
+from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
+from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
 from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.output import Output
+from source_polygon.engine.pools import SideBySide
 from source_polygon.engine.retriever import PolygonRetriever
 from source_polygon.vendor.budget import Budget
 
@@ -67,6 +70,10 @@ class ManifestSource(ConcurrentDeclarativeSource):
         )
         # The manifest cannot name a budget of ours. This one is that of every requester.
         self._constructor._api_budget = Budget(config)  # type: ignore[assignment]
+        generators = self._concurrent_source._threadpool._threadpool
+        self._concurrent_source._threadpool = SideBySide(
+            generators, self.logger, self._product_of_slice, at_once=int(config["num_workers"])
+        )
 
     @property
     def name(self) -> str:
@@ -133,6 +140,11 @@ class ManifestSource(ConcurrentDeclarativeSource):
             HttpRequesterModel, stream["retriever"]["requester"], self._config, name="check"
         )
         return requester
+
+    def _product_of_slice(self, partition: Partition) -> str:
+        whole = StreamSlice(partition={}, cursor_slice={})
+        retriever = retriever_of(self.built[partition.stream_name()])
+        return retriever.product(partition.to_slice() or whole)
 
 
 def _needed(streams: list[dict[str, Any]], chosen: set[str]) -> list[dict[str, Any]]:

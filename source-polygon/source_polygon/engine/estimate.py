@@ -14,7 +14,6 @@ from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.lanes import UnreadableState
 from source_polygon.engine.retriever import PolygonRetriever
 from source_polygon.vendor.budget import WINDOW, pace_of
-from source_polygon.vendor.products import product_of
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -54,7 +53,7 @@ def estimate(retriever: PolygonRetriever, cursor: LaneCursor[Any, Any] | None) -
         return None
     requests = Counter[str]()
     for first, slices in planned:
-        requests[_product(retriever, first)] += slices * retriever.least_requests
+        requests[retriever.product(first)] += slices * retriever.least_requests
     count = sum(slices for _, slices in planned)
     return Estimate(retriever.name, count, retriever.unit, requests, retriever.one_page)
 
@@ -64,8 +63,8 @@ def shortest_first(
 ) -> ConfiguredAirbyteCatalog:
     """Return a catalog with the streams in the order of what they ask for, least first.
 
-    The CDK reads them one after the other: all slices of a stream stand in line before the first of
-    the next. A list of one request shall not wait for hours of bars.
+    Those of one product are read one after the other: all slices of a stream stand in line before
+    the first of the next. A list of one request shall not wait for hours of bars.
     """
 
     def requests(chosen: ConfiguredAirbyteStream) -> int:
@@ -113,12 +112,6 @@ def _time(product: str, count: int, config: Mapping[str, Any]) -> str:
     pace = pace_of(config, product)
     windows = (count - 1) // pace
     return f"{duration(windows * WINDOW.total_seconds())} at {pace:,} a minute"
-
-
-def _product(retriever: PolygonRetriever, first: StreamSlice) -> str:
-    """Return what the slices of a lane count for, by their address or the symbol they are of."""
-    url = retriever.requester.get_url(stream_state=None, stream_slice=first, next_page_token=None)
-    return product_of("/".join([url, *map(str, first.partition.values())]))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from airbyte_cdk.sources.types import Config, Record, StreamSlice
 
 from source_polygon.engine.lanes import L, LaneEnds, LaneSlice, T
 from source_polygon.engine.output import Leaving, Output, one_by_one
+from source_polygon.vendor.products import product_of
 from source_polygon.vendor.questions import Vendor
 
 
@@ -36,6 +37,20 @@ class PolygonRetriever(Retriever):
     name: str
     plan: str = field(default="", kw_only=True)
     output: Output = field(init=False, default=staticmethod(one_by_one))
+    _products: dict[tuple[str, ...], str] = field(init=False, default_factory=dict)
+
+    def product(self, stream_slice: StreamSlice) -> str:
+        """Return the product for which the requests of a slice count, by its address or symbol.
+
+        It is the same for all slices of a lane.
+        """
+        lane = tuple(map(str, stream_slice.partition.values()))
+        if lane not in self._products:
+            url = self.requester.get_url(
+                stream_state=None, stream_slice=stream_slice, next_page_token=None
+            )
+            self._products[lane] = product_of("/".join([url, *lane]))
+        return self._products[lane]
 
     @property
     def least_requests(self) -> int:
