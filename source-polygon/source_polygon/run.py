@@ -18,7 +18,14 @@ with quick_imports():
     from airbyte_cdk.entrypoint import AirbyteEntrypoint
     from airbyte_cdk.exception_handler import init_uncaught_exception_handler
     from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
-    from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
+    from airbyte_cdk.models import (
+        AirbyteLogMessage,
+        AirbyteMessage,
+        ConnectorSpecification,
+        FailureType,
+        Level,
+        Type,
+    )
     from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -34,6 +41,14 @@ LOGGER = logging.getLogger("airbyte")
 _STOPPED: Final = 128 + signal.SIGTERM
 
 _LAST_WORDS_SECONDS: Final = 2
+
+_STOPPED_BY_SIGTERM: Final = AirbyteMessage(
+    type=Type.LOG,
+    log=AirbyteLogMessage(
+        level=Level.INFO,
+        message="Stopped by SIGTERM. The last STATE message is where the next sync resumes.",
+    ),
+)
 
 # New objects between two looks for cycles. Records have none; Python's own number costs a fifth of
 # a sync.
@@ -221,8 +236,8 @@ def _end_on_sigterm() -> None:
     overdue.daemon = True
     overdue.start()
     with PRINT_BUFFER.lock:
-        PRINT_BUFFER.flush()
-        LOGGER.info("Stopped by SIGTERM. The last STATE message is where the next sync resumes.")
+        # Past the logger: a thread that is logging has the logger's lock and waits for this one.
+        PRINT_BUFFER.write(f"{message_text(_STOPPED_BY_SIGTERM)}\n")
         PRINT_BUFFER.flush()
         _die()
 
