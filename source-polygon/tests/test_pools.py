@@ -14,7 +14,8 @@ from syncing import Syncs
 def test_a_product_that_waits_for_its_budget_holds_up_no_other(
     syncs: Syncs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crypto_is_read, in_time, waited = Event(), [], [0.0]
+    crypto_is_read, waited = Event(), [0.0]
+    in_time: list[bool] = []
     crypto: list[str] = []
 
     def served(path: str, _: object) -> None:

@@ -142,9 +142,10 @@ class ManifestSource(ConcurrentDeclarativeSource):
         return requester
 
     def _product_of_slice(self, partition: Partition) -> str:
+        read = partition.to_slice()
         whole = StreamSlice(partition={}, cursor_slice={})
         retriever = retriever_of(self.built[partition.stream_name()])
-        return retriever.product(partition.to_slice() or whole)
+        return retriever.product(read if isinstance(read, StreamSlice) else whole)
 
 
 def _needed(streams: list[dict[str, Any]], chosen: set[str]) -> list[dict[str, Any]]:
