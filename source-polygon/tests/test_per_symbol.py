@@ -144,7 +144,14 @@ def test_an_event_of_the_older_spelling(syncs: Syncs, sandbox: Sandbox) -> None:
     }
 
 
-@pytest.mark.parametrize("body", ["404 page not found", '{"status":"ERROR","error":"Moved."}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "404 page not found",
+        '{"status":"ERROR","error":"Not found."}',
+        '{"status":"NOT_FOUND","message":"Moved to /v4/reference/tickers."}',
+    ],
+)
 def test_a_404_that_is_not_about_the_symbol_fails(
     syncs: Syncs, sandbox: Sandbox, body: str
 ) -> None:
