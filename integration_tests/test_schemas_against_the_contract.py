@@ -129,7 +129,9 @@ def load(stream: str) -> dict[str, Any]:
     return loaded
 
 
-@pytest.mark.parametrize("stream", sorted(file.stem for file in STREAMS.glob("*.yaml")))
+@pytest.mark.parametrize(
+    "stream", sorted(file.stem for file in STREAMS.glob("*.yaml") if load(file.stem)["path"])
+)
 def test_a_streams_schema_is_the_vendors(stream: str) -> None:
     about = load(stream)
     found = differences(stream, about, about["primary_key"])
@@ -190,7 +192,7 @@ def test_every_path_of_the_vendor_is_read_or_left_out_with_a_reason() -> None:
         path: [name for name, pattern in patterns.items() if pattern.fullmatch(path)]
         for path in contract()
     }
-    read = {load(file.stem)["path"] for file in STREAMS.glob("*.yaml")}
+    read = {path for file in STREAMS.glob("*.yaml") if (path := load(file.stem)["path"])}
     read |= {path for paths in PATHS.values() for path in paths}
     assert [path for path in contract() if path not in read and not reasons[path]] == []
     assert [path for path in read if reasons.get(path)] == []

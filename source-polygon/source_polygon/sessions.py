@@ -23,7 +23,11 @@ SETTLING: Final = timedelta(minutes=15)
 # The vendor's first day of stocks history; that of crypto and fx is later.
 FIRST_SESSION: Final = date(2003, 9, 10)
 
+LAST_YEAR: Final = 2100
+"""The last year of which the calendar knows the holidays; a test holds it to the package's word."""
+
 _NEW_YORK: Final = "America/New_York"
+_OPEN: Final = time(9, 30)
 _CLOSE: Final = time(16)
 _HALF_DAY_CLOSE: Final = time(13)
 _WEEKEND: Final = (5, 6)
@@ -57,10 +61,22 @@ def last_finished(market: str) -> date:
         new_york = now.in_timezone(_NEW_YORK)
         today = new_york.date()
         *earlier, latest = sessions("stocks", today - timedelta(days=10), today)
-        half_day = latest in _closed_days("half_day", today.year)
-        open_still = new_york.time() < (_HALF_DAY_CLOSE if half_day else _CLOSE)
+        open_still = new_york.time() < (_HALF_DAY_CLOSE if is_half_day(latest) else _CLOSE)
         return earlier[-1] if latest == today and open_still else latest
     return now.date() - timedelta(days=1)
+
+
+def is_half_day(session: date) -> bool:
+    """Return whether New York closes at 13:00 on one of its sessions."""
+    return session in _closed_days("half_day", session.year)
+
+
+def hours(session: date) -> tuple[datetime, datetime]:
+    """Return when New York opens and closes on one of its sessions, in UTC."""
+    closes = _HALF_DAY_CLOSE if is_half_day(session) else _CLOSE
+    day = pendulum.datetime(session.year, session.month, session.day, tz=_NEW_YORK)
+    opens_at, closes_at = (day.at(at.hour, at.minute) for at in (_OPEN, closes))
+    return opens_at.in_timezone("UTC"), closes_at.in_timezone("UTC")
 
 
 def end_of_bar(market: str, session: date) -> datetime:
