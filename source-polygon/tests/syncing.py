@@ -129,6 +129,7 @@ class Syncs:
             "base_url": self.sandbox.url,
             "requests_per_minute": 6000,
             "symbols": ["AAPL", "X:BTCUSD"],
+            "futures_symbols": ["ESZ6"],
             **overrides,
         }
 

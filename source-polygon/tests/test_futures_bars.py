@@ -84,5 +84,5 @@ def test_a_contract_among_the_symbols_is_not_read_in_silence(
 ) -> None:
     output = syncs.read("bars", symbols=["ESZ6"])
     assert "bars ESZ6 1 day: no bars from" in output.text
-    output = syncs.read("futures_bars", symbols=["ESZ6"], expect_failure=True)
+    output = syncs.read("futures_bars", futures_symbols=[], expect_failure=True)
     assert "futures_bars is not read, since `futures_symbols` is empty" in output.errors[0]

@@ -5,7 +5,7 @@ from datetime import date
 
 import exchange_calendars
 import pytest
-from holidays.financial import NYSE
+from holidays import financial_holidays
 from source_polygon.sessions import LAST_YEAR
 from syncing import Syncs
 
@@ -62,13 +62,12 @@ def test_it_works_in_any_year(syncs: Syncs, clock: Callable[[str], None], year: 
     assert {day.year for day in days} == years
     assert 249 * len(years) <= len(days) <= 253 * len(years)
     assert all(day.weekday() < 5 for day in days)
-    assert NYSE(years=LAST_YEAR)
-    assert not NYSE(years=LAST_YEAR + 1)
+    assert financial_holidays("XNYS", years=LAST_YEAR)
+    assert not financial_holidays("XNYS", years=LAST_YEAR + 1)
 
 
 def test_an_end_date_bounds_them(syncs: Syncs) -> None:
-    read = {"start_date": "2026-07-01", "end_date": "2026-07-06"}
-    syncs.read("trading_sessions", **read)
+    syncs.read("trading_sessions", start_date="2026-07-01", end_date="2026-07-06")
     # 3 July is the holiday in the place of Saturday the 4th.
     assert [day for _, day in syncs.tables["trading_sessions"]] == [
         "2026-07-01",
