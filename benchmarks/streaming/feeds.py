@@ -67,13 +67,16 @@ def client_loop(raw: bool, port: str, brokers: str, topic: str, events: int) -> 
 
 def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
     """Run the feed with all its duties."""
-    from polygon_streaming.feed.clients import connect
-    from polygon_streaming.feed.publisher import Publisher
-    from polygon_streaming.feed.supervisor import Feed
-    from polygon_streaming.process import garbage, logs
-    from polygon_streaming.settings import FeedSettings
-    from polygon_streaming.subscriptions.live import SubscriptionList
-    from polygon_streaming.subscriptions.sources import FileSource
+    from polygon_streaming import (
+        Feed,
+        FeedSettings,
+        FileSource,
+        Publisher,
+        SubscriptionList,
+        connect_feed,
+        garbage,
+        logs,
+    )
 
     logs.set_up("json", "error")
     path = Path(tempfile.mkdtemp()) / "subscriptions.csv"
@@ -96,7 +99,7 @@ def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
     Publisher.publish = publish_first  # type: ignore[assignment, method-assign]
 
     async def run() -> int:
-        feed = Feed(settings, listed, connect(settings))
+        feed = Feed(settings, listed, connect_feed(settings))
         running = asyncio.create_task(feed.run_async())
         while True:
             await asyncio.sleep(0.05)

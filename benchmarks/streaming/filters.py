@@ -93,10 +93,14 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
     from pathlib import Path
     from threading import Event, Thread
 
-    from polygon_streaming.filter.clients import connect
-    from polygon_streaming.filter.loop import Filter
-    from polygon_streaming.process import garbage, logs, metrics
-    from polygon_streaming.settings import FilterSettings
+    from polygon_streaming import (
+        Filter,
+        FilterSettings,
+        connect_filter,
+        garbage,
+        logs,
+        metrics,
+    )
 
     logs.set_up("json", "error")
     rules = Path(tempfile.mkdtemp()) / "rules.yaml"
@@ -114,7 +118,7 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
         }
     )
     garbage.collect_seldom()
-    stage = Filter(settings, connect(settings))
+    stage = Filter(settings, connect_filter(settings))
     meter, stop = Meter(), Event()
 
     def watch() -> None:

@@ -4,8 +4,7 @@ import argparse
 import os
 import sys
 
-from polygon_streaming.errors import StreamError
-from polygon_streaming.sink.clickhouse import connect
+from polygon_streaming import StreamError, clickhouse
 
 from deploy.clickhouse.migrate import MigrationError, migrate, statements
 from deploy.clickhouse.statements import migrations
@@ -20,7 +19,7 @@ def main() -> int:
         sys.stdout.write(";\n\n".join(every) + ";\n")
         return 0
     try:
-        client = connect(given.clickhouse, os.environ.get("CLICKHOUSE_PASSWORD", ""))
+        client = clickhouse.connect(given.clickhouse, os.environ.get("CLICKHOUSE_PASSWORD", ""))
         count = migrate(client, wanted, given.cluster, lambda line: print(line, flush=True))  # noqa: T201
     except (StreamError, MigrationError) as error:
         sys.stderr.write(f"{error}\n")

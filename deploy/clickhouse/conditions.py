@@ -11,9 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from polygon_streaming.errors import StreamError
-from polygon_streaming.gaps.rest import Rest
-from polygon_streaming.sink.clickhouse import connect, in_short
+from polygon_streaming import Rest, StreamError, clickhouse
 
 MARKETS: Final = ("stocks", "options", "crypto")
 _RULES: Final = ("updates_open_close", "updates_high_low", "updates_volume")
@@ -50,13 +48,13 @@ def main() -> int:
         sys.stderr.write("There is no key. Set POLYGON_API_KEY.\n")
         return 2
     try:
-        client = connect(given.clickhouse, os.environ.get("CLICKHOUSE_PASSWORD", ""))
+        client = clickhouse.connect(given.clickhouse, os.environ.get("CLICKHOUSE_PASSWORD", ""))
         count = load(client, Rest(given.rest_url, key, given.requests_per_minute))
     except StreamError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status
     except ClickHouseError as error:
-        sys.stderr.write(f"clickhouse: {in_short(error)}\n")
+        sys.stderr.write(f"clickhouse: {clickhouse.in_short(error)}\n")
         return 1
     sys.stdout.write(f"{count} conditions.\n")
     return 0

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from polygon_streaming.sink.clickhouse import connect
+from polygon_streaming import clickhouse
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Connects to the engine."""
     address = f"chdb:{tmp_path_factory.mktemp('clickhouse')}"
-    return lambda: connect(address, "")
+    return lambda: clickhouse.connect(address, "")

@@ -1,6 +1,6 @@
 """The names of the series that a stage exports."""
 
-from polygon_streaming.process import metrics
+from polygon_streaming import metrics
 
 _ENDINGS = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
 

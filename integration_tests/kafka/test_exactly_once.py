@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka_broker import Broker
-from polygon_streaming.gaps.gap import decode
+from polygon_streaming import decode_gap
 from polygon_streaming.raw import headers, read_dead_letter
 from stages import (
     Stage,
@@ -263,7 +263,7 @@ def test_what_was_deleted_before_it_was_read_is_a_gap(topics: dict[str, str], lo
 
     counts = volumes(address, topics["filtered_topic"])
     assert counts == Counter([*range(1, 2_001), *range(4_001, 5_001)])
-    gaps = [decode(m.value() or b"") for m in read_topic(address, topics["gaps_topic"])]
+    gaps = [decode_gap(m.value() or b"") for m in read_topic(address, topics["gaps_topic"])]
     gaps = [gap for gap in gaps if gap.reason == "retention"]
     assert len(gaps) == 4  # one a partition
     older = 900_000  # so far before the last record read begins the gap

@@ -82,6 +82,6 @@ def test_after_kill_9_the_next_feed_records_what_is_missing(
 
 
 def _ms(text: str) -> int:
-    from polygon_streaming.stamps import from_text
+    from polygon_streaming import from_text
 
     return from_text(text)

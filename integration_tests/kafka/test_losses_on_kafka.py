@@ -12,7 +12,7 @@ import pytest
 from kafka_broker import Broker, free_ports
 from more_brokers import GuardedBroker, Member
 from polygon_sandbox import StreamSandbox
-from polygon_streaming.stamps import from_text
+from polygon_streaming import from_text
 from stages import Stage, end_of, read_topic, read_values, wait_until
 
 pytestmark = pytest.mark.kafka_tests

@@ -62,8 +62,7 @@ def _checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
 
 def _clickhouse(settings: Settings) -> Any:
     try:
-        from polygon_streaming.errors import StreamError
-        from polygon_streaming.sink import clickhouse
+        from polygon_streaming import StreamError, clickhouse
     except ImportError:
         raise QueryError("POLYGON_CLICKHOUSE needs this package's extra [streaming].") from None
     password = settings.clickhouse_password.get_secret_value()

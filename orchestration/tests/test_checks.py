@@ -12,7 +12,7 @@ import pytest
 from dagster import AssetKey, AssetSelection
 from location import run, settings
 from polygon_sandbox import Sandbox, World
-from polygon_streaming.sink.clickhouse import table_statement
+from polygon_streaming import clickhouse
 from pydantic import SecretStr
 
 from polygon_orchestration.alerts import message
@@ -106,7 +106,7 @@ def test_streamed_minutes_are_reconciled_with_the_official_bar(
     address = f"chdb:{tmp_path / 'clickhouse'}"
     with_stream = chosen.model_copy(update={"clickhouse": address})
     client = clickhouse_connect.get_client(interface="chdb", path=str(tmp_path / "clickhouse"))
-    client.command(table_statement("stock_aggregates"))
+    client.command(clickhouse.table_statement("stock_aggregates"))
     rows = []
     for ticker in (good, short, high):
         bar = bars[ticker]

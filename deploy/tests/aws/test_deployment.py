@@ -6,7 +6,7 @@ buckets and topics); what these say is for the policy tests and the linter.
 
 import pytest
 import yaml
-from polygon_streaming.subscriptions.sources import open_source
+from polygon_streaming import open_source
 
 from deploy.tests.aws.account import REGION, Account
 

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from polygon_streaming.sink.clickhouse import table_statement
+from polygon_streaming import clickhouse
 
 from deploy.clickhouse.cluster import for_cluster
 from deploy.clickhouse.migrate import MigrationError, migrate, statements
@@ -26,7 +26,7 @@ def test_numbers_count_up_from_one() -> None:
 )
 def test_the_tables_of_the_sink_command_are_those_of_the_migrations(kind: str, table: str) -> None:
     (migration,) = [m for m in migrations() if m.name[4:] == table]
-    wanted = table_statement(table, kind)
+    wanted = clickhouse.table_statement(table, kind)
     statement = wanted[wanted.index("CREATE") :].strip().removesuffix(";")
     assert migration.statements[0] == statement
 

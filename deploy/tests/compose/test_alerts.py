@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from polygon_streaming.process import metrics, reasons
+from polygon_streaming import metrics, reasons
 
 from deploy.tests.compose.promtool import (
     MINUTES,

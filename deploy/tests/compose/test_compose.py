@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
-from polygon_streaming.filter.rules import parse
-from polygon_streaming.subscriptions.parse import parse as parse_subscriptions
+from polygon_streaming import parse_rules, parse_subscriptions
 
 from deploy.tests.exported import exported
 
@@ -74,7 +73,7 @@ def test_files_that_are_mounted_exist_and_are_good(services: dict[str, Any]) -> 
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             assert not source.startswith(".") or (DEPLOY / source).exists()
-    assert parse((COMPOSE / "lists" / "rules.yaml").read_text()).drop_otc
+    assert parse_rules((COMPOSE / "lists" / "rules.yaml").read_text()).drop_otc
     (listed,) = parse_subscriptions((COMPOSE / "lists" / "subscriptions.csv").read_text())
     assert listed.name == "A.*"
 

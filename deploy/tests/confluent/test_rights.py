@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from polygon_streaming.settings import FilterSettings, HealSettings, SinkSettings, load
+from polygon_streaming import FilterSettings, HealSettings, SinkSettings, load_settings
 
 CONFLUENT = Path(__file__).parents[2] / "confluent"
 # Stands in for the command line of Confluent: notes each call, knows one account of four.
@@ -25,7 +25,7 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def test_topics_are_those_of_the_commands() -> None:
-    filter_settings = load(FilterSettings, [])
+    filter_settings = load_settings(FilterSettings, [])
     names = {topic["topic"] for topic in rows("topics.csv")}
     assert names == {
         filter_settings.raw_topic,
@@ -42,11 +42,11 @@ def test_accounts_have_rights_to_known_topics_groups_and_ids_only() -> None:
     assert {acl["resource"] for acl in acls if acl["kind"] == "topic"} <= topics
     assert not any("*" in value for acl in acls for value in acl.values())
     by_kind = {(acl["account"], acl["kind"]): acl["resource"] for acl in acls}
-    assert by_kind["filter", "consumer-group"] == load(FilterSettings, []).group
-    heal = load(HealSettings, ["--api-key", "a-key"])
+    assert by_kind["filter", "consumer-group"] == load_settings(FilterSettings, []).group
+    heal = load_settings(HealSettings, ["--api-key", "a-key"])
     assert by_kind["heal", "consumer-group"] == heal.group
-    assert by_kind["sink", "consumer-group"] == load(SinkSettings, []).group
-    wanted = load(FilterSettings, []).transactional_id
+    assert by_kind["sink", "consumer-group"] == load_settings(SinkSettings, []).group
+    wanted = load_settings(FilterSettings, []).transactional_id
     assert wanted.startswith(by_kind["filter", "transactional-id"])
     # Only the filter writes what the sink reads.
     writers = {
@@ -107,5 +107,7 @@ def test_the_script_makes_each_topic_and_each_right(calls: list[str]) -> None:
 
 def test_client_properties_are_what_the_commands_take() -> None:
     given = json.loads((CONFLUENT / "client.json").read_text())
-    settings = load(FilterSettings, [f"--kafka={name}={value}" for name, value in given.items()])
+    settings = load_settings(
+        FilterSettings, [f"--kafka={name}={value}" for name, value in given.items()]
+    )
     assert settings.kafka == given
