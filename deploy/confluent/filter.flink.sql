@@ -8,6 +8,7 @@
 --   min_notional: 10000
 --
 -- What it does not do:
+-- - Trades and quotes: it makes records of bars alone.
 -- - Dead letters: what cannot be read is dropped.
 -- - The types of JSON: a number in quotes is taken for a number, a number for a symbol, and an optional
 --   field that holds something else becomes null, where the Python filter refuses the event. So it

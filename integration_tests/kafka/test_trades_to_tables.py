@@ -122,7 +122,7 @@ def test_every_trade_and_quote_is_a_row_and_the_rows_build_the_bars(
     assert len(rows) == len(said) == sum(row[5] in span for row in found["quotes"])
     for q in said:
         row = rows[q.ticker, q.sequence, q.time_ns // NS]
-        assert (row[2], row[3], Decimal(row[4])) == (q.bid, q.ask, q.bid_size)
+        assert (row[2], row[3], Decimal(row[4])) == (q.bid, q.ask, Decimal(q.bid_size))
     assert any(row[6] for row in found["trades"]), "the interruption was healed"
     assert not all(row[6] for row in found["trades"]), "and only it"
     built = {(row[0], row[1]): row[2:] for row in found["bars"] if row[1] in span}
@@ -130,4 +130,4 @@ def test_every_trade_and_quote_is_a_row_and_the_rows_build_the_bars(
     for key, bar in bars.items():
         *prices, volume, count = built[key]
         assert prices == [bar.open, bar.high, bar.low, bar.close]
-        assert (Decimal(volume), count) == (bar.volume, bar.trades)
+        assert (Decimal(volume), count) == (Decimal(bar.volume), bar.trades)
