@@ -216,7 +216,8 @@ def test_open_interest(query: Query, world: World) -> None:
     chain = world.option_chain("AAPL")
 
     def held(kind: str) -> float:
-        return sum(r["open_interest"] for r in chain if r["details"]["contract_type"] == kind)
+        rows = (row for row in chain if row["details"]["contract_type"] == kind)
+        return sum(float(row["open_interest"]) for row in rows)
 
     assert query(RECIPES["Open interest of options, day by day"]) == [
         {
