@@ -103,7 +103,7 @@ class MarketFeed:
             flowed = self._hearing.flowed_seconds
             wait = self._backoff.after(end, time.monotonic() - started, flowed)
             self._report(end, wait)
-            await first(self._stopping, wait)
+            await pause(self._stopping, wait)
 
     def stop(self) -> None:
         """End the connection in order, and `run` with it."""
@@ -252,7 +252,7 @@ class MarketFeed:
                     reason=reason.str(),
                     state=f"progress {self.market}",
                 )
-            await first(self._stopping, _ASK_AGAIN_SECONDS)
+            await pause(self._stopping, _ASK_AGAIN_SECONDS)
         return None
 
     def _report(self, end: End, wait: float) -> None:
@@ -288,9 +288,9 @@ class MarketFeed:
             self.ledger.record_part(now, self._names)
 
 
-async def first(event: asyncio.Event, seconds: float) -> None:
+async def pause(until: asyncio.Event, seconds: float) -> None:
     """Wait for an event, but no longer than so many seconds."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        await asyncio.wait_for(until.wait(), seconds)
     except asyncio.TimeoutError:
         return

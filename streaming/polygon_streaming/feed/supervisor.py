@@ -20,7 +20,7 @@ from polygon_streaming.channels import delay
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.feed.clients import FeedClients
 from polygon_streaming.feed.delivery import Delivery
-from polygon_streaming.feed.market import MarketFeed, first
+from polygon_streaming.feed.market import MarketFeed, pause
 from polygon_streaming.feed.official_client import require
 from polygon_streaming.feed.progress import Progress
 from polygon_streaming.feed.publisher import Publisher
@@ -96,7 +96,7 @@ class Feed:
             progress_due = time.monotonic() + _PROGRESS_SECONDS
             try:
                 while not self._stop.is_set():
-                    await first(self._stop, _TICK_SECONDS)
+                    await pause(self._stop, _TICK_SECONDS)
                     self._tick()
                     self._check()
                     if time.monotonic() >= progress_due:

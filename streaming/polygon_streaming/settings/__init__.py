@@ -11,8 +11,8 @@ from polygon_streaming.settings.commands import (
     Served,
     Settings,
     SinkSettings,
-    load,
 )
+from polygon_streaming.settings.load import load
 
 __all__ = [
     "COMMANDS",

@@ -4,22 +4,17 @@ The file is named by POLYGON_STREAM_CONFIG and serves all commands; `configurati
 and the environment, `flags` the command line.
 """
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from polygon_streaming.channels import BRANDS, FEEDS
-from polygon_streaming.errors import ConfigError
-from polygon_streaming.settings import configuration, flags
 
 _TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 ClientName = Literal["polygon-api-client", "massive"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseModel):
@@ -255,41 +250,3 @@ def _tables(settings: SinkSettings | DoctorSettings) -> dict[str, str]:
 COMMANDS: Final = (FeedSettings, FilterSettings, SinkSettings, HealSettings, DoctorSettings)
 NAMES: Final = tuple(dict.fromkeys(name for kind in COMMANDS for name in kind.model_fields))
 """The settings of all commands. Environment and file serve all of them, so each knows them all."""
-
-
-def load(kind: type[S], arguments: Sequence[str]) -> S:
-    """Return the settings of a command.
-
-    Raises:
-        ConfigError: any of them is missing, unknown or wrong; the text names each with its fix.
-        SystemExit: after `--help`.
-    """
-    on_line = flags.read(kind, arguments)
-    environment = configuration.environment(os.environ, NAMES)
-    path = configuration.file_of(os.environ)
-    file = configuration.file(path, NAMES) if path else {}
-    values = {**file, **environment, **on_line}
-    if "kafka" in values:
-        layers = [layer.get("kafka", {}) for layer in (file, environment, on_line)]
-        values["kafka"] = {name: text for layer in layers for name, text in layer.items()}
-    own = {name: value for name, value in values.items() if name in kind.model_fields}
-    try:
-        return kind.model_validate(own)
-    except ValidationError as error:
-        problems = [_sentence(problem) for problem in error.errors()]
-        in_file = [name for name in _names(error) if name not in {**environment, **on_line}]
-        if set(in_file) & set(file):
-            problems.append(f"The file is {path}.")
-        raise ConfigError(" ".join(problems)) from None
-
-
-def _names(error: ValidationError) -> list[str]:
-    return [str(problem["loc"][0]) for problem in error.errors() if problem["loc"]]
-
-
-def _sentence(problem: Any) -> str:
-    name = str(problem["loc"][0])
-    variable = "POLYGON_API_KEY" if name == "api_key" else f"{configuration.PREFIX}{name.upper()}"
-    fault = "is missing" if problem["type"] == "missing" else problem["msg"]
-    fault = fault.removeprefix("Value error, ")
-    return f"{name}: {fault}. Give --{name.replace('_', '-')} or {variable}."
