@@ -36,7 +36,8 @@ _AHEAD_MS: Final = 3_600_000
 class Bar(msgspec.Struct, gc=False):
     """An aggregate event as the vendor sends it (its WebSocket specification has the meanings).
 
-    `dv` and `dav` are decimal strings, exact where `v` and `av` are rounded (seen since 2026).
+    `dv` and `dav` are decimal strings, exact where `v` and `av` are rounded (seen since 2026). Of
+    futures `dv` is a number and something else: the value traded (the vendor's client).
     Numbers are read as floats, whatever the specification says: fractions occur in all of them.
     """
 
@@ -50,7 +51,7 @@ class Bar(msgspec.Struct, gc=False):
     pair: Name = ""
     e: int | float | None = None
     v: _Size | None = None
-    dv: str | None = None
+    dv: str | int | float | None = None
     av: _Size | None = None
     dav: str | None = None
     vw: Price | None = None
@@ -201,7 +202,7 @@ def clean(bar: Bar, market: str, received_ms: int, healed: bool) -> Record:
         bar.l,
         bar.c,
         bar.vw,
-        bar.v or 0.0 if bar.dv is None else _exact("dv", bar.dv),
+        bar.v or 0.0 if bar.dv is None or market[:7] == "futures" else _exact("dv", bar.dv),
         bar.av if bar.dav is None else _exact("dav", bar.dav),
         bar.op,
         bar.a,
@@ -233,12 +234,14 @@ def _read_otherwise(text: str) -> float:
         return -1.0
 
 
-def _exact(name: str, text: str) -> float:
-    try:
-        # Reads what JSON takes for a number to the same float, in a third of the time.
-        volume = _read_number(text)
-    except DECODING:
-        volume = _read_otherwise(text)
+def _exact(name: str, text: str | float) -> float:
+    volume = -1.0
+    if isinstance(text, str):
+        try:
+            # Reads what JSON takes for a number to the same float, in a third of the time.
+            volume = _read_number(text)
+        except DECODING:
+            volume = _read_otherwise(text)
     if not 0 <= volume < _MOST:
         raise Unreadable(f"not a bar: {name} is {text!r}, not a volume")
     return volume

@@ -93,6 +93,7 @@ def test_an_exact_volume_is_the_float_that_python_reads(text: str) -> None:
         ({"s": RECEIVED + 3_600_001, "e": None}, "1.0 h after it was received"),
         ({"sym": "A" * 101}, "length <= 100"),
         ({"dv": "NaN"}, "dv is 'NaN'"),
+        ({"dv": 4989.25}, "dv is 4989.25, not a volume"),
         ({"dv": "-1"}, "dv is '-1'"),
         ({"dv": "many"}, "dv is 'many'"),
         ({"sym": None}, "no symbol"),
@@ -151,3 +152,15 @@ def test_what_is_no_event_is_unreadable(value: bytes | None) -> None:
 @pytest.mark.parametrize("event", ['{"ev":"T","sym":"A","p":1,"s":5}', '{"ev":"NEW"}'])
 def test_other_events_are_left_alone(event: str) -> None:
     assert read(event.encode()) is None
+
+
+def test_the_value_traded_of_futures_is_not_their_volume() -> None:
+    event = {
+        "ev": "AM", "sym": "ESZ6", "v": 12, "dv": 72624, "n": 7, "o": 6052, "c": 6052.25,
+        "h": 6052.5, "l": 6051.75, "s": BAR["s"], "e": BAR["s"],
+    }  # fmt: skip
+    bar = read(json.dumps(event).encode())
+    assert bar is not None
+    assert clean(bar, "futures/cme", RECEIVED, healed=False).volume == 12
+    with pytest.raises(Unreadable, match="dv is 72624, not a volume"):
+        clean(bar, "stocks", RECEIVED, healed=False)
