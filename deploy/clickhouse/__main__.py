@@ -13,7 +13,7 @@ from deploy.clickhouse.statements import migrations
 def main() -> int:
     """Apply the migrations, and return the exit status."""
     given = _arguments()
-    wanted = migrations()
+    wanted = migrations(daily_ticks=given.daily_ticks)
     if given.show:
         every = [s for migration in wanted for s in statements(migration, given.cluster)]
         sys.stdout.write(";\n\n".join(every) + ";\n")
@@ -41,6 +41,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--cluster", help="create replicated and distributed tables; not for ClickHouse Cloud"
+    )
+    parser.add_argument(
+        "--daily-ticks",
+        action="store_true",
+        help="a partition for each day of trades and quotes instead of each month: for the whole "
+        "market. Give it each time, or never",
     )
     parser.add_argument(
         "--show", action="store_true", help="print the statements instead of executing them"

@@ -31,6 +31,15 @@ def test_the_tables_of_the_sink_command_are_those_of_the_migrations(kind: str, t
     assert migration.statements[0] == statement
 
 
+def test_trades_and_quotes_may_be_cut_by_days(database: Any) -> None:
+    migrate(database, migrations(daily_ticks=True), None, lambda _: None)
+    for table in ("trades", "quotes"):
+        created = database.command(f"SHOW CREATE TABLE {table}")
+        assert "PARTITION BY toYYYYMMDD(timestamp)" in created
+    with pytest.raises(MigrationError, match="006_trades has changed"):
+        migrate(database, migrations(), None, lambda _: None)
+
+
 def test_each_is_applied_once(database: Any) -> None:
     said: list[str] = []
     wanted = migrations()
