@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -160,7 +160,7 @@ def _read(reader: Consumer, total: int, seconds: float) -> Tally:
 
 
 def _print(tally: Tally, total: int, rate: int, cpu: dict[str, float]) -> None:
-    def share(values: array[float], part: float) -> float:
+    def share(values: Sequence[float], part: float) -> float:
         return sorted(values)[int(len(values) * part)]
 
     every = tally.delays
