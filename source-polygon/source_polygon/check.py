@@ -89,8 +89,8 @@ def _chosen(
     """Return a product and a question for it, for all that the configuration names."""
     products = set()
     for market in config["markets"]:
-        products.add(market)
         if market in BAR_MARKETS:
+            products.add(market)
             yield market, partial(_bars, vendor("grouped_daily"), market)
         else:
             params = {"market": market, "limit": 1}

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from source_polygon.sessions import new_york_today
+from source_polygon.streams.bar_sizes import BarSize
 from source_polygon.vendor.auth import origin
 
 # Before the vendor's first dividend and split; its bars start later.
@@ -56,6 +58,7 @@ def problems(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
         *(_sentence(error, spec) for error in errors),
         *_address_problems(fitting),
         *_date_problems(fitting),
+        *_size_problems(fitting),
     ]
 
 
@@ -133,6 +136,14 @@ def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:
         return
     if not host or port == 0:
         yield f"base_url: {config['base_url']!r} names no host. Give https://host."
+
+
+def _size_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    for text in config.get("bar_sizes", ()):
+        try:
+            BarSize.of(text)
+        except AirbyteTracedException as error:
+            yield str(error.message)
 
 
 def _date_problems(config: Mapping[str, Any]) -> Iterator[str]:

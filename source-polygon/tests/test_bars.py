@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from source_polygon.engine import cursor
-from source_polygon.streams import bar_sizes, symbol_bars
+from source_polygon.streams import bar_lanes, bar_sizes, symbol_bars
 from source_polygon.vendor.answers import Data
 from syncing import Row, Syncs
 
@@ -419,13 +419,18 @@ def test_a_malformed_bar_is_an_error_and_nothing_of_it_is_taken(
     assert output.records("bars") == []
 
 
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [("90000 second", "is longer than a day"), ("1 fortnight", "is not of the right form")],
-)
-def test_a_size_that_is_none_is_named(syncs: Syncs, size: str, words: str) -> None:
-    output = syncs.read("bars", bar_sizes=[size], expect_failure=True)
-    assert any(words in error or "not of the right form" in error for error in output.errors)
+@pytest.mark.parametrize("count", ["50000", 1.5, True])
+def test_a_count_that_is_not_a_number_is_an_error_in_words(
+    syncs: Syncs, stock: str, monkeypatch: pytest.MonkeyPatch, count: Any
+) -> None:
+    def answer(self: Any, lane: Any, window: Any) -> Any:
+        return Data([], {"queryCount": count})
+
+    monkeypatch.setattr(symbol_bars.BarsRetriever, "_answer", answer)
+    monkeypatch.setattr(bar_lanes.BarLane, "doubts", lambda *_: False)
+    output = syncs.read("bars", symbols=[stock], expect_failure=True)
+    assert f"bars {stock} 1 day: queryCount {count!r} is not a whole number." in output.errors
+    assert output.failure_types >= {"system_error"}
 
 
 def test_a_state_that_cannot_be_read_or_is_ahead(syncs: Syncs, stock: str) -> None:

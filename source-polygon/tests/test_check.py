@@ -126,6 +126,16 @@ def test_a_product_that_only_symbols_name_is_asked_for(vendor: rm.Mocker) -> Non
     ]
 
 
+def test_a_market_of_which_only_tickers_are_read_says_nothing_of_its_symbols(
+    vendor: rm.Mocker,
+) -> None:
+    assert found({}, markets=["indices"], symbols=["I:SPX"]) == (True, "")
+    assert paths(vendor) == [
+        "/v3/reference/tickers?market=indices&limit=1",
+        "/v2/aggs/ticker/I%3ASPX/range/1/day/2026-11-06/2026-11-13?limit=1",
+    ]
+
+
 def test_a_question_about_a_plan_that_fails_is_told_and_does_not_fail_the_check(
     vendor: rm.Mocker, naps: list[float]
 ) -> None:

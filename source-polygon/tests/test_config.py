@@ -177,6 +177,7 @@ def test_a_wrong_item_is_named_with_its_field_and_the_fix(
         ({"base_url": "https://:80"}, "base_url: 'https://:80' names no host."),
         ({"start_date": "2027-01-01"}, "start_date: 2027-01-01 lies in the future."),
         ({"end_date": "2026-11-01"}, "end_date: 2026-11-01 is before start_date 2026-11-02."),
+        ({"bar_sizes": ["1441 minute"]}, "bar_sizes: 1441 minute is longer than a day. Give it in"),
         ({"markets": ["forex"]}, "markets: 'forex' is not one of the choices."),
         (
             {"requests_per_minute_by_product": {"options": 0}},

@@ -1,7 +1,6 @@
 """Rows leave as the vendor wrote them: a page is cut, and the cut is where orjson sees it."""
 
 import json
-import math
 from typing import Any
 
 import orjson
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from source_polygon.engine.output import in_pages, one_by_one
 from source_polygon.rows import without_nulls
-from source_polygon.vendor.answers import Data, judge
+from source_polygon.vendor.answers import Broken, Data, judge
 from source_polygon.vendor.cut import Cut, cut
 
 spaces = st.sampled_from(["", "", " ", "\n", "\r\n", "\t ", "  \n"])
@@ -27,6 +26,8 @@ strings = st.one_of(
     st.sampled_from(['"\\u007b"', '"\\ud83d\\ude00"']),
 )
 names = st.sampled_from(['"id"', '"a"', '"b"', '"c"', '"null"', '"},{"', '"\\u0061b"', '"ü"', '""'])
+
+TOO_LARGE = ["1e999", "-1E+309", "10e0308", "9" * 309, "9" * 250 + "e+60", "-1.5e1000"]
 
 
 def _list(items: list[str], space: str) -> str:
@@ -179,18 +180,34 @@ def test_a_damaged_body_is_cut_only_where_orjson_reads_the_same(
     damaged = body[:at] + damage + body[at + len(damage) :]
     found = cut(damaged)
     if found is not None:
-        try:
-            parsed = orjson.loads(damaged)
-        except orjson.JSONDecodeError:  # the damage made a number that no double holds
-            parsed = json.loads(damaged)
+        parsed = orjson.loads(damaged)
         assert list(found[0]) == parsed.pop("results")
         assert found[1] == parsed
 
 
-def test_a_number_past_a_double_is_read_as_python_reads_it() -> None:
-    rows = Cut(b'[{"a":1e999}]')
-    assert rows[0] == {"a": math.inf}
-    assert b'{"a":1e999}' in _lines(rows)[0]
+@pytest.mark.parametrize("number", TOO_LARGE)
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_number_past_a_double_breaks_the_answer(number: str, bare: bool) -> None:
+    ahead = f'{{"text":"{"x" * 249_990}"}},' * 2  # looked for in portions, and where they meet
+    for rows in (f'[{{"a":{number}}}]', f'[{ahead}{{"a":{number}}}]'):
+        body = (rows if bare else f'{{"status":"OK","results":{rows}}}').encode()
+        for as_written in (True, False):
+            answer = judge(_answer(body), bare=bare, as_written=as_written)
+            assert isinstance(answer, Broken)
+            assert "not complete JSON" in answer.fault
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1e308", "-1.79e+308", "1e-999", "9" * 308, '"' + "1e999" * 50 + '"', '"' + "9" * 400 + '"'],
+)
+def test_what_only_looks_like_such_a_number_leaves_as_it_was_written(value: str) -> None:
+    text = f'{{"a":{value}}}'
+    answer = judge(_answer(_body([text])), as_written=True)
+    assert isinstance(answer, Data)
+    assert isinstance(answer.rows, Cut)
+    (line,) = _lines(answer.rows)
+    assert f'"data":{text},"emitted_at":'.encode() in line
 
 
 def test_a_bare_list_is_cut_too() -> None:

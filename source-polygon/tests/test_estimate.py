@@ -105,7 +105,8 @@ def test_what_planning_notices_is_said_once(syncs: Syncs, caplog: pytest.LogCapt
     )
     syncs.read("short_volume")
     said = [line.getMessage() for line in caplog.records]
-    assert said.count("The saved state 2027-01-01 lies in the future; nothing is read.") == 1
+    ahead = "short_volume: the saved state 2027-01-01 lies in the future; nothing is read."
+    assert said.count(ahead) == 1
     assert "short_volume: 0 windows, 0 requests." in said
 
 

@@ -163,6 +163,6 @@ def test_a_state_ahead_of_today_reads_live_contracts_alone(syncs: Syncs, world: 
     ahead = {"partition": {"symbol": "AAPL"}, "cursor": {"expiration_date": "2027-01-15"}}
     syncs.set_state(STREAM, {"states": [ahead]})
     output = syncs.read(STREAM, symbols=["AAPL"])
-    assert "lies in the future" in output.text
+    assert f"{STREAM} AAPL: the saved state 2027-01-15 lies in the future" in output.text
     assert table(syncs) == world.option_contracts("AAPL")
     assert output.states(STREAM)[-1] == {"states": [ahead]}

@@ -66,7 +66,10 @@ class DatedCursor(LaneCursor[Lane, Window]):
         """Return windows from the start date, or the checkpoint less the lookback, to today."""
         saved, today = self._saved(lane.cursor), new_york_today()
         if saved and saved > today:
-            LOGGER.warning("The saved state %s lies in the future; nothing is read.", saved)
+            LOGGER.warning(
+                "%s: the saved state %s lies in the future; nothing is read.",
+                *(self._stream_name, saved),
+            )
             return
         for window in self._windows(saved, today):
             yield LaneSlice(lane, window, since=window.start.isoformat())

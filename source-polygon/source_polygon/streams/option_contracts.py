@@ -77,7 +77,10 @@ class ContractsCursor(LaneCursor[Lane, Listed]):
         last = date.fromisoformat(self.config["end_date"]) if self.config.get("end_date") else None
         yield LaneSlice(lane, Listed(False, start, last), expirations="to come")
         if saved and saved >= today:
-            LOGGER.warning("The saved state %s lies in the future; nothing expired is read.", saved)
+            LOGGER.warning(
+                "%s %s: the saved state %s lies in the future; nothing expired is read.",
+                *(self._stream_name, lane.partition[SYMBOL], saved),
+            )
             return
         if saved:
             start = max(start, saved - timedelta(days=self.lookback_days))

@@ -101,9 +101,12 @@ class BarsRetriever(LaneRetriever[BarLane, Window]):
         }
 
     def _pages(self, lane: BarLane, window: Window, answer: Data) -> Iterator[Sequence[Row]]:
+        try:
+            count = whole_number(answer.envelope.get("queryCount") or 0)
+        except ValueError as error:
+            raise system_error(f"{self._named(lane)}: queryCount {error}.") from error
         # Windows are short enough for it never to come to that.
-        full = whole_number(answer.envelope.get("queryCount") or 0) >= MOST_BASE_BARS
-        if full and not answer.envelope.get("next_url"):
+        if count >= MOST_BASE_BARS and not answer.envelope.get("next_url"):
             raise system_error(f"{self._named(lane)}: an answer was cut, and no page follows.")
         for bars, _ in along(self.vendor, answer, key=()):
             yield self._records(lane, window, bars)

@@ -5,7 +5,6 @@ on the way: 1.10 becomes 1.1. So a body is only looked through, which proves tha
 cut where its rows begin and end. Whoever needs a row's values gets it parsed.
 """
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import repeat
@@ -24,6 +23,11 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL: Final = msgspec.Raw(b"null")
 _NOT_NULL: Final = str | int | float | bool | list | dict
+
+# By which numbers that no double holds are looked for: so many bytes at once, so many digits.
+_PORTION: Final = 250_000
+_LONG: Final = 200
+_DIGITS_AS_ZEROS: Final = bytes.maketrans(b"123456789E", b"000000000e")
 
 
 class Cut(Sequence[Row]):
@@ -46,9 +50,13 @@ class Cut(Sequence[Row]):
 
         Raises:
             msgspec.DecodeError: `text` is not a JSON array.
+            orjson.JSONDecodeError: it has a number past what a double holds, such as 1e999.
         """
         self.text = text
         self.rows: Sequence[bytes] = _ARRAY.decode(text)
+        if _may_pass_a_double(text):
+            for row in self.rows:
+                _parsed(row)
         self.size = memoryview(text).nbytes
         self.tidy = _tidy(body or bytes(text)) or (bool(body) and _tidy(bytes(text)))
 
@@ -165,11 +173,19 @@ def _heads(key: tuple[str, ...], kind: Any) -> msgspec.json.Decoder[Any]:
 
 
 def _parsed(text: bytes | msgspec.Raw) -> Any:
-    """Return the value of a JSON text that was found valid.
+    return orjson.loads(bytes(text))
 
-    A number past what a double holds (1e999) is the one thing that orjson then still refuses.
+
+def _may_pass_a_double(text: bytes) -> bool:
+    """Return whether something in a JSON text looks like a number of 1e309 or more.
+
+    Such a number has an exponent of three digits, or 209 digits and more before one of two. So may
+    have a string, a checksum in letters and digits say: rows have to be parsed to tell.
     """
-    try:
-        return orjson.loads(bytes(text))
-    except orjson.JSONDecodeError:
-        return json.loads(bytes(text))
+    whole = memoryview(text)
+    for start in range(0, whole.nbytes, _PORTION):
+        portion = bytes(whole[start : start + _PORTION + _LONG])
+        digits = portion.translate(_DIGITS_AS_ZEROS, b"+")
+        if b"0e000" in digits or b"0" * _LONG in digits:
+            return True
+    return False
