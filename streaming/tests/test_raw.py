@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import pytest
-from filter_stage import FakeMessage, sent
+from fake_consumer import FakeMessage, as_read, sent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,9 +15,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
 
 def _message(headers: raw.Headers | None, **more: Any) -> Any:
     """Return a message as a consumer gets it: header values are bytes."""
-    as_sent = None if headers is None else [
-        (name, value.encode() if isinstance(value, str) else value) for name, value in headers
-    ]  # fmt: skip
+    as_sent = None if headers is None else as_read(headers)
     return FakeMessage(more.pop("value", b"{}"), more.pop("place", 7), as_sent, **more)
 
 

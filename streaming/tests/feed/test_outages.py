@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from fake_producer import RecordingProducer
 from polygon_sandbox import StreamSandbox
-from recording import RecordingProducer
 from running_feed import Running
 
 from polygon_streaming.errors import ConfigError

@@ -4,9 +4,9 @@ from typing import Any, cast
 
 import pytest
 from confluent_kafka import KafkaError
+from fake_producer import RecordingProducer, kafka_error
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recording import RecordingProducer, Report, kafka_error
 
 from polygon_streaming.feed.frames import Splitter
 from polygon_streaming.feed.publisher import Publisher
@@ -161,8 +161,7 @@ def test_a_dead_letter_that_is_refused_is_a_gap_of_anything() -> None:
 def test_a_producer_that_reports_a_fatal_error_is_of_no_further_use() -> None:
     market = Market()
     _publish(market.publisher, EVENTS[:1])
-    record = market.producer.records[0]
-    record.on_delivery(KafkaError(KafkaError._FATAL, fatal=True), Report(record))
+    market.producer.refuse(market.producer.records[0], KafkaError._FATAL, fatal=True)
     assert market.publisher.failure is not None
     assert market.publisher.failure.code() == KafkaError._FATAL
 

@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from filter_stage import FakeMessage, stage_of
+from fake_consumer import FakeMessage
+from filter_stage import stage_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

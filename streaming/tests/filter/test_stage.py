@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pytest
 from confluent_kafka import KafkaError
-from filter_stage import FakeConsumer, FakeProducer, bar, messages_of
+from fake_producer import FakeProducer
+from filter_stage import bar, clients_of, messages_of
 
 from polygon_streaming.filter.clients import Fenced, FilterClients
 from polygon_streaming.filter.stage import FilterStage
@@ -23,13 +24,13 @@ class Brokers:
         self.producers: list[FakeProducer] = []
 
     def connect(self, _: FilterSettings) -> FilterClients:
-        producer = FakeProducer()
+        clients = clients_of([messages_of(bar(1))], self.stop)
+        producer = cast("FakeProducer", clients.producer)
         if not self.producers:
             fenced = KafkaError(KafkaError._FENCED, fatal=True)
             producer.failures["commit_transaction"] = [fenced]
         self.producers.append(producer)
-        consumer = FakeConsumer([messages_of(bar(1))], self.stop)
-        return FilterClients(*cast("Any", (producer, consumer, consumer)))
+        return clients
 
 
 class SilentWatch:

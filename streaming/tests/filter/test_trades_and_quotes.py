@@ -8,7 +8,8 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from filter_stage import FakeMessage, stage_of
+from fake_consumer import FakeMessage
+from filter_stage import stage_of
 from polygon_sandbox.intraday import Intraday
 from polygon_sandbox.tick_forms import quote_event, trade_event
 from polygon_sandbox.ticks import Kind, quotes, trades

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, Producer
+from fake_consumer import FakeAsker
 from structlog.testing import capture_logs
 
 from polygon_streaming.kafka import watch
@@ -70,36 +71,13 @@ def test_brokers_that_went_away_are_said_to_and_the_stage_hears_of_it() -> None:
         assert len(calls) >= 2
 
 
-class FakeClient:
-    """Answers as a consumer was seen to against Apache Kafka."""
-
-    def __init__(self) -> None:
-        self.answer: Any = None
-
-    def poll(self, _: float) -> None:
-        """Serve no callbacks."""
-
-    def list_topics(self, topic: str, timeout: float) -> Any:
-        del timeout
-        if isinstance(self.answer, KafkaError):
-            raise KafkaException(self.answer)
-        error, leaders = self.answer
-        partitions = {n: _Of(leader=leader) for n, leader in enumerate(leaders)}
-        return _Of(topics={topic: _Of(error=error, partitions=partitions)})
-
-
-class _Of:
-    def __init__(self, **values: Any) -> None:
-        self.__dict__.update(values)
-
-
 def test_what_is_wrong_is_a_state_in_the_log_and_its_end_an_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     watch = BrokerWatch(_asker("127.0.0.1:1"), ["raw"])
     watch._client.close()
-    client = FakeClient()
+    client = FakeAsker()
     watch._client = cast("Any", client)
     now = 1000.0
     monkeypatch.setattr("polygon_streaming.kafka.watch.time.monotonic", lambda: now)

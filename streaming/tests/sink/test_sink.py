@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 from clickhouse_server import ClickHouseServer, Failure
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from fake_consumer import FakeConsumer
 
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.settings import SinkSettings
@@ -227,19 +228,11 @@ def test_an_address_of_another_form_is_refused_without_its_password(address: str
     assert SECRET[:4] not in str(caught.value)
 
 
-class FakeConsumer:
-    """A member that is asked to commit; the test gives the brokers' answers."""
-
-    def __init__(self, *owned: int) -> None:
-        self.owned = owned
-        self.asked: list[dict[int, int]] = []
-
-    def assignment(self) -> list[TopicPartition]:
-        return [TopicPartition("filtered", number) for number in self.owned]
-
-    def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
-        assert asynchronous
-        self.asked.append({place.partition: place.offset for place in offsets})
+def _member(*owned: int) -> Any:
+    """Return a member that is asked to commit; the test gives the brokers' answers."""
+    consumer = FakeConsumer()
+    consumer.incremental_assign([TopicPartition("filtered", number) for number in owned])
+    return consumer
 
 
 class Read:
@@ -266,7 +259,7 @@ def _places(offsets: dict[int, int]) -> list[TopicPartition]:
     "code", [KafkaError._WAIT_COORD, KafkaError._TIMED_OUT, KafkaError.ILLEGAL_GENERATION]
 )
 def test_a_commit_that_fails_is_made_again_with_all_that_is_due(code: int) -> None:
-    commits, consumer = Commits(), cast("Any", FakeConsumer(0, 1))
+    commits, consumer = Commits(), _member(0, 1)
     commits.inserted(cast("Any", [Read(0, 4), Read(1, 8), Read(0, 5)]))
     commits.ask(consumer)
     commits.ask(consumer)  # one question at a time
@@ -282,14 +275,14 @@ def test_a_commit_that_fails_is_made_again_with_all_that_is_due(code: int) -> No
 
 
 def test_what_went_to_another_member_is_not_committed() -> None:
-    commits, consumer = Commits(), cast("Any", FakeConsumer(1))
+    commits, consumer = Commits(), _member(1)
     commits.inserted(cast("Any", [Read(0, 4), Read(1, 8)]))
     commits.ask(consumer)
     assert consumer.asked == [{1: 9}]
 
 
 def test_a_refused_commit_ends_the_sink() -> None:
-    commits, consumer = Commits(), cast("Any", FakeConsumer(0))
+    commits, consumer = Commits(), _member(0)
     commits.inserted(cast("Any", [Read(0, 4)]))
     commits.ask(consumer)
     commits.answered(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED), _places({0: 5}))
@@ -300,7 +293,7 @@ def test_a_refused_commit_ends_the_sink() -> None:
 def test_offsets_that_wait_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("polygon_streaming.sink.commits.time.monotonic", lambda: now)
-    commits, consumer = Commits(), cast("Any", FakeConsumer(0))
+    commits, consumer = Commits(), _member(0)
     commits.inserted(cast("Any", [Read(0, 4)]))
     now += 4
     assert commits.problems() == []
