@@ -338,6 +338,20 @@ def test_what_the_plan_refuses_is_named_and_the_rest_is_read(
     assert rows == day_bars(world, stock, "2026-11-02", "2026-11-19")
 
 
+def test_a_product_that_is_refused_is_not_asked_for_symbol_after_symbol(
+    syncs: Syncs, world: World, stock: str
+) -> None:
+    syncs.sandbox.plan = Plan.unlimited(markets=frozenset({"stocks"}))
+    options = [f"O:SPY261218C00{strike}000" for strike in range(600, 620)]
+    sizes = ["1 day", "1 week", "1 month"]  # of one symbol they are one refusal
+    config: dict[str, Any] = {"symbols": [*options, stock], "bar_sizes": sizes, "num_workers": 1}
+    output = syncs.read("bars", expect_failure=True, **config)
+    asked = {path.split("/")[4] for path in syncs.paths() if "/ticker/O:" in path}
+    assert sorted(asked) == options[:3]
+    assert "3 symbols of options were refused and none was served" in output.text
+    assert {row["ticker"] for row in output.records("bars")} == {stock}
+
+
 @pytest.mark.parametrize("symbols", [("A",), ("A", "B")])
 def test_what_is_before_the_history_of_the_plan_is_left_out(
     syncs: Syncs, world: World, symbols: tuple[str, ...]

@@ -77,6 +77,7 @@ def test_a_plan_without_futures_is_named(syncs: Syncs) -> None:
     syncs.sandbox.plan = Plan.unlimited(markets=frozenset({"stocks"}))
     output = syncs.read("futures_bars", expect_failure=True, **ES)
     assert "does not cover futures_bars ESZ6 1 day" in output.errors[0]
+    assert "Needed: a futures plan. Upgrade the plan" in output.errors[0]
 
 
 def test_a_contract_among_the_symbols_is_not_read_in_silence(

@@ -1,7 +1,7 @@
 """Kind `futures_bars`: the bars of single futures contracts, which the vendor has elsewhere."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -9,6 +9,7 @@ from source_polygon.rows import Row
 from source_polygon.stamps import from_milliseconds
 from source_polygon.streams.bar_lanes import BarCursor, BarLane
 from source_polygon.streams.symbol_bars import BarsRetriever, whole_number
+from source_polygon.streams.symbols import Refusals
 from source_polygon.vendor.products import product_of
 
 # How the vendor calls the spans here; a day of the calendar is not a bar of futures, a session is.
@@ -39,6 +40,8 @@ class FuturesBarCursor(BarCursor):
 class FuturesBarsRetriever(BarsRetriever):
     """Reads the bars that start in one window, page by page."""
 
+    refusals: Refusals = field(init=False, default_factory=lambda: Refusals(lambda _: "futures"))
+
     def address(self, lane: BarLane, start: int, end: int) -> str:
         """Return what to ask for."""
         return f"{self.config['base_url']}/futures/v1/aggs/{quote(lane.symbol, safe='')}"
@@ -60,8 +63,8 @@ class FuturesBarsRetriever(BarsRetriever):
 
     def record(self, lane: BarLane, bar: Any, start: int) -> Row:
         """Return the vendor's row, with what makes its key."""
-        for field in _ALWAYS_THERE:
-            bar[field]
+        for name in _ALWAYS_THERE:
+            bar[name]
         return {
             **bar,
             "ticker": lane.symbol,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Final
 from urllib.parse import quote
@@ -11,15 +11,17 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_polygon.engine.lanes import LaneEnds
 from source_polygon.engine.retriever import LaneRetriever
-from source_polygon.errors import config_error, system_error, transient_error
+from source_polygon.errors import config_error, not_in_plan, system_error, transient_error
 from source_polygon.rows import Row, without_nulls
 from source_polygon.sessions import new_york_today
 from source_polygon.stamps import from_milliseconds
 from source_polygon.streams.bar_lanes import BarLane, Window
 from source_polygon.streams.bar_sizes import MOST_BASE_BARS, local_day, midnight
 from source_polygon.streams.history import Contradiction, Outside
+from source_polygon.streams.symbols import Refusals
 from source_polygon.vendor.answers import Data, Reason, Refused
 from source_polygon.vendor.paging import along
+from source_polygon.vendor.questions import needed
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -40,10 +42,20 @@ class BarsRetriever(LaneRetriever[BarLane, Window]):
     """
 
     cursor_field: str
+    refusals: Refusals = field(init=False, default_factory=Refusals)
 
     def rows(self, lane: BarLane, task: Window) -> Iterator[Sequence[Row]]:
-        """Return the bars of the window, oldest first."""
-        answer = self._answer(lane, task) if self._in_history(lane, task) else None
+        """Return the bars of the window, oldest first.
+
+        Raises:
+            LaneEnds: the plan serves none so late, or there is no use in asking about the symbol.
+        """
+        if self.refusals.settled(self.name, lane.symbol):
+            raise LaneEnds
+        if not self._in_history(lane, task):
+            return
+        with self.refusals.watching(self.name, lane.symbol):
+            answer = self._answer(lane, task)
         if answer is None:
             return
         doubted = not answer.rows and lane.doubts(task)
@@ -236,9 +248,9 @@ class BarsRetriever(LaneRetriever[BarLane, Window]):
         )
 
     def _not_in_plan(self, lane: BarLane, refused: Refused) -> AirbyteTracedException:
-        return config_error(
-            f"The plan of this API key does not cover {self._named(lane)}: {refused.words} Upgrade "
-            "the plan, or take the symbol out."
+        return not_in_plan(
+            f"The plan of this API key does not cover {self._named(lane)}: {refused.words} "
+            f"{needed(self.plan)}Upgrade the plan, or take the symbol out."
         )
 
     def _named(self, lane: BarLane) -> str:

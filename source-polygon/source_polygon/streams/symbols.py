@@ -6,8 +6,8 @@ break off. Each is said by name, and the other symbols go on.
 
 import logging
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -74,9 +74,11 @@ class Refusals:
     One symbol may be refused alone. Three of one product, and none served, are the product.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, product: Callable[[str], str] = product) -> None:
+        """Know of none yet; `product` returns the product of a symbol."""
+        self._product = product
         self._lock = Lock()
-        self._refused: Counter[str] = Counter()
+        self._refused: defaultdict[str, set[str]] = defaultdict(set)
         self._served: set[str] = set()
         self._said: set[str] = set()
 
@@ -90,7 +92,7 @@ class Refusals:
         try:
             yield
         except NotKnown as error:
-            self._served.add(product(symbol))
+            self._served.add(self._product(symbol))
             LOGGER.warning(
                 "%s: %s is not a symbol that the vendor knows: %s Nothing is read for it. Upper "
                 "and lower case count, and one that is delisted is not known any more.",
@@ -99,16 +101,16 @@ class Refusals:
             raise LaneEnds from None
         except NotInPlan:
             with self._lock:
-                self._refused[product(symbol)] += 1
+                self._refused[self._product(symbol)].add(symbol)
             raise
         else:
-            self._served.add(product(symbol))
+            self._served.add(self._product(symbol))
 
     def settled(self, stream: str, symbol: str) -> bool:
         """Return whether there is no use in asking about a symbol, and say so once."""
-        name = product(symbol)
+        name = self._product(symbol)
         with self._lock:
-            settled = name not in self._served and self._refused[name] >= _ENOUGH
+            settled = name not in self._served and len(self._refused[name]) >= _ENOUGH
             if settled and name not in self._said:
                 self._said.add(name)
                 LOGGER.warning(
