@@ -1,114 +1,21 @@
 """Healing from a REST look-alike through a mock broker."""
 
-import itertools
 import json
-import logging
 import re
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from types import SimpleNamespace
-from typing import Any, ClassVar, NamedTuple, cast
-from unittest import mock
-from urllib.parse import urlsplit
+from typing import Any
 
-import msgspec
 import pytest
-import structlog
 from confluent_kafka import Consumer, Producer, TopicPartition
-from hypothesis import given
-from hypothesis import strategies as st
+from rest_look_alike import START, Reply, RestLookAlike, bar
 
-from polygon_streaming.channels import MARKETS
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.filter.records import clean, read
 from polygon_streaming.gaps.clients import connect
-from polygon_streaming.gaps.gap import Gap, check, decode
+from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.gaps.heal import Healer
-from polygon_streaming.gaps.rest import BrokenAnswer, Rest
-from polygon_streaming.gaps.series import event, rest_ticker, stream_symbol
 from polygon_streaming.settings import HealSettings
 from polygon_streaming.stamps import now_ms
-
-START = 1763994600000  # 2025-11-24 14:30 UTC
-
-
-class Reply(NamedTuple):
-    """An answer of the look-alike; in a list, the answers one after the other."""
-
-    status: int
-    body: Any
-
-
-class _Rest(BaseHTTPRequestHandler):
-    """Serves a bar for each second or minute asked for, in pages of two."""
-
-    asked: list[str]
-    keys: list[str]
-    odd: ClassVar[dict[str, Any]] = {}
-    status = "DELAYED"
-
-    def do_GET(self) -> None:
-        type(self).asked.append(self.path)
-        type(self).keys.append(self.headers["Authorization"])
-        if self.headers["Authorization"] != "Bearer good":
-            self._reply(401, {"status": "ERROR", "error": "Unknown API Key"})
-            return
-        parts = urlsplit(self.path).path.split("/")
-        if parts[3] == "grouped":
-            self._reply(200, {"status": "OK", "results": [{"T": "AAPL"}, {"T": "MSFT"}]})
-            return
-        if parts[4] in self.odd:
-            odd = self.odd[parts[4]]
-            if isinstance(odd, list) and odd and isinstance(odd[0], Reply):
-                odd = odd.pop(0) if len(odd) > 1 else odd[0]
-            self._reply(*odd if isinstance(odd, Reply) else (200, odd))
-            return
-        start, end = int(parts[8]), int(parts[9])
-        step = 1000 if parts[7] == "second" else 60_000
-        bars = [
-            {"t": t, "o": 10, "h": 12.5, "l": 9, "c": 11, "v": 33.5, "vw": 10.5, "n": 3}
-            for t in range(-(-start // step) * step, end + 1, step)
-        ]
-        body: dict[str, Any] = {"status": self.status, "results": bars[:2]}
-        if len(bars) > 2:
-            following = "/".join([*parts[:8], str(bars[2]["t"]), str(end)])
-            body["next_url"] = f"https://elsewhere.example{following}?cursor=x"
-        self._reply(200, body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def _reply(self, status: int, body: Any) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polygon_streaming.gaps.rest._AGAIN_SECONDS", (0.01, 0.02))
-
-
-@pytest.fixture
-def lines() -> Iterator[list[Any]]:
-    """What is logged, as structlog has it."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
-    with structlog.testing.capture_logs() as captured:
-        yield captured
-
-
-@pytest.fixture
-def rest() -> Iterator[tuple[str, type[_Rest]]]:
-    handler = type("Handler", (_Rest,), {"asked": [], "keys": [], "odd": {}})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", handler
-    server.shutdown()
-    server.server_close()
 
 
 def _settings(kafka: str, url: str, run: str, key: str = "good") -> HealSettings:
@@ -162,7 +69,7 @@ def _gap(subscriptions: list[str], seconds: int = 5, market: str = "stocks") -> 
 
 
 def test_a_gap_is_filled_with_bars_that_the_filter_reads(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     url, handler = rest
     settings = _settings(mock_kafka, url, "bars")
@@ -189,7 +96,9 @@ def test_a_gap_is_filled_with_bars_that_the_filter_reads(
     assert not any("good" in path for path in handler.asked)
 
 
-def test_healed_gaps_are_not_healed_again(mock_kafka: str, rest: tuple[str, type[_Rest]]) -> None:
+def test_healed_gaps_are_not_healed_again(
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
+) -> None:
     url, handler = rest
     settings = _settings(mock_kafka, url, "again")
     _record(settings, _gap(["A.AAPL"], seconds=1), b"no gap")
@@ -201,7 +110,7 @@ def test_healed_gaps_are_not_healed_again(mock_kafka: str, rest: tuple[str, type
 
 
 def test_wildcards_minutes_and_what_cannot_be_healed(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     url, handler = rest
     settings = _settings(mock_kafka, url, "wild")
@@ -215,7 +124,7 @@ def test_wildcards_minutes_and_what_cannot_be_healed(
 
 
 def test_a_wrong_key_is_named_and_the_gap_stays(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     url, _ = rest
     _record(_settings(mock_kafka, url, "key"), _gap(["A.AAPL"]))
@@ -225,7 +134,7 @@ def test_a_wrong_key_is_named_and_the_gap_stays(
 
 
 def test_a_wildcard_of_a_market_without_daily_bars_is_left_out_and_said(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     settings = _settings(mock_kafka, rest[0], "options")
     _record(settings, _gap(["A.*"], market="options"))
@@ -234,7 +143,7 @@ def test_a_wildcard_of_a_market_without_daily_bars_is_left_out_and_said(
 
 
 def test_what_does_not_say_its_type_is_healed_with_second_bars(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     settings = _settings(mock_kafka, rest[0], "type")
     undelivered = {"stocks": "AAPL", "futures/cme": "ESZ6", "crypto": "BTC-USD", "forex": "EUR/USD"}
@@ -247,7 +156,7 @@ def test_what_does_not_say_its_type_is_healed_with_second_bars(
 
 
 def test_a_gap_that_names_nothing_is_healed_with_the_whole_list(
-    mock_kafka: str, rest: tuple[str, type[_Rest]], tmp_path: Path
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]], tmp_path: Path
 ) -> None:
     listed = tmp_path / "subscriptions.csv"
     settings = _settings(mock_kafka, rest[0], "list").model_copy(
@@ -263,7 +172,7 @@ def test_a_gap_that_names_nothing_is_healed_with_the_whole_list(
 
 
 def test_bars_that_are_not_over_are_left_to_the_stream(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     rest[1].status = "OK"
     settings = _settings(mock_kafka, rest[0], "now")
@@ -277,7 +186,7 @@ def test_bars_that_are_not_over_are_left_to_the_stream(
 
 
 def test_a_delayed_plan_is_asked_again_later(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     settings = _settings(mock_kafka, rest[0], "delayed")
     before = now_ms()
@@ -286,15 +195,6 @@ def test_a_delayed_plan_is_asked_again_later(
         _healer(settings).run()
     rest[1].status = "OK"
     assert _healer(settings).run().gaps == 1, "the gap has stayed"
-
-
-@pytest.mark.parametrize("body", [[], "no", 7])
-def test_an_answer_that_is_no_object_is_an_error_in_words(
-    rest: tuple[str, type[_Rest]], body: Any
-) -> None:
-    rest[1].odd["AAPL"] = body
-    with pytest.raises(StreamError, match="answers 200: and not with a JSON object"):
-        next(Rest(rest[0], "good", 60_000).bars("AAPL", "second", START, START))
 
 
 def test_the_group_waits_for_a_gap_that_takes_hours(
@@ -310,30 +210,8 @@ def test_the_group_waits_for_a_gap_that_takes_hours(
     assert rules["max.poll.interval.ms"] > 200 * 60 * 1000
 
 
-@pytest.mark.parametrize(
-    ("market", "stream", "ticker"),
-    [("stocks", "BRK.B", "BRK.B"), ("crypto", "BTC-USD", "X:BTCUSD"),
-     ("forex", "EUR/USD", "C:EURUSD"), ("futures/cme", "ESZ6", "ESZ6"),
-     ("options", "O:SPY251219C00650000", "O:SPY251219C00650000")],
-)  # fmt: skip
-def test_symbols_are_written_differently_in_rest(market: str, stream: str, ticker: str) -> None:
-    assert rest_ticker(market, stream) == ticker
-    assert stream_symbol(market, ticker) == stream
-
-
-def test_symbols_with_the_prefix_of_rest_are_known_too() -> None:
-    assert rest_ticker("crypto", "X:BTC-USD") == "X:BTCUSD"
-
-
-def _bar(**changes: Any) -> dict[str, Any]:
-    return {"t": START, "o": 10, "h": 12.5, "l": 9, "c": 11, "v": 33.5, **changes}
-
-
-GOOD = Reply(200, {"status": "OK", "results": [_bar()]})
-
-
 def test_absurd_gaps_are_named_skipped_and_counted(
-    mock_kafka: str, rest: tuple[str, type[_Rest]], lines: list[Any]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]], lines: list[Any]
 ) -> None:
     month = START + 32 * 86_400_000
     absurd = {
@@ -357,7 +235,7 @@ def test_absurd_gaps_are_named_skipped_and_counted(
 
 
 def test_names_that_are_not_subscriptions_are_left_out(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     settings = _settings(mock_kafka, rest[0], "names")
     names = ["AAPL", "A.", ".", "", "A.A B", "XA.AAPL", "A.AAPL", "\U0001f600"]
@@ -367,39 +245,11 @@ def test_names_that_are_not_subscriptions_are_left_out(
     assert {event["sym"] for event, _, _ in _raw(settings)} == {"AAPL"}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"status": "OK", "results": 7},
-        {"status": "OK", "results": [7]},
-        {"status": "OK", "results": [{}]},
-        {"status": "OK", "results": [_bar(t="now")]},
-        {"status": "OK", "results": [_bar(t=START * 1_000_000)]},
-        {"status": "OK", "results": [_bar(t=10**400)]},
-        {"status": "OK", "results": [_bar(o=None)]},
-        {"status": "OK", "results": [_bar(c=float("nan"))]},
-        {"status": "OK", "results": [_bar(v="much")]},
-        {"status": "OK", "results": [_bar(vw=10**400)]},
-        {"status": "OK", "results": [_bar()], "next_url": 7},
-        {"status": "OK", "results": [_bar()], "next_url": "@elsewhere.example/v2"},
-        {"status": "OK", "results": [_bar()], "next_url": "http://[/v2"},
-        {"status": "ERROR", "error": "internal"},
-        {},
-    ],
-)
-def test_an_answer_that_cannot_be_used_is_broken(rest: tuple[str, type[_Rest]], body: Any) -> None:
-    url, handler = rest
-    handler.odd["AAPL"] = body
-    with pytest.raises(BrokenAnswer):
-        list(Rest(url, "good", 60_000).bars("AAPL", "second", START, START))
-    assert set(handler.keys) == {"Bearer good"}
-
-
 def test_a_broken_answer_keeps_the_gap_and_the_others_are_healed(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     url, handler = rest
-    handler.odd["AAPL"] = {"status": "OK", "results": [_bar(t="now")]}
+    handler.odd["AAPL"] = {"status": "OK", "results": [bar(t="now")]}
     settings = _settings(mock_kafka, url, "broken")
     _record(settings, _gap(["A.AAPL", "A.MSFT"], seconds=1), _gap(["A.GOOG"], seconds=1))
     done = _healer(settings).run()
@@ -411,41 +261,8 @@ def test_a_broken_answer_keeps_the_gap_and_the_others_are_healed(
     assert "AAPL" in {event["sym"] for event, _, _ in _raw(settings)}
 
 
-def test_a_page_that_leads_back_is_a_broken_answer(rest: tuple[str, type[_Rest]]) -> None:
-    url, handler = rest
-    following = f"{url}/v2/aggs/ticker/AAPL/range/1/second/{START}/{START}?cursor=1"
-    handler.odd["AAPL"] = {"status": "OK", "results": [_bar()], "next_url": following}
-    with pytest.raises(StreamError, match="leads back to a page it has given"):
-        list(Rest(url, "good", 60_000).bars("AAPL", "second", START, START))
-    assert len(handler.asked) == 2
-
-
-@pytest.mark.parametrize(
-    "first", [Reply(200, {"status": "OK", "results": None}), Reply(200, "no"), Reply(200, {})]
-)
-def test_an_answer_that_is_suspicious_is_asked_for_again(
-    rest: tuple[str, type[_Rest]], first: Reply
-) -> None:
-    url, handler = rest
-    handler.odd["AAPL"] = [first, first, GOOD]
-    assert list(Rest(url, "good", 60_000).bars("AAPL", "second", START, START)) == [_bar()]
-    assert len(handler.asked) == 3
-
-
-@pytest.mark.parametrize(
-    ("body", "asked"), [({"status": "OK"}, 1), ({"status": "OK", "results": None}, 3)]
-)
-def test_an_empty_answer_is_believed_in_the_end(
-    rest: tuple[str, type[_Rest]], body: Any, asked: int
-) -> None:
-    url, handler = rest
-    handler.odd["AAPL"] = body
-    assert list(Rest(url, "good", 60_000).bars("AAPL", "second", START, START)) == []
-    assert len(handler.asked) == asked
-
-
 def test_what_the_api_does_not_know_is_left_out(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     url, handler = rest
     handler.odd["NONE"] = Reply(404, {"status": "NOT_FOUND", "message": "no such ticker"})
@@ -456,7 +273,7 @@ def test_what_the_api_does_not_know_is_left_out(
 
 
 def test_a_market_that_the_plan_does_not_include_keeps_its_gap_and_the_others_are_healed(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     url, handler = rest
     words = {"status": "NOT_AUTHORIZED", "message": "You are not entitled to this data."}
@@ -469,7 +286,7 @@ def test_a_market_that_the_plan_does_not_include_keeps_its_gap_and_the_others_ar
 
 
 def test_a_likely_gap_inside_a_certain_one_is_not_asked_for_again(
-    mock_kafka: str, rest: tuple[str, type[_Rest]]
+    mock_kafka: str, rest: tuple[str, type[RestLookAlike]]
 ) -> None:
     url, handler = rest
     settings = _settings(mock_kafka, url, "inside")
@@ -489,7 +306,7 @@ def test_a_likely_gap_inside_a_certain_one_is_not_asked_for_again(
 
 def test_long_work_says_how_far_it_is(
     mock_kafka: str,
-    rest: tuple[str, type[_Rest]],
+    rest: tuple[str, type[RestLookAlike]],
     lines: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -505,69 +322,3 @@ def test_long_work_says_how_far_it_is(
         "2 gaps healed with 21 bars; 0 subscriptions left out, 0 gap records skipped, "
         "0 gaps kept for the next run."
     )
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=8,
-)
-MOMENTS = st.sampled_from(
-    ["2025-11-24 14:30:00.000", "1970-01-01 00:00:00.000", "0001-01-01 00:00:00.000", "",
-     "9999-12-31 23:59:59.999", "2025-11-24", "2025-11-24 14:30:01.000"]
-) | st.text()  # fmt: skip
-RECORDS = st.fixed_dictionaries(
-    {},
-    optional={
-        "market": st.sampled_from(["stocks", "crypto", "", "shares"]) | JSON,
-        "from": MOMENTS | JSON,
-        "to": MOMENTS | JSON,
-        "reason": st.text() | JSON,
-        "certain": st.booleans() | JSON,
-        "subscriptions": st.lists(st.sampled_from(["A.AAPL", "A.*", "AAPL"]) | st.text()) | JSON,
-        "feed": st.text() | JSON,
-    },
-)
-
-
-@given(JSON | RECORDS)
-def test_any_json_is_a_gap_or_is_not(value: Any) -> None:
-    raw = json.dumps(value).encode("utf-8", "surrogatepass")
-    _judge(raw)
-
-
-@given(st.binary())
-def test_any_bytes_are_a_gap_or_are_not(value: bytes) -> None:
-    _judge(value)
-
-
-@pytest.mark.parametrize("value", [b"[" * 100_000, b'"\xff"', b'{"market":"\xed\xa0\x80"}'])
-def test_bytes_that_decoders_trip_over_are_not_a_gap(value: bytes) -> None:
-    with pytest.raises(ValueError, match="not a gap"):
-        decode(value)
-
-
-def _judge(value: bytes) -> None:
-    try:
-        gap = decode(value)
-        check(gap, START + 86_400_000)
-    except ValueError:
-        return
-    assert 0 <= gap.end_ms - gap.start_ms <= 31 * 86_400_000
-    assert gap.market in MARKETS or not gap.market
-
-
-@given(JSON | st.fixed_dictionaries({"status": st.just("OK"), "results": JSON | st.lists(
-    st.fixed_dictionaries({}, optional={name: JSON | st.just(START) for name in "tohlcv"})
-)}, optional={"next_url": JSON}))  # fmt: skip
-def test_any_answer_is_bars_or_an_error_in_words(answer: Any) -> None:
-    rest = Rest("http://127.0.0.1:1", "good", 1e9)
-    replies = [SimpleNamespace(status=200, data=json.dumps(answer).encode())] * 9
-    rest._http = cast("Any", SimpleNamespace(request=lambda *_, **__: replies.pop()))
-    with mock.patch("polygon_streaming.gaps.rest._AGAIN_SECONDS", ()):
-        try:
-            bars = list(itertools.islice(rest.bars("AAPL", "second", START, START), 3))
-        except StreamError:
-            return
-    for bar in bars:
-        assert read(msgspec.json.encode(event("A", "AAPL", bar))) is not None
