@@ -1,5 +1,6 @@
 """Bars of single symbols: complete to the bar, each symbol with a place of its own."""
 
+import tracemalloc
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -7,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from polygon_sandbox import Fault, Plan, Sandbox, World
+from source_polygon import SourcePolygon
 from source_polygon.engine import cursor
+from source_polygon.engine.cdk import lane_cursor_of
 from source_polygon.streams import bar_lanes, bar_sizes, symbol_bars
 from source_polygon.vendor.answers import Data
 from syncing import Row, Syncs
@@ -445,6 +448,23 @@ def test_a_count_that_is_not_a_number_is_an_error_in_words(
     output = syncs.read("bars", symbols=[stock], expect_failure=True)
     assert f"bars {stock} 1 day: queryCount {count!r} is not a whole number." in output.errors
     assert output.failure_types >= {"system_error"}
+
+
+@pytest.mark.usefixtures("clock")
+def test_years_of_seconds_are_planned_without_being_held() -> None:
+    config = {"api_key": "k-0123456789", "start_date": "2021-11-22", "bar_sizes": ["1 second"]}
+    source = SourcePolygon(config={**config, "symbols": ["A", "B", "C", "D"]})
+    source.streams(source.manifest.usable_config)
+    planned = lane_cursor_of(source.manifest.built["bars"])
+    assert planned is not None
+    counts = [count for _, count in planned.planned()]  # calendar and all are in memory now
+    assert counts == [3_650] * 4
+    tracemalloc.start()
+    try:
+        assert [count for _, count in planned.planned()] == counts
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_state_that_cannot_be_read_or_is_ahead(syncs: Syncs, stock: str) -> None:

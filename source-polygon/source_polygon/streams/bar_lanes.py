@@ -26,6 +26,9 @@ _ZONES: Final = {"crypto": "UTC", "fx": "UTC", "futures": "UTC"}
 # Trading days to look back over when sessions of a market are counted: more than a closing lasts.
 _LONGEST_REST: Final = 10
 
+# Windows; more than are under way at once.
+_FORGOTTEN_AFTER: Final = 100
+
 
 @dataclass
 class Window:
@@ -52,7 +55,9 @@ class BarLane(Lane):
         size: the size of the bars.
         market: the product of the vendor that the symbol belongs to.
         zone: time zone by which its days are counted.
-        windows: what is read.
+        start: what is read begins here, in Unix milliseconds.
+        end: and ends here, excluded.
+        again: the next sync asks once more for all from here on.
         history: what the plan's history allows, the same for all symbols of a product.
         closed_from: the moment from which on the plan serves nothing yet, once that is known.
     """
@@ -71,12 +76,22 @@ class BarLane(Lane):
         self.size = size
         self.market = market
         self.zone = _ZONES.get(market, _NEW_YORK)
-        self.windows: list[Window] = []
+        self.start = self.end = self.again = 0
         self.history = History([])
         self.closed_from: int | None = None
         self._answers = Lock()
         self._with_bars: set[int] = set()
         self._blank: set[int] = set()
+
+    def windows(self) -> Iterator[Window]:
+        """Return what is read, each window as it is needed: of seconds there are thousands."""
+        count = -(-(self.end - self.start) // self.size.window)
+        return map(self._window, range(1, count + 1))
+
+    def _window(self, number: int) -> Window:
+        start = self.start + (number - 1) * self.size.window
+        end = min(start + self.size.window, self.end)
+        return Window(start, end, number, asked_again=start >= self.again)
 
     def doubts(self, window: Window) -> bool:
         """Return whether an answer without bars for a window is to be doubted.
@@ -94,6 +109,8 @@ class BarLane(Lane):
         """Note what came for a window; return those beside it whose silence is doubtful now."""
         neighbours = {window.number - 1, window.number + 1}
         with self._answers:
+            for known in (self._with_bars, self._blank):
+                known.discard(window.number - _FORGOTTEN_AFTER)
             if with_bars:
                 self._with_bars.add(window.number)
                 doubtful = neighbours & self._blank
@@ -103,7 +120,7 @@ class BarLane(Lane):
             else:
                 self._blank |= set() if doubted else {window.number}
                 doubtful = set()
-        found = [self.windows[number - 1] for number in sorted(doubtful)]
+        found = map(self._window, sorted(doubtful))
         return [each for each in found if _has_session(self.market, each, self.zone)]
 
 
@@ -141,16 +158,17 @@ class BarCursor(LaneCursor[BarLane, Window]):
             size=BarSize.of(partition["bar_size"]),
             market=self.market(partition["symbol"]),
         )
-        lane.windows = list(self._windows(lane, self._saved(cursor)))
+        self._mark_out(lane, self._saved(cursor))
         lane.history = self._histories.setdefault(lane.market, History(self._days()))
         return lane
 
     def slices(self, lane: BarLane) -> Iterator[LaneSlice[BarLane, Window]]:
         """Return a slice per window."""
-        for window in lane.windows:
+        for window in lane.windows():
             yield LaneSlice(lane, window, since=from_milliseconds(window.start))
 
-    def _windows(self, lane: BarLane, saved: int | None) -> Iterator[Window]:
+    def _mark_out(self, lane: BarLane, saved: int | None) -> None:
+        """Say where a lane begins and ends; one of which nothing is to be read does neither."""
         size, zone = lane.size, lane.zone
         first = max(date.fromisoformat(self.config["start_date"]), FIRST_SESSION)
         start = midnight(first, zone)
@@ -166,13 +184,8 @@ class BarCursor(LaneCursor[BarLane, Window]):
                 start = max(start, self._looked_back(lane, saved))
         # The last bar that is over starts no later than one bar before.
         end = size.after(over, zone, -1) + 1
-        again = self._looked_back(lane, end - 1)
-        number = 0
-        while start < end:
-            number += 1
-            until = min(start + size.window, end)
-            yield Window(start, until, number, asked_again=start >= again)
-            start = until
+        if start < end:
+            lane.start, lane.end, lane.again = start, end, self._looked_back(lane, end - 1)
 
     def _over(self, zone: str) -> int:
         """Return the moment up to which all is over, for every plan, in Unix milliseconds."""

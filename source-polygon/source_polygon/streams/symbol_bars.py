@@ -237,7 +237,7 @@ class BarsRetriever(LaneRetriever[BarLane, Window]):
         return isinstance(answer, Refused)
 
     def _require_recent(self, lane: BarLane, window: Window, refused: Refused) -> None:
-        last = local_day(lane.windows[-1].end - 1, lane.zone)
+        last = local_day(lane.end - 1, lane.zone)
         if lane.history.earliest_served or last > new_york_today() - _RECENT:
             return
         first = local_day(window.start, lane.zone)
