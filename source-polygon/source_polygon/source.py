@@ -153,8 +153,8 @@ class SourcePolygon(Source):
 
     def _look_up_patterns(self, catalog: ConfiguredAirbyteCatalog) -> None:
         """Put what they stand for in the place of patterns, where a chosen stream reads symbols."""
-        symbols, market_wide = self.manifest.usable_config["symbols"], self.manifest.market_wide
-        asking = [each for each in catalog.streams if each.stream.name not in market_wide]
+        symbols, needs = self.manifest.usable_config["symbols"], self.manifest.needs
+        asking = [each for each in catalog.streams if needs.get(each.stream.name) == "symbols"]
         if asking and patterns.are_in(symbols):
             vendor = self.vendor(asking[0].stream.name)
             self.manifest.take_symbols(patterns.looked_up(symbols, vendor))

@@ -84,6 +84,6 @@ def test_a_list_that_breaks_off_is_no_short_one(
     assert output.records("ticker_details") == []
 
 
-def test_market_wide_streams_ask_for_no_pattern(syncs: Syncs) -> None:
-    syncs.read("exchanges", symbols=["A*"])
-    assert syncs.paths() == ["/v3/reference/exchanges"]
+def test_streams_that_read_no_symbols_ask_for_no_pattern(syncs: Syncs) -> None:
+    syncs.read("exchanges", "futures_bars", symbols=["A*"], futures_symbols=["ESZ6"])
+    assert set(syncs.paths()) == {"/v3/reference/exchanges", "/futures/v1/aggs/ESZ6"}

@@ -104,16 +104,20 @@ class ManifestSource(ConcurrentDeclarativeSource):
         }
 
     @property
-    def withheld(self) -> dict[str, str]:
-        """The empty field of the configuration that hides a stream, by the stream's name."""
-        there = self.definitions
+    def needs(self) -> dict[str, str]:
+        """The field of the configuration without which a stream is not there, by stream."""
         return {
             stream["name"]: group["needs"]
             for group in self._whole["streams"]
             if group["type"] == "ConditionalStreams"
             for stream in group["streams"]
-            if stream["name"] not in there
         }
+
+    @property
+    def withheld(self) -> dict[str, str]:
+        """Those of `needs` whose field is empty."""
+        there = self.definitions
+        return {name: field for name, field in self.needs.items() if name not in there}
 
     def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
         """Return the manifest's streams."""
