@@ -11,7 +11,7 @@ history of the quotes of crypto.
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from threading import Event
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps import ticks
 from polygon_streaming.gaps.clients import HealClients
 from polygon_streaming.gaps.gap import Gap, check, decode
+from polygon_streaming.gaps.healed import Healed
 from polygon_streaming.gaps.rest import BrokenAnswer, NotIncluded, Unknown
 from polygon_streaming.gaps.series import Series, Targets, event, rest_ticker
 from polygon_streaming.gaps.windows import Windows
@@ -40,40 +41,6 @@ _SAY_SECONDS: Final = 10.0
 # A bar comes a second or two after its window: one that had ended when the gap began may have been
 # on its way.
 _LATE_MS: Final = 5_000
-
-
-@dataclass(slots=True)
-class Healed:
-    """What a run has done.
-
-    Attributes:
-        gaps: gaps healed, as far as they can be.
-        bars: bars produced.
-        ticks: trades and quotes produced.
-        left_out: subscriptions that cannot be healed: what the API does not know, or has not.
-        skipped: records on the topic that are not gaps, or absurd ones.
-        kept: gaps that the next run has to heal: the plan refused, or the answers were broken.
-    """
-
-    gaps: int = 0
-    bars: int = 0
-    ticks: int = 0
-    left_out: int = 0
-    skipped: int = 0
-    kept: int = 0
-
-    @property
-    def all_well(self) -> bool:
-        """Whether everything that was missing is there now."""
-        return not (self.left_out or self.skipped or self.kept)
-
-    def __str__(self) -> str:
-        """Return the run in a sentence."""
-        ticks = f" and {self.ticks} trades and quotes" if self.ticks else ""
-        return (
-            f"{self.gaps} gaps healed with {self.bars} bars{ticks}; {self.left_out} subscriptions "
-            f"left out, {self.skipped} gap records skipped, {self.kept} gaps kept for the next run."
-        )
 
 
 class Healer:

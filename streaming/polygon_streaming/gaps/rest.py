@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from math import isfinite
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -11,6 +10,7 @@ import structlog
 import urllib3
 
 from polygon_streaming.errors import ConfigError, StreamError
+from polygon_streaming.gaps import rows
 from polygon_streaming.stamps import NS_PER_MS, now_ms
 
 log = structlog.get_logger()
@@ -25,8 +25,6 @@ _RETRIES: Final = urllib3.Retry(
 # Broken answers, and empty ones of a certain kind, are passing more often than not.
 _AGAIN_SECONDS: Final = (1.0, 5.0)
 _DELAY_MS: Final = 15 * 60_000
-# What an answer may go beyond the window asked for: a bar at each end.
-_BAR_MS: Final = 60_000
 _GROUPED: Final = {
     "stocks": "us/market/stocks",
     "crypto": "global/market/crypto",
@@ -90,7 +88,7 @@ class Rest:
         """
         path = f"/v2/aggs/ticker/{quote(ticker, safe=':')}/range/1/{timespan}/{start_ms}/{end_ms}"
         query = {"adjusted": "false", "sort": "asc", "limit": "50000"}
-        yield from self._pages(path, query, lambda row: _bar(row, start_ms, end_ms), end_ms)
+        yield from self._pages(path, query, lambda row: rows.bar(row, start_ms, end_ms), end_ms)
 
     def ticks(
         self,
@@ -124,14 +122,14 @@ class Rest:
         asked: set[str] = set()
         while url:
             asked.add(url)
-            answer, rows = self._ask(url, read)
+            answer, found = self._ask(url, read)
             late_ms = end_ms + _DELAY_MS - now_ms()
             if answer.get("status") == "DELAYED" and late_ms > 0:
                 raise StreamError(
                     "The plan's data are 15 minutes late, and the gap is younger. Heal again in "
                     f"{-(-late_ms // 60_000)} minutes."
                 )
-            yield from rows
+            yield from found
             url = self._same_host(answer.get("next_url"))
             if url in asked:
                 raise BrokenAnswer(f"{self._base}{path} leads back to a page it has given.")
@@ -147,7 +145,7 @@ class Rest:
             return []
         query = urlencode({"adjusted": "false"})
         url = f"{self._base}/v2/aggs/grouped/locale/{place}/{day}?{query}"
-        return sorted(self._ask(url, _ticker)[1])
+        return sorted(self._ask(url, rows.ticker)[1])
 
     def trade_conditions(self, asset_class: str) -> Iterator[dict[str, Any]]:
         """Return the conditions that trades may carry, as `/v3/reference/conditions` gives them.
@@ -159,7 +157,7 @@ class Rest:
             ConfigError, NotIncluded, BrokenAnswer, StreamError: as for `bars`.
         """
         query = {"asset_class": asset_class, "data_type": "trade", "limit": "1000"}
-        yield from self._pages("/v3/reference/conditions", query, _condition, 0)
+        yield from self._pages("/v3/reference/conditions", query, rows.condition, 0)
 
     def check_key(self) -> None:
         """Ask something that any key may ask.
@@ -182,10 +180,10 @@ class Rest:
                 answer = self._get(url)
                 results = answer.get("results", [])
                 if results is not None or pause is None:
-                    rows = results or []
-                    if not isinstance(rows, list):
+                    found = results or []
+                    if not isinstance(found, list):
                         raise BrokenAnswer(f"{self._base}{path}: results is not a list.")
-                    return answer, [read(row) for row in rows]
+                    return answer, [read(row) for row in found]
             except ValueError as error:
                 if pause is None:
                     raise BrokenAnswer(f"{self._base}{path}: {error}.") from None
@@ -238,53 +236,3 @@ class Rest:
         if parts is None or not parts.path.startswith("/"):
             raise BrokenAnswer(f"{self._base}: next_url is not an address: {url!r}.")
         return f"{self._base}{parts.path}?{parts.query}"
-
-
-def _bar(row: Any, start_ms: int, end_ms: int) -> dict[str, Any]:
-    """Return a bar that can be streamed.
-
-    Raises:
-        ValueError: it cannot.
-    """
-    if not isinstance(row, dict):
-        raise ValueError("a bar is not an object")
-    time_ms = row.get("t")
-    if type(time_ms) is not int or not start_ms - _BAR_MS <= time_ms <= end_ms + _BAR_MS:
-        raise ValueError(f"a bar's time is {time_ms!r}, from {start_ms} to {end_ms} was asked for")
-    for name in ("o", "h", "l", "c"):
-        if not _is_number(row.get(name)):
-            raise ValueError(f"a bar's {name} is {row.get(name)!r}")
-    for name in ("v", "vw"):
-        if row.get(name) is not None and not _is_number(row[name]):
-            raise ValueError(f"a bar's {name} is {row[name]!r}")
-    return row
-
-
-def _condition(row: Any) -> dict[str, Any]:
-    """Return a condition.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    if not isinstance(row, dict) or type(row.get("id")) is not int or row["id"] < 0:
-        raise ValueError(f"a condition is {row!r:.200}")
-    return row
-
-
-def _ticker(row: Any) -> str:
-    """Return a row's ticker.
-
-    Raises:
-        ValueError: it has none.
-    """
-    ticker = row.get("T") if isinstance(row, dict) else None
-    if not isinstance(ticker, str) or not ticker:
-        raise ValueError(f"a bar's ticker is {ticker!r}")
-    return ticker
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return type(value) in (int, float) and isfinite(value)
-    except OverflowError:  # an integer beyond every float
-        return False
