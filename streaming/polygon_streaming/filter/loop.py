@@ -10,7 +10,7 @@ Consumers of the filtered topic must read `read_committed`. Java's default is no
 import time
 from collections.abc import Sequence
 from threading import Event
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from confluent_kafka import (
@@ -21,18 +21,17 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from polygon_streaming import raw
 from polygon_streaming.errors import StreamError
 from polygon_streaming.filter.clients import FilterClients, explain
 from polygon_streaming.filter.offsets import Places
+from polygon_streaming.filter.output import Output
 from polygon_streaming.filter.refine import Refinery
 from polygon_streaming.filter.rules import RulesFile
 from polygon_streaming.filter.takeover import Takeover
-from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.kafka import lag
 from polygon_streaming.kafka.errors import Meaning, ends_consumer, meaning
 from polygon_streaming.kafka.retry import Patience
-from polygon_streaming.process import metrics, reasons
+from polygon_streaming.process import metrics
 from polygon_streaming.process.heartbeat import Heartbeat
 from polygon_streaming.raw import Unreadable
 from polygon_streaming.settings import FilterSettings
@@ -65,9 +64,10 @@ class Filter:
         self._settings = settings
         self.heartbeat = heartbeat or Heartbeat()
         self._rules = RulesFile(settings.rules, settings.reload_seconds)
-        self._refinery = Refinery(self._rules, self._record)
         self._targets = settings.targets
         self.producer, self._consumer, self._asker = clients
+        self._output = Output(settings, self.producer)
+        self._refinery = Refinery(self._rules, self._output.gap)
         self._places = Places(self._consumer, self._asker)
         self._takeover = Takeover(self._places.ask)
         self._assigned = False
@@ -75,7 +75,6 @@ class Filter:
         self._lag_due = 0.0
         self._transaction_since = 0.0
         self._aborted: list[str] = []
-        self._too_large = False
         self._stop = Event()
         self._patience = Patience(self._stop, self.producer, self.heartbeat.beat)
 
@@ -141,7 +140,7 @@ class Filter:
         self.producer.begin_transaction()
         try:
             for gap in self._places.gaps_before(messages):
-                self._record(gap)
+                self._output.gap(gap)
             kept, dropped, unreadable, in_a_row = self._refine(messages)
             self._check_limit(in_a_row)
             self._commit()
@@ -152,7 +151,7 @@ class Filter:
             return
         self._transaction_since = 0.0
         self._aborted = []
-        self._too_large = False
+        self._output.committed()
         self._places.committed()
         self._unreadable_in_a_row = in_a_row
         metrics.transactions.labels("committed").inc()
@@ -181,7 +180,7 @@ class Filter:
             except Unreadable as reason:
                 unreadable += 1
                 in_a_row += 1
-                self._dead_letter(message, str(reason))
+                self._output.dead_letter(message, str(reason))
                 continue
             in_a_row = 0
             if refined is None:
@@ -195,42 +194,8 @@ class Filter:
                 # Keywords would make this call half as long again.
                 produce(targets[kind], value, symbol, -1, None, None, received_ms)
             except BufferError:
-                self._produce(targets[kind], value, symbol, timestamp=received_ms)
+                self._output.produce(targets[kind], value, symbol, timestamp=received_ms)
         return kept, dropped, unreadable, in_a_row
-
-    def _record(self, gap: Gap) -> None:
-        reason = reasons.label(gap.reason, reasons.FILTER_GAPS)
-        metrics.filter_gaps.labels(gap.market, reason).inc()
-        names = list(gap.subscriptions)
-        log.warning("gap", reason=gap.reason, subscriptions=names, state=f"gap {gap.reason}")
-        self._produce(self._settings.gaps_topic, gap.encode(), gap.market)
-
-    def _dead_letter(self, message: Message, reason: str) -> None:
-        topic = self._settings.dead_letter_topic
-        if not self._too_large:
-            try:
-                headers = raw.dead_letter_headers(message, reason)
-                self._produce(topic, message.value(), message.key(), headers=headers)
-                return
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                    raise
-        headers = raw.dead_letter_headers_alone(message, reason)
-        self._produce(topic, None, None, headers=headers)
-
-    def _produce(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: Any,
-        **more: Any,
-    ) -> None:
-        while True:
-            try:
-                self.producer.produce(topic, value, key, **more)
-                return
-            except BufferError:
-                self.producer.poll(0.05)
 
     def _commit(self) -> None:
         offsets = self._places.offsets()
@@ -248,8 +213,7 @@ class Filter:
         self._refinery.forget()
         self._patience.until_done(self._places.rewind)
         self._aborted = [*self._aborted[-99:], cause.str()]
-        # Brokers may set a lower limit than this client has: dead letters then go without values.
-        self._too_large |= cause.code() == KafkaError.MSG_SIZE_TOO_LARGE
+        self._output.aborted(cause)
         self._stop.wait(min(0.05 * 2.0 ** len(self._aborted), _LONGEST_PAUSE_SECONDS))
 
     def _is_record(self, message: Message) -> bool:

@@ -216,7 +216,7 @@ def test_a_gap_is_counted_and_logged() -> None:
     producer.init_transactions(1)
     producer.begin_transaction()
     with capture_logs() as said:
-        stage._record(Gap("", 0, 1000, "retention", (), ""))
+        stage._output.gap(Gap("", 0, 1000, "retention", (), ""))
     assert metrics.FILTER.get_sample_value(name, labels) == before + 1
     assert [(line["event"], line["reason"]) for line in said] == [("gap", "retention")]
 
