@@ -189,7 +189,9 @@ def test_a_damaged_body_is_cut_only_where_orjson_reads_the_same(
 @pytest.mark.parametrize("bare", [False, True])
 def test_a_number_past_a_double_breaks_the_answer(number: str, bare: bool) -> None:
     ahead = f'{{"text":"{"x" * 249_990}"}},' * 2  # looked for in portions, and where they meet
-    for rows in (f'[{{"a":{number}}}]', f'[{ahead}{{"a":{number}}}]'):
+    rest = f'"{"y" * 100}":"12e345-6e789",'
+    texts = [f'[{{{rest}"a":{each}}}]' for each in (number, f" {number}", f"[0,{number}]")]
+    for rows in (*texts, f'[{ahead}{{"a":{number}}}]'):
         body = (rows if bare else f'{{"status":"OK","results":{rows}}}').encode()
         for as_written in (True, False):
             answer = judge(_answer(body), bare=bare, as_written=as_written)
@@ -208,6 +210,14 @@ def test_what_only_looks_like_such_a_number_leaves_as_it_was_written(value: str)
     assert isinstance(answer.rows, Cut)
     (line,) = _lines(answer.rows)
     assert f'"data":{text},"emitted_at":'.encode() in line
+
+
+def test_where_portions_meet_no_number_is_overlooked() -> None:
+    for ahead in range(249_500, 250_200, 7):
+        for number in ("-1.5e999", "9" * 150 + "e+309"):
+            rows = f'[{{"text":"{"x" * ahead}","a":{number}}}]'
+            assert cut(f'{{"results":{rows}}}'.encode()) is None
+            assert cut(rows.encode(), bare=True) is None
 
 
 def test_a_bare_list_is_cut_too() -> None:

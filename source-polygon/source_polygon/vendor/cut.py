@@ -27,6 +27,7 @@ _NOT_NULL: Final = str | int | float | bool | list | dict
 # By which numbers that no double holds are looked for: so many bytes at once, so many digits.
 _PORTION: Final = 250_000
 _LONG: Final = 200
+_BEFORE_A_NUMBER: Final = (b":", b",", b"[", b" ", b"\t", b"\r", b"\n")
 _DIGITS_AS_ZEROS: Final = bytes.maketrans(b"123456789E", b"000000000e")
 
 
@@ -180,12 +181,19 @@ def _may_pass_a_double(text: bytes) -> bool:
     """Return whether something in a JSON text looks like a number of 1e309 or more.
 
     Such a number has an exponent of three digits, or 209 digits and more before one of two. So may
-    have a string, a checksum in letters and digits say: rows have to be parsed to tell.
+    have words in a string: rows have to be parsed to tell. In checksums, where it is common, no
+    number begins.
     """
     whole = memoryview(text)
     for start in range(0, whole.nbytes, _PORTION):
         portion = bytes(whole[start : start + _PORTION + _LONG])
         digits = portion.translate(_DIGITS_AS_ZEROS, b"+")
-        if b"0e000" in digits or b"0" * _LONG in digits:
+        if b"0" * _LONG in digits:
             return True
+        at = digits.find(b"0e000")
+        while at >= 0:
+            before = digits[max(0, at - _LONG) : at].rstrip(b"0.").removesuffix(b"-")
+            if before.endswith(_BEFORE_A_NUMBER):
+                return True
+            at = digits.find(b"0e000", at + 1)
     return False
