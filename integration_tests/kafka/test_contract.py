@@ -115,7 +115,8 @@ class Real:
         broker.create(self.small, partitions=2, max_message_bytes="200")
 
     def producer(self, room: int = 100) -> Producer:
-        rules = {"queue.buffering.max.messages": room, "linger.ms": 500}
+        # Nothing is on its way before it is flushed, however slow the machine is.
+        rules = {"queue.buffering.max.messages": room, "linger.ms": 60_000}
         return clients.producer(self._settings, rules | {"delivery.report.only.error": False})
 
     def transactional(self) -> Producer:
@@ -230,12 +231,12 @@ def test_partitions_and_places_of_a_consumer(kafka: Kafka) -> None:
     member = Member(kafka.consumer(*[("1", None, NOW, None)] * 3), kafka.topic)
     consumer = member.consumer
     assert (consumer.assignment(), consumer.position([])) == ([], [])
+    assert consumer.get_watermark_offsets(member.place, cached=True) == (-1001, -1001)
     member.join()
     assert consumer.assignment() == [], "what the callback does not take is not assigned"
     member.begin()
     assert _offsets(consumer.assignment()) == [(1, OFFSET_BEGINNING)]
     assert _offsets(consumer.position([member.place])) == [(1, -1001)]
-    assert consumer.get_watermark_offsets(member.place, cached=True) == (-1001, -1001)
     assert consumer.get_watermark_offsets(member.place, 10.0) == (0, 3)
     member.read(3)
     assert consumer.get_watermark_offsets(member.place, cached=True)[1] == 3
@@ -279,7 +280,6 @@ def test_a_report_of_the_brokers(kafka: Kafka) -> None:
     producer.produce(kafka.topic, "text", "AAPL", -1, report, None, NOW, HEADERS)
     producer.produce(kafka.small, LARGE, None, on_delivery=report, timestamp=NOW)
     assert len(producer) == 2
-    assert producer.flush(0) == 2
     kafka.let_answer(producer)
     assert (len(producer), producer.flush(0)) == (0, 0)
     (taken,) = [given for given in reports if given[1].topic() == kafka.topic]
@@ -301,6 +301,8 @@ def test_a_queue_that_is_full(kafka: Kafka) -> None:
     with pytest.raises(BufferError, match="Local: Queue full"):
         producer.produce(kafka.topic, "2")
     assert len(producer) == 1
+    producer.purge()
+    assert producer.flush(10) == 0
 
 
 def test_what_a_producer_gives_up(kafka: Kafka) -> None:
@@ -353,7 +355,8 @@ def test_a_transaction_is_there_as_a_whole_or_not_at_all(kafka: Kafka) -> None:
         end(30)
         (found,) = consumer.committed([place], 30)
         assert (found.offset, found.metadata) == (7, "told")
-        assert kafka.visible(producer) == [7]
+        # The brokers mark the end of a transaction in each partition after they have taken it.
+        assert _until(lambda: kafka.visible(producer)) == [7]
         assert len(producer) == 0
 
 
