@@ -71,5 +71,6 @@ def _acceptance_sandbox(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(autouse=True)
 def _logs_of_the_cdk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the CDK's logger say what it says, though PyAirbyte takes over the one of its name."""
-    monkeypatch.setattr(logging.getLogger("airbyte"), "propagate", True)
+    """Let the loggers of CDK and connector be heard: PyAirbyte takes those of their names over."""
+    for name in ("airbyte", "airbyte.source-polygon"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)

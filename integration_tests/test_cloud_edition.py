@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from importlib.resources import files
 from typing import Any
@@ -81,7 +82,7 @@ def test_the_moment_of_a_bar_is_right_on_every_day() -> None:
 def test_both_editions_have_one_spec_but_for_the_addresses() -> None:
     docker = safe_load_yaml((MANIFESTS / "source-polygon.yaml").read_text())
     ours, theirs = (
-        dict(edition["spec"]["connection_specification"]["properties"])
+        deepcopy(edition["spec"]["connection_specification"]["properties"])
         for edition in (docker, CLOUD)
     )
     address = theirs.pop("base_url")

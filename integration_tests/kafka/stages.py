@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from polygon_streaming.raw import headers
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
@@ -148,27 +148,42 @@ def volumes(address: str, topic: str, isolation: str = "read_committed") -> Coun
 
 def end_of(address: str, topic: str) -> int:
     """Return how many offsets a topic has, over all partitions, markers included."""
-    consumer = Consumer({"bootstrap.servers": address, "group.id": "ends", "log_level": 0})
-    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-    ends = [
-        consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1]
-        for number in partitions
-    ]
-    consumer.close()
-    return sum(ends)
+
+    def ask(consumer: Consumer) -> int:
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        places = [TopicPartition(topic, number) for number in partitions]
+        return sum(consumer.get_watermark_offsets(place, timeout=30)[1] for place in places)
+
+    return _asked(address, "ends", ask)
 
 
 def lag(address: str, topic: str, group: str) -> int:
     """Return how many records of a topic a group has not committed yet."""
-    consumer = Consumer({"bootstrap.servers": address, "group.id": group, "log_level": 0})
-    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-    places = [TopicPartition(topic, number) for number in partitions]
-    total = 0
-    for place in consumer.committed(places, timeout=30):
-        end = consumer.get_watermark_offsets(place, timeout=30)[1]
-        total += end - max(place.offset, 0)
-    consumer.close()
-    return total
+
+    def ask(consumer: Consumer) -> int:
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        places = [TopicPartition(topic, number) for number in partitions]
+        return sum(
+            consumer.get_watermark_offsets(place, timeout=30)[1] - max(place.offset, 0)
+            for place in consumer.committed(places, timeout=30)
+        )
+
+    return _asked(address, group, ask)
+
+
+def _asked(address: str, group: str, question: Callable[[Consumer], int]) -> int:
+    """Return the brokers' answer, once those that are there have agreed on who leads what."""
+    until = time.monotonic() + 60
+    while True:
+        consumer = Consumer({"bootstrap.servers": address, "group.id": group, "log_level": 0})
+        try:
+            return question(consumer)
+        except KafkaException:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        finally:
+            consumer.close()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from confluent_kafka import KafkaException
 from kafka_cluster import Peer, all_in_sync, cluster, coordinator_of, leader_of, restart
 from stages import Stage, end_of, lag, produce_numbers, volumes, wait_until
 
@@ -60,7 +59,7 @@ class Filters:
 
     def are_through(self) -> bool:
         """Return whether everything is read; what has ended is started again."""
-        behind = _asked(lambda: lag(self._address, "raw", _GROUP))
+        behind = lag(self._address, "raw", _GROUP)
         return all(self.stage(number).running for number in (1, 2)) and behind == 0
 
     def goes_on_after(self, end: int) -> bool:
@@ -69,19 +68,7 @@ class Filters:
 
     def end(self) -> int:
         """Return the end of the output."""
-        return _asked(lambda: end_of(self._address, "filtered"))
-
-
-def _asked(question: Callable[[], int]) -> int:
-    """Return the brokers' answer, as soon as those that are there have agreed on who leads."""
-    until = time.monotonic() + 60
-    while True:
-        try:
-            return question()
-        except KafkaException:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
+        return end_of(self._address, "filtered")
 
 
 def test_each_event_once_whoever_dies(three: list[Peer], tmp_path: Path) -> None:
