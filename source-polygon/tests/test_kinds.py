@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
+from cloud_syncing import CloudSyncs
 from polygon_sandbox import DatasetSize, Fault, Plan, Sandbox, World
 from syncing import CURSORS, KEYS, Row, Syncs
 
@@ -109,6 +110,36 @@ def test_a_broken_answer_is_an_error_and_never_an_empty_one(
     syncs.sandbox.faults.add(Fault.html(times=2))
     assert syncs.read(stream, start_date=START).errors == []
     assert table(syncs, stream) == told(rows_due(world, stream))
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize(
+    ("edition", "stream"),
+    [
+        *((Syncs, stream) for stream in BY_KIND.values()),
+        # Not the windows: the CDK cannot tell them apart.
+        *((CloudSyncs, BY_KIND[kind]) for kind in ("snapshot", "full_list", "paged_list")),
+    ],
+)
+def test_rows_that_an_answer_leaves_out_come_when_it_is_asked_again(
+    syncs: Syncs, world: World, naps: list[float], stream: str, edition: type[Syncs], skip: int
+) -> None:
+    sandbox, path = syncs.sandbox, about(stream)["path"]
+    sandbox.faults.add(Fault.no_results(path=path, skip=skip))
+    either = edition(sandbox)
+    assert either.read(stream, start_date=START).errors == []
+    assert table(either, stream) == told(rows_due(world, stream))
+
+
+def test_windows_before_a_dataset_begins_are_not_each_asked_for_again(
+    syncs: Syncs, world: World, naps: list[float]
+) -> None:
+    assert syncs.read("short_volume", start_date="2025-11-20").errors == []
+    weeks = 53
+    at_once = 2 * 2  # windows that are under way before the first is known to be empty
+    assert weeks < len(syncs.sandbox.requests) <= weeks + at_once
+    rows = world.dataset(about("short_volume")["path"]).rows()
+    assert table(syncs, "short_volume") == told(rows)
 
 
 @every_kind

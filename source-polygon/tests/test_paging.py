@@ -103,3 +103,17 @@ def test_paging_that_leads_nowhere_is_an_error(
         with pytest.raises(AirbyteTracedException, match=words):
             list(pages(vendor_as_asked, {}, key=["ticker"], page_size=1000))
         assert vendor.call_count <= 2
+
+
+def test_a_first_page_without_rows_that_leads_on_is_asked_for_again(
+    clock: Callable[[str], None], naps: list[float]
+) -> None:
+    config = {"api_key": "k-0123456789", "start_date": "2026-11-19", "requests_per_minute": 6000}
+    tickers = SourcePolygon(config=config).vendor("tickers")
+    good: dict[str, Any] = {"status": "OK", "results": [{"ticker": "A"}]}
+    more = {**good, "next_url": f"{BASE}/v3/x?cursor=1"}
+    with rm.Mocker() as vendor:
+        answers = [{**more, "results": []}, more, {**good, "results": [{"ticker": "B"}]}]
+        vendor.get(rm.ANY, [{"json": answer} for answer in answers])
+        found = [list(rows) for rows, _ in pages(tickers, {}, key=["ticker"], page_size=1000)]
+    assert found == [[{"ticker": "A"}], [{"ticker": "B"}]]

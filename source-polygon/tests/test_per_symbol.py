@@ -1,6 +1,7 @@
 """Streams that read symbol by symbol: the vendor's own answers, and what a no means."""
 
 import pytest
+from cloud_syncing import CloudSyncs
 from polygon_sandbox import Fault, OptionsSize, Plan, Sandbox, World
 from syncing import Row, Syncs
 
@@ -105,6 +106,17 @@ def test_unknown_refused_empty_and_broken_are_told_apart(
     assert output.status(stream) == "COMPLETE"
     assert "of AAPL." in output.text
     assert len(output.records(stream)) < len(healthy)
+
+
+@pytest.mark.parametrize("edition", [Syncs, CloudSyncs])
+@pytest.mark.parametrize("stream", ["ticker_details", "ticker_events"])
+def test_a_row_that_an_answer_leaves_out_comes_when_it_is_asked_again(
+    sandbox: Sandbox, world: World, naps: list[float], edition: type[Syncs], stream: str
+) -> None:
+    sandbox.faults.add(Fault.no_results(path=f"{PATHS[stream]}AAPL"))
+    either = edition(sandbox)
+    assert either.read(stream, symbols=["AAPL"]).errors == []
+    assert in_order(list(either.tables[stream].values())) == in_order(truth(world, stream, "AAPL"))
 
 
 @pytest.mark.parametrize(

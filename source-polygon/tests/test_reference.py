@@ -134,7 +134,9 @@ def test_late_and_corrected_rows_within_the_lookback_are_read_again(
 
 
 @pytest.mark.usefixtures("both_ways")
-def test_an_interrupted_backfill_resumes_from_any_state(syncs: Syncs, world: World) -> None:
+def test_an_interrupted_backfill_resumes_from_any_state(
+    syncs: Syncs, world: World, naps: list[float]
+) -> None:
     # Many windows: those that end out of order share a state.
     start = "2025-11-03"
     whole = syncs.read("short_volume", start_date=start, num_workers=4)

@@ -7,19 +7,21 @@ in both.
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.lanes import Lane, LaneSlice, UnreadableState
 from source_polygon.engine.retriever import LaneRetriever
 from source_polygon.rows import Row
-from source_polygon.sessions import new_york_today
+from source_polygon.sessions import new_york_today, sessions
 from source_polygon.vendor.paging import ascending, pages
 
 LOGGER = logging.getLogger("airbyte")
+
+# Once more is enough: windows without rows are not rare, as days without bars are.
+_PAUSE_IF_EMPTY: Final = (1,)
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,14 @@ class Window:
         end: the last.
         checkpoint: the day up to which all is read once the window is. It is the day of the sync at
             most: a row dated next month must not move the state there.
+        due: whether there should be rows: no later sync reads all of it, and not all of it is a
+            weekend or a holiday.
     """
 
     start: date
     end: date
     checkpoint: date
+    due: bool
 
 
 @dataclass
@@ -84,7 +89,13 @@ class DatedCursor(LaneCursor[Lane, Window]):
         while start <= last:
             end = min(start + timedelta(days=self.window_days - 1), last)
             reached = min(end, today)
-            yield Window(start, end, checkpoint=max(reached, saved) if saved else reached)
+            due = start < today - timedelta(days=self.lookback_days)
+            yield Window(
+                start,
+                end,
+                checkpoint=max(reached, saved) if saved else reached,
+                due=due and bool(sessions("stocks", start, end)),
+            )
             start = end + timedelta(days=1)
 
     def _saved(self, cursor: Mapping[str, Any]) -> date | None:
@@ -135,17 +146,39 @@ class DatedRetriever(LaneRetriever[Lane, Window]):
     page_size: int
     order: str = ""
 
+    # The newest window that was answered, and whether it had rows.
+    _newest: tuple[date, bool] = field(init=False, default=(date.min, True))
+
     def rows(self, lane: Lane, task: Window) -> Iterator[Sequence[Row]]:
         """Return the rows of the window, a page at a time, as the vendor wrote them."""
-        field = self.cursor_field
+        name, count = self.cursor_field, 0
         params = {
-            f"{field}.gte": task.start.isoformat(),
-            f"{field}.lt": (task.end + timedelta(days=1)).isoformat(),
-            **ascending(field, self.order),
+            f"{name}.gte": task.start.isoformat(),
+            f"{name}.lt": (task.end + timedelta(days=1)).isoformat(),
+            **ascending(name, self.order),
         }
-        vendor = self.vendor_as_written
-        found = pages(vendor, params, key=self.primary_key, page_size=self.page_size)
-        yield from map(itemgetter(0), found)
+        complaint = f"{self.name} has no rows from {task.start} to {task.end}"
+        for rows, _ in pages(
+            self.vendor_as_written,
+            params,
+            key=self.primary_key,
+            page_size=self.page_size,
+            complaint=complaint if self._doubts(task) else "",
+            pauses=_PAUSE_IF_EMPTY,
+        ):
+            count += len(rows)
+            yield rows
+        if count or task.due:
+            self._newest = max(self._newest, (task.start, count > 0))
+
+    def _doubts(self, task: Window) -> bool:
+        """Return whether an answer without rows for a window is to be doubted.
+
+        Not after another without rows: before a dataset begins, each window would cost two
+        requests.
+        """
+        start, with_rows = self._newest
+        return task.due and (with_rows or task.start < start)
 
     def checkpoint(self, lane: Lane, task: Window) -> Mapping[str, Any]:
         """Return the day up to which all is read."""

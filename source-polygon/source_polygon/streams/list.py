@@ -69,8 +69,13 @@ class PagedListRetriever(ListRetriever):
         }
         if self.config.get("end_date"):
             window[f"{self.date_field}.lte"] = self.config["end_date"]
-        vendor = self.vendor_as_written
-        found = pages(vendor, window, key=self.primary_key, page_size=self.page_size)
+        found = pages(
+            self.vendor_as_written,
+            window,
+            key=self.primary_key,
+            page_size=self.page_size,
+            complaint=f"{self.name} has no rows since {self.config['start_date']}",
+        )
         yield from map(itemgetter(0), found)
 
 

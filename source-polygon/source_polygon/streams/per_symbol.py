@@ -58,7 +58,9 @@ class PerSymbolRetriever(PolygonRetriever):
     def _answer(self, symbol: str) -> Iterator[Leaving]:
         with self.refusals.watching(self.name, symbol):
             where = address(self.config["base_url"], self.path, symbol)
-            answer = replace(self.vendor, single=self.single).ask(path=where)
+            # Of a symbol that it knows, the vendor always has the one row.
+            complaint = f"{self.name}: the answer about {symbol} is empty" if self.single else ""
+            answer = replace(self.vendor, single=self.single).ask(path=where, complaint=complaint)
             rows = list(self.rows(symbol, answer.rows))
             require_keys(rows, self.primary_key, where)
             if not rows:

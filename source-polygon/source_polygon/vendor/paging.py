@@ -11,7 +11,7 @@ from source_polygon.rows import Row
 from source_polygon.vendor.answers import Data
 from source_polygon.vendor.auth import origin
 from source_polygon.vendor.cut import Cut
-from source_polygon.vendor.questions import Vendor
+from source_polygon.vendor.questions import PAUSES_IF_EMPTY, Vendor
 
 # The same API under two names. Behind a proxy, the vendor's next_url names the vendor's host.
 _VENDOR: Final = tuple(
@@ -28,6 +28,7 @@ def pages(
     key: Collection[str],
     page_size: int,
     complaint: str = "",
+    pauses: Sequence[int] = PAUSES_IF_EMPTY,
     of: type = object,
     path: str = "",
 ) -> Iterator[tuple[Sequence[Row], bool]]:
@@ -41,6 +42,7 @@ def pages(
             the requests that its maximum for the list does.
         complaint: what a first page without rows would mean, where that is unlikely, as it always
             is of a page that `next_url` led to. See `Vendor.ask`.
+        pauses: see there.
         of: type of the values of the key.
         path: the address of the list, where it is not that of the stream.
 
@@ -50,7 +52,10 @@ def pages(
     """
     first: dict[str, Any] = {"path": path} if path else {}
     first["request_params"] = {**params, "limit": page_size}
-    yield from along(vendor, vendor.ask(complaint=complaint, **first), key=key, of=of)
+    answer = vendor.ask(complaint=complaint, pauses=pauses, **first)
+    if not answer.rows and answer.envelope.get("next_url"):
+        answer = vendor.ask(complaint="The first of several pages has no rows", **first)
+    yield from along(vendor, answer, key=key, of=of)
 
 
 def along(

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ LOGGER = logging.getLogger("airbyte")
 
 # Seconds before each further question. The vendor was seen to send `results: null` in 5 to 20 of
 # 4,000 requests, and the data when asked again (polygon-io/issues#2).
-_PAUSES_IF_EMPTY: Final = (2, 4, 8)
+PAUSES_IF_EMPTY: Final = (2, 4, 8)
 
 _OF_A_SYMBOL: Final = re.compile(r"/(tickers?|aggs|snapshot/options)/")
 
@@ -46,12 +46,15 @@ class Vendor:
     as_written: bool = False
     plan: str = ""
 
-    def ask(self, *, complaint: str = "", **request: Any) -> Data:
+    def ask(
+        self, *, complaint: str = "", pauses: Sequence[int] = PAUSES_IF_EMPTY, **request: Any
+    ) -> Data:
         """Put a question and return the data.
 
         Args:
             complaint: what an answer without rows would mean, a sentence without its full stop,
                 where that is unlikely. Then it is asked for again before it is believed.
+            pauses: seconds before each time that it is.
             request: as the requester takes it: `request_params`, `path`, `stream_slice`.
 
         Raises:
@@ -60,21 +63,26 @@ class Vendor:
             AirbyteTracedException: refused otherwise (config_error); no usable answer
                 (transient_error).
         """
-        answer = self.ask_or_be_refused((), complaint=complaint, **request)
+        answer = self.ask_or_be_refused((), complaint=complaint, pauses=pauses, **request)
         assert isinstance(answer, Data)  # noqa: S101 - no refusal was to be handed on
         return answer
 
     def ask_or_be_refused(
-        self, handed_on: Collection[Reason], *, complaint: str = "", **request: Any
+        self,
+        handed_on: Collection[Reason],
+        *,
+        complaint: str = "",
+        pauses: Sequence[int] = PAUSES_IF_EMPTY,
+        **request: Any,
     ) -> Data | Refused:
         """Put a question and return the data, or a refusal for one of the reasons `handed_on`.
 
-        `complaint`, `request` and errors are those of `ask`.
+        `complaint`, `pauses`, `request` and errors are those of `ask`.
         """
         answer = self._usable(handed_on, request)
         if not complaint:
             return answer
-        for pause in _PAUSES_IF_EMPTY:
+        for pause in pauses:
             if isinstance(answer, Refused) or answer.rows:
                 return answer
             LOGGER.info("%s. That is unlikely; asking again in %d seconds.", complaint, pause)
@@ -82,7 +90,7 @@ class Vendor:
             answer = self._usable(handed_on, request)
         if isinstance(answer, Data) and not answer.rows:
             TALLY.believed_empty()
-            times = len(_PAUSES_IF_EMPTY) + 1
+            times = len(pauses) + 1
             LOGGER.warning("%s, asked %d times. That is believed now.", complaint, times)
         return answer
 
