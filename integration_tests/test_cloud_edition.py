@@ -70,12 +70,12 @@ def test_the_moment_of_a_bar_is_right_on_every_day() -> None:
     daily = next(stream for stream in CLOUD["streams"] if stream["name"] == "grouped_daily")
     condition = daily["retriever"]["record_selector"]["record_filter"]["condition"]
     expression = InterpolatedBoolean(condition=condition, parameters={})
-    where = {"market": "stocks", "start_time": "2003-09-10"}
+    where, config = {"market": "stocks", "start_time": "2003-09-10"}, {"start_date": "2003-09-10"}
     bar = dict.fromkeys("Tohlcv", 1)
     for day in range(12_000):  # 2003 to 2036
         ms = 1_063_152_000_000 + day * 86_400_000 + day * 7_211 % 86_400_000
         record: Row = {**bar, "t": ms}
-        assert expression.eval({}, record=record, stream_slice=where)
+        assert expression.eval(config, record=record, stream_slice=where)
         assert record["last_updated_utc"] == from_milliseconds(ms)
 
 
@@ -299,6 +299,22 @@ def test_refused_days_are_left_out_and_the_state_stays_before_them(sandbox: Sand
     }
     (state,) = output.states("grouped_daily")[-1]["states"]
     assert state["cursor"] == {"last_updated_utc": str(DAYS[-1])}
+
+
+def test_a_first_day_that_fails_is_read_by_the_next_sync(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    first = CONFIG["start_date"]
+    sandbox.faults.add(Fault.truncated_json(path=first, times=None))
+    cloud, config = CloudSyncs(sandbox), {**CONFIG, "markets": ["stocks"]}
+    output = cloud.read("grouped_daily", expect_failure=True, **config)
+    assert output.status("grouped_daily") == "INCOMPLETE"
+    sandbox.faults.clear()
+    cloud.read("grouped_daily", **config)
+    read = {row["date"] for row in cloud.tables["grouped_daily"].values()}
+    assert read == {str(day) for day in DAYS[-8:]}
+    assert min(read) == first
 
 
 @pytest.mark.parametrize(

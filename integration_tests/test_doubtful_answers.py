@@ -102,10 +102,12 @@ def test_days_without_trade_are_asked_for_once(sandbox: Sandbox, edition: type[S
 def test_years_before_the_first_bar_are_not_asked_for_again(
     sandbox: Sandbox, edition: type[Syncs]
 ) -> None:
-    sandbox.faults.add(Fault.no_results(path="crypto/2025-01-(0|1)", times=None))
+    # The Cloud edition asks for the day before the start date, too.
+    sandbox.faults.add(Fault.no_results(path="crypto/(2024-12-31|2025-01-(0|1))", times=None))
     config = {**CONFIG, "start_date": "2025-01-01", "markets": ["crypto"]}
     output = edition(sandbox).read("grouped_daily", **config)
-    asked_again = asked(sandbox, "crypto/2025-01-0") + asked(sandbox, "crypto/2025-01-1") - 19
+    paths = [request.path for request in sandbox.requests]
+    asked_again = len(paths) - len(set(paths))
     assert 15 <= asked_again <= 30  # five days, and those that are under way meanwhile
     assert {row["date"] for row in output.records("grouped_daily")} == {
         f"2025-01-{day}" for day in range(20, 25)
