@@ -6,6 +6,7 @@ first slice that cannot be completed ends its lane for this sync.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from threading import Condition
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +15,21 @@ from airbyte_cdk.sources.types import StreamSlice
 
 class UnreadableState(ValueError):
     """The incoming state is not of a form that this connector writes."""
+
+
+def saved_day(cursor: Mapping[str, Any], field: str) -> date | None:
+    """Return the day that a saved state holds under `field`; None where there is no state.
+
+    Raises:
+        UnreadableState: it does not hold a date.
+    """
+    if not cursor:
+        return None
+    try:
+        # A state written by hand may be a time.
+        return date.fromisoformat(cursor[field].partition("T")[0])
+    except (AttributeError, KeyError, ValueError) as error:
+        raise UnreadableState(repr(dict(cursor))) from error
 
 
 class LaneEnds(Exception):

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from source_polygon.engine.cursor import LaneCursor
-from source_polygon.engine.lanes import Lane, LaneSlice, UnreadableState
+from source_polygon.engine.lanes import Lane, LaneSlice, saved_day
 from source_polygon.engine.retriever import LaneRetriever
 from source_polygon.rows import Row
 from source_polygon.sessions import new_york_today, sessions
@@ -64,12 +64,12 @@ class DatedCursor(LaneCursor[Lane, Window]):
 
     def lane(self, partition: Mapping[str, Any], cursor: Mapping[str, Any]) -> Lane:
         """Return the lane, with its checkpoint checked."""
-        self._saved(cursor)
+        saved_day(cursor, self.cursor_field)
         return Lane(partition, cursor, self.run_ahead)
 
     def slices(self, lane: Lane) -> Iterator[LaneSlice[Lane, Window]]:
         """Return windows from the start date, or the checkpoint less the lookback, to today."""
-        saved, today = self._saved(lane.cursor), new_york_today()
+        saved, today = saved_day(lane.cursor, self.cursor_field), new_york_today()
         if saved and saved > today:
             LOGGER.warning(
                 "%s: the saved state %s lies in the future; nothing is read.",
@@ -97,15 +97,6 @@ class DatedCursor(LaneCursor[Lane, Window]):
                 due=due and bool(sessions("stocks", start, end)),
             )
             start = end + timedelta(days=1)
-
-    def _saved(self, cursor: Mapping[str, Any]) -> date | None:
-        if not cursor:
-            return None
-        try:
-            # A state written by hand may be a time.
-            return date.fromisoformat(cursor[self.cursor_field].partition("T")[0])
-        except (AttributeError, KeyError, ValueError) as error:
-            raise UnreadableState(repr(dict(cursor))) from error
 
 
 @dataclass

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from source_polygon.engine.cursor import LaneCursor
-from source_polygon.engine.lanes import Lane, LaneEnds, LaneSlice, UnreadableState
+from source_polygon.engine.lanes import Lane, LaneEnds, LaneSlice, saved_day
 from source_polygon.engine.output import Leaving
 from source_polygon.engine.retriever import LaneRetriever
 from source_polygon.sessions import new_york_today
@@ -67,12 +67,12 @@ class ContractsCursor(LaneCursor[Lane, Listed]):
 
     def lane(self, partition: Mapping[str, Any], cursor: Mapping[str, Any]) -> Lane:
         """Return the lane, with its checkpoint checked."""
-        self._saved(cursor)
+        saved_day(cursor, self.cursor_field)
         return Lane(partition, cursor, self.run_ahead)
 
     def slices(self, lane: Lane) -> Iterator[LaneSlice[Lane, Listed]]:
         """Return the live contracts, and windows of expired ones up to today in New York."""
-        saved, today = self._saved(lane.cursor), new_york_today()
+        saved, today = saved_day(lane.cursor, self.cursor_field), new_york_today()
         start = date.fromisoformat(self.config["start_date"])
         last = date.fromisoformat(self.config["end_date"]) if self.config.get("end_date") else None
         yield LaneSlice(lane, Listed(False, start, last), expirations="to come")
@@ -92,14 +92,6 @@ class ContractsCursor(LaneCursor[Lane, Listed]):
             listed = Listed(True, start, end, saved is None, reached)
             yield LaneSlice(lane, listed, expirations=str(start))
             start = end + _DAY
-
-    def _saved(self, cursor: Mapping[str, Any]) -> date | None:
-        if not cursor:
-            return None
-        try:
-            return date.fromisoformat(cursor[self.cursor_field])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UnreadableState(repr(dict(cursor))) from error
 
 
 @dataclass(kw_only=True)

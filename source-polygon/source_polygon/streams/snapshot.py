@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from source_polygon.engine.cursor import LaneCursor
-from source_polygon.engine.lanes import Lane, LaneEnds, LaneSlice, UnreadableState
+from source_polygon.engine.lanes import Lane, LaneEnds, LaneSlice, saved_day
 from source_polygon.engine.output import Leaving
 from source_polygon.engine.retriever import LaneRetriever
 from source_polygon.sessions import new_york_today, sessions
@@ -27,12 +27,12 @@ class SnapshotCursor(LaneCursor[Lane, date]):
 
     def lane(self, partition: Mapping[str, Any], cursor: Mapping[str, Any]) -> Lane:
         """Return the lane, with its checkpoint checked."""
-        self._saved(cursor)
+        saved_day(cursor, self.cursor_field)
         return Lane(partition, cursor, self.run_ahead)
 
     def slices(self, lane: Lane) -> Iterator[LaneSlice[Lane, date]]:
         """Return today's reading; name the trading days that have none and never will."""
-        saved, today = self._saved(lane.cursor), new_york_today()
+        saved, today = saved_day(lane.cursor, self.cursor_field), new_york_today()
         of = " ".join([self._stream_name, *map(str, lane.partition.values())])
         if saved and saved > today:
             LOGGER.warning("%s: the saved state %s lies in the future; no reading.", of, saved)
@@ -42,14 +42,6 @@ class SnapshotCursor(LaneCursor[Lane, date]):
             day = timedelta(days=1)
             _name_missed(of, sessions("stocks", saved + day, today - day))
         yield LaneSlice(lane, today, day=today.isoformat())
-
-    def _saved(self, cursor: Mapping[str, Any]) -> date | None:
-        if not cursor:
-            return None
-        try:
-            return date.fromisoformat(cursor[self.cursor_field])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UnreadableState(repr(dict(cursor))) from error
 
 
 def _name_missed(of: str, days: list[date]) -> None:
