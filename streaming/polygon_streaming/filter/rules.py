@@ -38,7 +38,14 @@ from polygon_streaming.channels import AGGREGATE_SECONDS, MARKETS
 from polygon_streaming.errors import ConfigError, did_you_mean
 from polygon_streaming.filter.records import KEY_FIELDS, Record
 from polygon_streaming.filter.symbols import Symbols
-from polygon_streaming.filter.tick_rules import Limit, Share, TickJudge, TickRules, known
+from polygon_streaming.filter.tick_rules import (
+    Limit,
+    Share,
+    TickJudge,
+    TickRules,
+    known,
+    require_order,
+)
 from polygon_streaming.process import metrics
 from polygon_streaming.settings import strict_yaml
 from polygon_streaming.trading import in_session
@@ -90,12 +97,7 @@ class Rules(BaseModel):
 
     @model_validator(mode="after")
     def _orderly(self) -> "Rules":
-        if (
-            self.min_price is not None
-            and self.max_price is not None
-            and self.min_price > self.max_price
-        ):
-            raise ValueError("min_price is above max_price, so nothing would pass")
+        require_order(self.min_price, self.max_price)
         return self
 
 

@@ -64,6 +64,16 @@ def known(names: Any, all_names: tuple[str, ...]) -> Any:
     return names
 
 
+def require_order(low: float | None, high: float | None) -> None:
+    """Refuse limits of the price between which nothing lies; None is no limit.
+
+    Raises:
+        ValueError: the lower one is above the other.
+    """
+    if low is not None and high is not None and low > high:
+        raise ValueError("min_price is above max_price, so nothing would pass")
+
+
 class TickRules(BaseModel):
     """What a section says; the module's docstring explains each rule."""
 
@@ -88,9 +98,7 @@ class TickRules(BaseModel):
 
     @model_validator(mode="after")
     def _orderly(self) -> "TickRules":
-        low, high = self.min_price, self.max_price
-        if low is not None and high is not None and low > high:
-            raise ValueError("min_price is above max_price, so nothing would pass")
+        require_order(self.min_price, self.max_price)
         return self
 
 
