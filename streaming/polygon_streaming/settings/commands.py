@@ -25,7 +25,9 @@ class Settings(BaseModel):
     command: ClassVar[str] = ""
     examples: ClassVar[str] = ""
 
-    bootstrap_servers: str = Field("localhost:9092", description="Kafka brokers, separated by ,")
+    bootstrap_servers: str = Field(
+        "localhost:9092", description="Kafka brokers, host:port, separated by commas"
+    )
     kafka: dict[str, str] = Field(
         default_factory=dict,
         description="Any librdkafka property, such as security.protocol=SASL_SSL; may be "
@@ -97,7 +99,8 @@ class FeedSettings(Served, Keyed):
     tls: bool = Field(True, description="wss://; switch off only for a local look-alike")
     websocket_client: ClientName = Field(
         "polygon-api-client",
-        description="The vendor's client that reads the socket, under its old name or its new one",
+        description="The vendor's client that reads the socket, under its old name or its new one "
+        "(pip install massive)",
     )
     shard: str = Field("1/1", pattern=r"^[1-9]\d*/[1-9]\d*$", description="Read part i of n: 2/3")
     silence_seconds: float = Field(
@@ -198,7 +201,7 @@ class HealSettings(Keyed):
     rest_url: str = Field("https://api.massive.com", description="Address of the REST API")
     subscriptions: str = Field(
         "subscriptions.csv",
-        description="The feed's list, for gaps that name nothing",
+        description="The feed's list, a path or s3://bucket/key, for gaps that name nothing",
     )
     s3_endpoint_url: str | None = Field(None, description="Another S3 than Amazon's")
     group: str = Field("polygon-stream-heal", description="Remembers which gaps are healed")
