@@ -4,11 +4,14 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from polygon_sandbox.answers import served
 from polygon_sandbox.contract import Endpoint, endpoint
+from polygon_sandbox.flat_files.layout import BUCKET
+from polygon_sandbox.flat_files.s3 import S3Request
 from polygon_sandbox.replies import Reply
 from polygon_sandbox.service import Incoming, Service
 
@@ -20,6 +23,8 @@ def build_app(service: Service, latency_ms: float) -> web.Application:
     app = web.Application()
     for path in served():
         app.router.add_get(path, _handler(service, endpoint(path), latency_ms))
+    for path in (f"/{BUCKET}", f"/{BUCKET}/{{key:.*}}"):
+        app.router.add_get(path, _s3_handler(service, latency_ms))
     app.router.add_get("/{path:.*}", _handler(service, None, latency_ms))
     return app
 
@@ -36,12 +41,33 @@ def _handler(service: Service, endpoint: Endpoint | None, latency_ms: float) -> 
                 authorization=request.headers.get("Authorization", ""),
             )
         )
-        seconds = latency_ms / 1000 + reply.delay_seconds
-        if seconds:
-            await asyncio.sleep(seconds)
-        return await _send(request, reply)
+        return await _after(latency_ms, request, reply)
 
     return handle
+
+
+def _s3_handler(service: Service, latency_ms: float) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked = S3Request(
+            method=request.method,
+            raw_path=request.raw_path.partition("?")[0],
+            path=request.path,
+            pairs=parse_qsl(request.raw_path.partition("?")[2], keep_blank_values=True),
+            headers={name.lower(): value for name, value in request.headers.items()},
+        )
+        # A file that nobody has asked for yet takes a while to make.
+        origin = f"{request.scheme}://{request.host}"
+        reply = await asyncio.to_thread(service.answer_s3, asked, origin)
+        return await _after(latency_ms, request, reply)
+
+    return handle
+
+
+async def _after(latency_ms: float, request: web.Request, reply: Reply) -> web.StreamResponse:
+    seconds = latency_ms / 1000 + reply.delay_seconds
+    if seconds:
+        await asyncio.sleep(seconds)
+    return await _send(request, reply)
 
 
 async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:

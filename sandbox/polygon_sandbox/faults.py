@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from polygon_sandbox import paging, replies
+from polygon_sandbox.flat_files import s3_errors
 from polygon_sandbox.replies import Reply
 
 _HTML = b"<!DOCTYPE html><html><body><h1>We'll be right back</h1></body></html>"
@@ -186,6 +187,11 @@ class Fault:
             return replace(reply, delay_seconds=reply.delay_seconds + seconds)
 
         return cls(f"delay {seconds} s", change, path, times, skip)
+
+    @classmethod
+    def slow_down(cls, *, path: str = "", times: int | None = 1, skip: int = 0) -> "Fault":
+        """The 503 of S3 under load."""
+        return cls("slow down", lambda *_: s3_errors.slow_down(), path, times, skip)
 
     @classmethod
     def redirect(

@@ -39,12 +39,12 @@ def answer(world: World, plan: Plan, url: str, ticker: str, query: Query) -> Rep
     refusal = plan.refusal_of_bars("futures", min(day, world.today), world.today)
     if refusal:
         return replies.not_authorized(refusal)
-    bars = _bars(world, ticker, size, first, last) if _CONTRACT.fullmatch(ticker) else iter(())
+    made = bars(world, ticker, size, first, last) if _CONTRACT.fullmatch(ticker) else iter(())
     if query.order == "desc":
-        bars = reversed(list(bars))
+        made = reversed(list(made))
     rows: list[Row] = []
     content: Row = {"results": rows}
-    for bar in bars:
+    for bar in made:
         if len(rows) == query.limit:
             content["next_url"] = f"{url}?cursor={_cursor(query, bar['window_start'])}"
             break
@@ -74,7 +74,9 @@ def _cursor(query: Query, start: int) -> str:
     return urlsafe_b64encode(urlencode(sorted(kept.items())).encode()).decode().rstrip("=")
 
 
-def _bars(world: World, ticker: str, size: tuple[int, str], first: int, last: int) -> Iterator[Row]:
+def bars(world: World, ticker: str, size: tuple[int, str], first: int, last: int) -> Iterator[Row]:
+    """The bars of so many seconds, minutes, ... or sessions that start in a range, both ends in
+    nanoseconds since 1970 UTC."""
     count, unit = size
     if unit in _SECONDS:
         milliseconds = -(-first // 1_000_000), last // 1_000_000
@@ -86,15 +88,15 @@ def _bars(world: World, ticker: str, size: tuple[int, str], first: int, last: in
     period: date | None = None
     for day in _sessions(world, first, last):
         minute = round(datetime.combine(day, _LAST_MINUTE, tzinfo=NEW_YORK).timestamp() * 1000)
-        bars = list(world.intraday(ticker, 60, minute, minute, listed=False))
-        if not bars:
+        minutes = list(world.intraday(ticker, 60, minute, minute, listed=False))
+        if not minutes:
             continue
         start = start_of(day, (count, _LONG[unit]))
         if period is not None and start != period:
             yield from _longer(ticker, together, period, first, last)
             together = []
         period = start
-        together.append((day, bars[0].row()))
+        together.append((day, minutes[0].row()))
     if period is not None:
         yield from _longer(ticker, together, period, first, last)
 

@@ -49,6 +49,16 @@ class Bar:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What makes the prices and volumes of one ticker."""
+
+    salt: int
+    level: float
+    pace: int
+    phase: float
+
+
 class Intraday:
     """The bars of one seed."""
 
@@ -75,6 +85,10 @@ class Intraday:
             day_open=bars[-1].day_open,
         )
 
+    def shape(self, ticker: str) -> Shape:
+        """Return what a ticker's bars are made from."""
+        return _series(self._seed, ticker).shape
+
     def bars(
         self, ticker: str, seconds: int, first: int, last: int, descending: bool = False
     ) -> Iterator[Bar]:
@@ -93,6 +107,7 @@ class _Series:
         self._level = dice.uniform(5, 400)
         self._pace = dice.randrange(10, 200)
         self._phase = dice.uniform(0, 6)
+        self.shape = Shape(self._salt & _MASK, self._level, self._pace, self._phase)
         # Whoever asks goes on second by second: what one ends with the next begins with.
         self._ended = (0, 0.0, 0)
         self._opened = (0, 0.0)

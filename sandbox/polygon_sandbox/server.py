@@ -8,6 +8,7 @@ from aiohttp import web
 
 from polygon_sandbox.app import build_app
 from polygon_sandbox.faults import Faults
+from polygon_sandbox.flat_files import FlatFiles
 from polygon_sandbox.plan import Plan
 from polygon_sandbox.service import Hook, Request, Service
 from polygon_sandbox.world import World
@@ -19,7 +20,7 @@ class Sandbox:
     """Serves a world over HTTP for as long as the `with` block lasts; it may be entered again.
 
     Port 0 takes a free one, and keeps it. `latency_ms` is added to every answer. `strict` refuses
-    unknown query parameters.
+    unknown query parameters. The flat files of the world are under /flatfiles, as S3 serves them.
 
         with Sandbox(World(now="2026-11-20T22:30:00Z"), plan=Plan.free()) as sandbox:
             requests.get(sandbox.url + "/v3/reference/tickers", params={"apiKey": sandbox.key})
@@ -35,8 +36,10 @@ class Sandbox:
         strict: bool = True,
         host: str = "127.0.0.1",
         port: int = 0,
+        flat_files: FlatFiles | None = None,
     ) -> None:
-        self._service = Service(world, plan or Plan.unlimited(), key, strict)
+        files = flat_files or FlatFiles(world)
+        self._service = Service(world, plan or Plan.unlimited(), key, strict, files)
         self._latency_ms = latency_ms
         self._host = host
         self._port = port
@@ -80,6 +83,11 @@ class Sandbox:
     def world(self) -> World:
         """The world that is served."""
         return self._service.world
+
+    @property
+    def flat_files(self) -> FlatFiles:
+        """The bucket: its access key id, and the events that change its objects."""
+        return self._service.flat_files
 
     @property
     def plan(self) -> Plan:

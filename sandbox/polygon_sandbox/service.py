@@ -11,6 +11,8 @@ from polygon_sandbox import answers, replies
 from polygon_sandbox.answers import Ask
 from polygon_sandbox.contract import KEY_PARAMETER, BadRequest, Endpoint
 from polygon_sandbox.faults import Call, Faults
+from polygon_sandbox.flat_files import FlatFiles, s3
+from polygon_sandbox.flat_files.s3 import S3Request
 from polygon_sandbox.plan import Plan, RateLimiter
 from polygon_sandbox.replies import Reply
 from polygon_sandbox.world import World
@@ -34,6 +36,7 @@ class Request:
     authorized: bool
     key_in_url: bool
     at: float
+    method: str = "GET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,11 @@ class Incoming:
 class Service:
     """Answers requests about one world under one plan."""
 
-    def __init__(self, world: World, plan: Plan, key: str, strict: bool) -> None:
+    def __init__(
+        self, world: World, plan: Plan, key: str, strict: bool, flat_files: FlatFiles
+    ) -> None:
         self.world = world
+        self.flat_files = flat_files
         self.key = key
         self.faults = Faults()
         self.hook: Hook | None = None
@@ -111,6 +117,30 @@ class Service:
         with self._lock:
             self._requests.append(request)
         log.info("%s %s %s", request.status, incoming.path, urlencode(query))
+        return reply
+
+    def answer_s3(self, asked: S3Request, origin: str) -> Reply:
+        """The reply to a request for flat files, after the hook and the faults; it is recorded."""
+        at = time.time()
+        query = {name: value for name, value in asked.pairs if not name.startswith("X-Amz-")}
+        if self.hook is not None:
+            self.hook(asked.path, query)
+        honest = s3.answer(self.flat_files, self.plan, self.key, asked)
+        call = Call(origin, asked.path, query)
+        path_and_query = f"{asked.path}?{urlencode(query)}" if query else asked.path
+        reply = self.faults.strike(honest, call, path_and_query)
+        request = Request(
+            path=asked.path,
+            query=query,
+            status=0 if reply.wire == "reset" else reply.status,
+            authorized=reply.status not in (401, 403),
+            key_in_url=any(self.key in value for _, value in asked.pairs),
+            at=at,
+            method=asked.method,
+        )
+        with self._lock:
+            self._requests.append(request)
+        log.info("%s %s %s %s", request.status, asked.method, asked.path, urlencode(query))
         return reply
 
     def _refusal(

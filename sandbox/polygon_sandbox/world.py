@@ -18,6 +18,7 @@ from polygon_sandbox.datasets import Dataset, Datasets, DatasetSize
 from polygon_sandbox.intraday import Bar, Intraday
 from polygon_sandbox.listings import STOCK_MARKETS, DelistedStyle, Register, Row
 from polygon_sandbox.lists import Lists
+from polygon_sandbox.minutes import Minutes, minutes
 from polygon_sandbox.options import Options, OptionsSize, expired, live
 from polygon_sandbox.paging import Marker, Paging, Undated
 from polygon_sandbox.profiles import Profiles
@@ -164,6 +165,17 @@ class World:
         last = min(last_ms // 1000, over - seconds)
         bars = Intraday(self._seed).bars(ticker, seconds, -(-first_ms // 1000), last, descending)
         return bars if known else iter(())
+
+    def minutes(self, ticker: str, first: int, count: int) -> Minutes:
+        """The bars of `count` minutes from `first` on (seconds since 1970 UTC), as columns.
+
+        The same as `intraday` has, for tickers that are listed or not, over or not.
+        """
+        return minutes(Intraday(self._seed), ticker, first, count)
+
+    def seconds(self, ticker: str, first: int, count: int) -> Iterator[Bar]:
+        """The bars of `count` seconds from `first` on, for tickers that are listed or not."""
+        return Intraday(self._seed).bars(ticker, 1, first, first + count - 1)
 
     def tickers(self, market: str, active: bool = True) -> list[Row]:
         """All rows the tickers endpoint has for a market, in ticker order."""

@@ -1,0 +1,225 @@
+"""What is in the files: the same market that REST and the stream tell of."""
+
+import csv
+import gzip
+from datetime import datetime
+from typing import Any
+
+import pytest
+import requests
+
+from polygon_sandbox import Sandbox, World
+from polygon_sandbox.flat_files import FilesSize, FlatFiles
+from polygon_sandbox.flat_files.layout import DATASETS
+from polygon_sandbox.intraday import Intraday
+from polygon_sandbox.minutes import minutes
+
+DAY = "2026-11-19"
+OPENING = 1795098600  # 09:30 in New York on that day
+NS = 1_000_000_000
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World(stocks=9, delisted=0, otc=0, now="2026-11-20T22:30:00Z")
+
+
+@pytest.fixture(scope="module")
+def files(world: World) -> FlatFiles:
+    return FlatFiles(world, FilesSize(days=20, tickers=3))
+
+
+def key(prefix: str, dataset: str, day: str = DAY) -> str:
+    return f"{prefix}/{dataset}/{day[:4]}/{day[5:7]}/{day}.csv.gz"
+
+
+def rows(files: FlatFiles, name: str) -> list[dict[str, str]]:
+    stored = files.get(name)
+    assert stored is not None
+    text = gzip.decompress(stored.body).decode()
+    assert text.endswith("\n")
+    return list(csv.DictReader(text.splitlines()))
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "X:BTCUSD", "C:EURUSD"])
+def test_minutes_by_the_array_are_those_made_one_by_one(ticker: str) -> None:
+    bars = Intraday(7)
+    first = OPENING - OPENING % 86_400 - 3 * 3600  # over midnight UTC
+    made = minutes(bars, ticker, first, 360)
+    for number in range(360):
+        bar = bars.bar(ticker, first + 60 * number, 60)
+        assert made.start[number] == bar.start
+        assert (made.open[number], made.high[number]) == (bar.open, bar.high)
+        assert (made.low[number], made.close[number]) == (bar.low, bar.close)
+        assert (made.volume[number], made.trades[number]) == (bar.volume, bar.trades)
+
+
+def test_every_dataset_has_files(files: FlatFiles) -> None:
+    for prefix, datasets in DATASETS.items():
+        for dataset in datasets:
+            found = rows(files, key(prefix, dataset))
+            assert found, (prefix, dataset)
+            assert all(row["ticker"] for row in found)
+            stamps = [name for name in found[0] if name.endswith(("timestamp", "window_start"))]
+            assert all(len(found[0][name]) in (0, 19) for name in stamps), "nanoseconds"
+
+
+def test_files_of_bars_have_the_vendors_header_and_order(files: FlatFiles) -> None:
+    found = rows(files, key("us_stocks_sip", "minute_aggs_v1"))
+    assert ",".join(found[0]) == "ticker,volume,open,close,high,low,window_start,transactions"
+    assert len(found) == 3 * 1440
+    order = [(row["ticker"], int(row["window_start"])) for row in found]
+    assert order == sorted(order)
+    assert "volume" not in rows(files, key("us_indices", "minute_aggs_v1"))[0]
+
+
+def test_several_conditions_are_quoted(files: FlatFiles) -> None:
+    stored = files.get(key("us_stocks_sip", "trades_v1"))
+    assert stored is not None
+    lines = gzip.decompress(stored.body).decode().splitlines()
+    assert any(',"14,37",0,4,' in line for line in lines)
+    assert any(",14,0," in line for line in lines)
+
+
+def test_bars_are_those_of_rest(world: World, files: FlatFiles) -> None:
+    with Sandbox(world) as sandbox:
+        headers = {"Authorization": f"Bearer {sandbox.key}"}
+
+        def ask(path: str) -> Any:
+            answer = requests.get(sandbox.url + path, headers=headers, timeout=30).json()
+            assert "next_url" not in answer
+            return answer["results"]
+
+        found = rows(files, key("us_stocks_sip", "minute_aggs_v1"))
+        ticker = found[0]["ticker"]
+        sent = ask(
+            f"/v2/aggs/ticker/{ticker}/range/1/minute/{DAY}/{DAY}?adjusted=false&limit=50000"
+        )
+        assert [plain(row) for row in found if row["ticker"] == ticker] == [
+            [bar["v"], bar["o"], bar["c"], bar["h"], bar["l"], bar["t"] * 1_000_000, bar["n"]]
+            for bar in sent
+        ]
+        grouped = ask(f"/v2/aggs/grouped/locale/us/market/stocks/{DAY}?adjusted=false")
+        by_ticker = {bar["T"]: bar for bar in grouped}
+        days = rows(files, key("us_stocks_sip", "day_aggs_v1"))
+        assert days
+        midnight = (OPENING - 9 * 3600 - 1800) * NS
+        for row in days:
+            bar = by_ticker[row["ticker"]]
+            count = str(bar.get("n", ""))
+            assert row["transactions"] == count
+            expected = [bar["v"], bar["o"], bar["c"], bar["h"], bar["l"], midnight]
+            assert plain(row)[:6] == expected
+
+
+@pytest.mark.parametrize(
+    ("prefix", "ticker", "path"),
+    [
+        ("us_stocks_sip", "A", "/v3/trades/A"),
+        ("global_crypto", "X:ADAUSD", "/v3/trades/X:ADAUSD"),
+        ("us_futures_cme", "ESZ6", "/futures/v1/trades/ESZ6"),
+    ],
+)
+def test_trades_are_those_of_rest(
+    world: World, files: FlatFiles, prefix: str, ticker: str, path: str
+) -> None:
+    found = [row for row in rows(files, key(prefix, "trades_v1")) if row["ticker"] == ticker]
+    sent = ticks(world, path, found)
+    assert len(found) == len(sent) > 60
+    for row, trade in zip(found, sent, strict=True):
+        conditions = [int(number) for number in row.get("conditions", "").split(",") if number]
+        assert conditions == trade.get("conditions", [])
+        for name, text in row.items():
+            if name in trade and name not in ("conditions", "ticker"):
+                assert text == str(trade[name]) or float(text) == trade[name], name
+
+
+@pytest.mark.parametrize(
+    ("prefix", "ticker", "path"),
+    [
+        ("us_stocks_sip", "A", "/v3/quotes/A"),
+        ("us_futures_cme", "ESZ6", "/futures/v1/quotes/ESZ6"),
+    ],
+)
+def test_quotes_are_those_of_rest(
+    world: World, files: FlatFiles, prefix: str, ticker: str, path: str
+) -> None:
+    found = [row for row in rows(files, key(prefix, "quotes_v1")) if row["ticker"] == ticker]
+    sent = ticks(world, path, found)
+    assert len(found) == len(sent) == 240
+    for row, quote in zip(found, sent, strict=True):
+        for name, text in row.items():
+            if name in quote and name not in ("conditions", "indicators"):
+                assert text == str(quote[name]), name
+
+
+def ticks(world: World, path: str, found: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """What REST has from the first to the last of these rows."""
+    names = ("sip_timestamp", "timestamp", "participant_timestamp")
+    stamp = next(name for name in names if name in found[0])
+    with Sandbox(world) as sandbox:
+        answer = requests.get(
+            sandbox.url + path,
+            params={
+                "timestamp.gte": found[0][stamp],
+                "timestamp.lte": found[-1][stamp],
+                "order" if path.startswith("/v3") else "sort": (
+                    "asc" if path.startswith("/v3") else "timestamp.asc"
+                ),
+                "limit": 50_000 if path.startswith("/v3") else 49_999,
+            },
+            headers={"Authorization": f"Bearer {sandbox.key}"},
+            timeout=30,
+        ).json()
+        sent: list[dict[str, Any]] = answer["results"]
+        return sent
+
+
+def plain(row: dict[str, str]) -> list[float]:
+    return [float(row[name]) if "." in row[name] else int(row[name] or 0) for name in list(row)[1:]]
+
+
+def test_a_file_is_there_from_eleven_in_new_york_on(world: World) -> None:
+    fresh = World(stocks=3, delisted=0, otc=0, now="2026-11-20T15:59:59Z")
+    bucket = FlatFiles(fresh, FilesSize(days=5, bar_minutes=1))
+    name = key("us_stocks_sip", "minute_aggs_v1")
+    assert bucket.get(name) is None
+    fresh.advance("2026-11-20T16:00:00Z")
+    stored = bucket.get(name)
+    assert stored is not None
+    assert stored.last_modified == datetime.fromisoformat("2026-11-20T16:00:00+00:00")
+
+
+def test_stocks_have_files_of_trading_days_and_crypto_of_all(files: FlatFiles) -> None:
+    days = [name[-17:-7] for name in files.keys("us_stocks_sip/day_aggs_v1/")]
+    assert days[-5:] == ["2026-11-13", "2026-11-16", "2026-11-17", "2026-11-18", "2026-11-19"]
+    assert len(files.keys("global_crypto/trades_v1/2026/11/")) == 19
+
+
+def test_a_file_goes_wrong_and_is_mended() -> None:
+    world = World(stocks=3, delisted=0, otc=0, now="2026-11-20T22:30:00Z")
+    bucket = FlatFiles(world, FilesSize(days=20, bar_minutes=10))
+    name = key("us_stocks_sip", "minute_aggs_v1")
+    good = bucket.get(name)
+    assert good is not None
+    honest = rows(bucket, name)
+    bucket.replace(name, "missing")
+    assert bucket.get(name) is None
+    assert name not in bucket.keys("us_stocks_sip/minute")
+    bucket.replace(name, "short")
+    assert rows(bucket, name) == honest[:20]
+    bucket.replace(name, "truncated")
+    cut = bucket.get(name)
+    assert cut is not None
+    with pytest.raises(EOFError):
+        gzip.decompress(cut.body)
+    bucket.replace(name, "doubled")
+    assert rows(bucket, name) == rows(bucket, key("us_stocks_sip", "minute_aggs_v1", "2026-11-18"))
+    world.advance("2026-11-20T23:00:00Z")
+    bucket.replace(name)
+    mended = bucket.get(name)
+    assert mended is not None
+    assert mended.body == good.body
+    assert mended.last_modified > good.last_modified
+    with pytest.raises(KeyError, match="is not the name of a flat file"):
+        bucket.replace("us_stocks_sip/minute_aggs_v1/2026/11/2026-12-19.csv.gz")
