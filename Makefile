@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-stream orchestrate test test-days test-kafka test-image check fix \
-    manifests reference bench-source publish-cloud publish-image lock clean
+    manifests reference docs bench-source publish-cloud publish-image lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ manifests: $(INSTALLED) ## Write both manifests and docs/streams.md anew from ma
 
 reference: $(INSTALLED) ## Write the tables of docs/ anew: settings, metrics, the form
 	@$(BIN)/python docs/reference.py
+
+docs: $(INSTALLED) ## Build the documents as a site into build/site; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench-source: $(INSTALLED) ## Time the connector against other ways (15 minutes; installs them)
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/bench.txt
