@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -35,33 +35,31 @@ class Edit:
 
 
 class Edits:
-    """Late corrections, dropped and duplicated bars, by (market, day)."""
+    """Late corrections, dropped and duplicated bars, by (market, day), and when each happened."""
 
     def __init__(self) -> None:
-        self._edits: dict[tuple[str, date], dict[str, Edit]] = defaultdict(dict)
-        self._versions: dict[tuple[str, date], int] = defaultdict(int)
+        self._edits: dict[tuple[str, date], list[tuple[datetime, str, Edit]]] = defaultdict(list)
 
     def version(self, market: str, day: date) -> int:
         """Grows with each edit of that day."""
-        return self._versions[market, day]
+        return len(self._edits.get((market, day), ()))
 
-    def correct(self, market: str, day: date, ticker: str) -> None:
+    def correct(self, market: str, day: date, ticker: str, at: datetime) -> None:
         """Count one more correction of a bar."""
-        edit = self._edits[market, day].get(ticker, Edit())
-        self._set(market, day, ticker, replace(edit, corrections=edit.corrections + 1))
+        edit = self._now(market, day).get(ticker, Edit())
+        edit = replace(edit, corrections=edit.corrections + 1)
+        self._edits[market, day].append((at, ticker, edit))
 
-    def copy(self, market: str, day: date, ticker: str, copies: int) -> None:
+    def copy(self, market: str, day: date, ticker: str, copies: int, at: datetime) -> None:
         """Send a bar that many times: 0 drops it, 2 duplicates it."""
-        edit = self._edits[market, day].get(ticker, Edit())
-        self._set(market, day, ticker, replace(edit, copies=copies))
+        edit = self._now(market, day).get(ticker, Edit())
+        self._edits[market, day].append((at, ticker, replace(edit, copies=copies)))
 
-    def _set(self, market: str, day: date, ticker: str, edit: Edit) -> None:
-        self._edits[market, day][ticker] = edit
-        self._versions[market, day] += 1
-
-    def apply(self, market: str, day: date, bars: list[Row]) -> list[Row]:
-        """The bars as they are sent today."""
-        edits = self._edits.get((market, day))
+    def apply(
+        self, market: str, day: date, bars: list[Row], as_of: datetime | None = None
+    ) -> list[Row]:
+        """The bars as they are sent today, or were at an instant."""
+        edits = self._now(market, day, as_of)
         if not edits:
             return bars
         sent = []
@@ -69,6 +67,11 @@ class Edits:
             edit = edits.get(bar["T"], Edit())
             sent += [_corrected(bar, edit.corrections)] * edit.copies
         return sent
+
+    def _now(self, market: str, day: date, as_of: datetime | None = None) -> dict[str, Edit]:
+        """The last edit of each bar."""
+        made = self._edits.get((market, day), ())
+        return {ticker: edit for at, ticker, edit in made if as_of is None or at <= as_of}
 
 
 def _corrected(bar: Row, times: int) -> Row:

@@ -7,7 +7,7 @@ prices.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import sin
@@ -24,7 +24,8 @@ _MASK = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One window: `start` in seconds since 1970 UTC, prices in the quote currency, volume in units.
+    """One window: `start` in seconds since 1970 UTC, prices in the quote currency, volume in units
+    (whole ones, but for what amendments leave).
 
     `traded` is the volume of the UTC day up to the end of the window, `day_open` the day's first
     price.
@@ -36,7 +37,7 @@ class Bar:
     low: float
     close: float
     vwap: float
-    volume: int
+    volume: float
     trades: int
     traded: int
     day_open: float
@@ -70,20 +71,7 @@ class Intraday:
         series = _series(self._seed, ticker)
         if seconds == 1:
             return series.second(start)
-        bars = [series.second(start + n) for n in range(seconds)]
-        volume = sum(bar.volume for bar in bars)
-        return Bar(
-            start=start,
-            open=bars[0].open,
-            high=max(bar.high for bar in bars),
-            low=min(bar.low for bar in bars),
-            close=bars[-1].close,
-            vwap=round(sum(bar.vwap * bar.volume for bar in bars) / volume, 4),
-            volume=volume,
-            trades=sum(bar.trades for bar in bars),
-            traded=bars[-1].traded,
-            day_open=bars[-1].day_open,
-        )
+        return together(start, [series.second(start + n) for n in range(seconds)])
 
     def shape(self, ticker: str) -> Shape:
         """Return what a ticker's bars are made from."""
@@ -96,6 +84,23 @@ class Intraday:
         starts = range(-(-first // seconds) * seconds, last + 1, seconds)
         for start in reversed(starts) if descending else starts:
             yield self.bar(ticker, start, seconds)
+
+
+def together(start: int, bars: Sequence[Bar]) -> Bar:
+    """The bar of a window that is made of others."""
+    volume = sum(bar.volume for bar in bars)
+    return Bar(
+        start=start,
+        open=bars[0].open,
+        high=max(bar.high for bar in bars),
+        low=min(bar.low for bar in bars),
+        close=bars[-1].close,
+        vwap=round(sum(bar.vwap * bar.volume for bar in bars) / volume, 4),
+        volume=volume,
+        trades=sum(bar.trades for bar in bars),
+        traded=bars[-1].traded,
+        day_open=bars[-1].day_open,
+    )
 
 
 class _Series:

@@ -5,12 +5,12 @@ digits, a sine in its last bit) is computed again the slow way.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polygon_sandbox.intraday import DAY_SECONDS, LOT, Intraday, Shape
+from polygon_sandbox.intraday import DAY_SECONDS, LOT, Bar, Intraday, Shape
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -19,20 +19,24 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 _HALF_WAY = 1e-4
 
 
-@dataclass(frozen=True, slots=True)
-class Minutes:
-    """Bars of minutes that follow one another, a column each; `start` in seconds since 1970 UTC."""
+class Minute(NamedTuple):
+    """The bar of a minute, without the vwap; `start` in seconds since 1970 UTC."""
 
-    start: Whole
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    volume: Whole
-    trades: Whole
+    start: int
+    volume: float
+    open: float
+    close: float
+    high: float
+    low: float
+    trades: int
+
+    @classmethod
+    def of(cls, bar: Bar) -> "Minute":
+        """What a minute's bar has of it."""
+        return cls(bar.start, bar.volume, bar.open, bar.close, bar.high, bar.low, bar.trades)
 
 
-def minutes(bars: Intraday, ticker: str, first: int, count: int) -> Minutes:
+def minutes(bars: Intraday, ticker: str, first: int, count: int) -> list[Minute]:
     """Return `count` bars of minutes from `first` on, a whole minute in seconds since 1970 UTC."""
     shape = bars.shape(ticker)
     seconds = np.arange(first, first + count * 60, dtype=np.int64)
@@ -44,15 +48,16 @@ def minutes(bars: Intraday, ticker: str, first: int, count: int) -> Minutes:
     low = _rounded(bottom * (1 - 0.0002 * _noise(shape, seconds, 2)))
     volume = _volumes(shape, edges)
     by_minute = (count, 60)
-    return Minutes(
-        start=seconds[::60],
-        open=opening[::60],
-        high=high.reshape(by_minute).max(axis=1),
-        low=low.reshape(by_minute).min(axis=1),
-        close=closing[59::60],
-        volume=volume.reshape(by_minute).sum(axis=1),
-        trades=(7 + 2 * (volume // 1000)).reshape(by_minute).sum(axis=1),
+    columns = (
+        seconds[::60],
+        volume.reshape(by_minute).sum(axis=1),
+        opening[::60],
+        closing[59::60],
+        high.reshape(by_minute).max(axis=1),
+        low.reshape(by_minute).min(axis=1),
+        (7 + 2 * (volume // 1000)).reshape(by_minute).sum(axis=1),
     )
+    return list(map(Minute, *(column.tolist() for column in columns)))
 
 
 def _prices(bars: Intraday, shape: Shape, ticker: str, at: Whole) -> Floats:

@@ -1,10 +1,10 @@
 """The answers of the trades and quotes endpoints: one ticker, in a range of time, page by page."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 
 from polygon_sandbox import replies
@@ -15,7 +15,7 @@ from polygon_sandbox.listings import Row
 from polygon_sandbox.plan import Plan
 from polygon_sandbox.replies import Reply
 from polygon_sandbox.tick_forms import quote_row, trade_row
-from polygon_sandbox.ticks import NS, Kind, Quote, Trade, kind_of, quotes, trades
+from polygon_sandbox.ticks import NS, Kind, Quote, Trade, kind_of
 from polygon_sandbox.world import World
 
 Of = Literal["trades", "quotes"]
@@ -107,12 +107,16 @@ def _range(query: Query, now_ns: int) -> tuple[int, int]:
 def _between(
     world: World, ticker: str, kind: Kind, of: Of, first: int, last: int, descending: bool
 ) -> Iterator[Tick]:
-    make: Any = trades if of == "trades" else quotes
-    edge = last // NS * 1000
+    edge = last // NS
     # A second that is not over has no trades yet.
     listed = kind not in ("options", "futures")
-    for bar in world.intraday(ticker, 1, first // NS * 1000, edge, descending, listed=listed):
-        second = [t for t in make(bar, ticker, kind) if first <= t.time_ns <= last]
+    for start in world.over(ticker, first // NS, edge, descending, listed=listed):
+        made: Sequence[Tick] = (
+            world.trading.trades(ticker, kind, start)
+            if of == "trades"
+            else world.trading.quotes(ticker, kind, start)
+        )
+        second = [t for t in made if first <= t.time_ns <= last]
         yield from reversed(second) if descending else second
 
 

@@ -53,6 +53,8 @@ def trade_row(trade: Trade, kind: Kind) -> Row:
     }  # fmt: skip
     if trade.conditions:
         row["conditions"] = list(trade.conditions)
+    if trade.correction:
+        row["correction"] = trade.correction
     if kind == "crypto":
         # Unverified: the exchange's own time is the one that the stream sends.
         return row | {

@@ -25,7 +25,7 @@ from polygon_sandbox.intraday import DAY_SECONDS, LOT, Bar
 Kind = Literal["stocks", "options", "crypto", "forex", "futures"]
 
 NS = 1_000_000_000
-_SLOTS = 64  # more than a second ever has trades, or quotes
+SLOTS = 64  # more than a second ever has trades, or quotes
 _ODD_LOT, _EXTENDED, _OFFICIAL_OPEN = 37, 12, 16
 _BEYOND = 0.01
 _TRF = 4
@@ -67,6 +67,7 @@ class Trade:
 
     `time_ns` is when the tape had it (the SIP's time); `participant_ns` the exchange's,
     `received_ns` the vendor's own. A trade off the exchanges has a reporting facility and its time.
+    `correction` is not 0 of one that was cancelled.
     """
 
     ticker: str
@@ -77,6 +78,7 @@ class Trade:
     sequence: int
     exchange: int
     tape: int
+    correction: int = 0
 
     @property
     def participant_ns(self) -> int:
@@ -98,7 +100,7 @@ class Trade:
     @property
     def id(self) -> int:
         """Unique for a ticker and an exchange."""
-        return self.time_ns // NS * _SLOTS + self.sequence % _SLOTS
+        return self.time_ns // NS * SLOTS + self.sequence % SLOTS
 
     @property
     def decimal_size(self) -> str:
@@ -133,11 +135,21 @@ def kind_of(ticker: str) -> Kind:
     return {"O:": "options", "X:": "crypto", "C:": "forex"}.get(ticker[:2], "stocks")  # type: ignore[return-value]
 
 
+def is_counted(conditions: Sequence[int]) -> bool:
+    """Whether a trade updates the volume of a bar."""
+    return _OFFICIAL_OPEN not in conditions
+
+
+def sets_prices(conditions: Sequence[int]) -> bool:
+    """Whether a trade updates the prices of a bar."""
+    return is_counted(conditions) and _ODD_LOT not in conditions
+
+
 def trades(bar: Bar, ticker: str, kind: Kind) -> Iterator[Trade]:
     """Yield the trades that make the bar of a second, in their order."""
     parts = list(_parts(bar, kind))
     for index, (price, size, conditions) in enumerate(parts):
-        sequence = bar.start % DAY_SECONDS * _SLOTS + 2 * index + 1
+        sequence = bar.start % DAY_SECONDS * SLOTS + 2 * index + 1
         venues = _EXCHANGES[kind]
         odd_lot = _ODD_LOT in conditions
         yield Trade(
@@ -158,7 +170,7 @@ def quotes(bar: Bar, ticker: str, kind: Kind) -> Iterator[Quote]:
     """Yield the quotes of a second, in their order: four, the first before any trade."""
     venues = _EXCHANGES[kind]
     for index in range(4):
-        sequence = bar.start % DAY_SECONDS * _SLOTS + 3 * index + 2
+        sequence = bar.start % DAY_SECONDS * SLOTS + 3 * index + 2
         wider = round(_BEYOND * (1 + (bar.start + index) % 3), 2)
         yield Quote(
             ticker=ticker,
@@ -176,8 +188,8 @@ def quotes(bar: Bar, ticker: str, kind: Kind) -> Iterator[Quote]:
 
 def _parts(bar: Bar, kind: Kind) -> Iterator[tuple[float, int, tuple[int, ...]]]:
     """Yield price, size in hundredths and conditions of each trade: see `Bar.vwap`."""
-    lot = bar.volume // LOT * 100
-    more = bar.volume // 1000
+    lot = int(bar.volume) // LOT * 100
+    more = int(bar.volume) // 1000
     usual = _usual(bar.start, kind)
     opens = _cut(8 * lot, 2 + more)
     if kind in ("stocks", "crypto"):

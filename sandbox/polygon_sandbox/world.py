@@ -1,7 +1,7 @@
 """The truth behind the API: everything follows from a seed, the clock and the events so far."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from threading import RLock
 from typing import Any
@@ -15,15 +15,15 @@ from polygon_sandbox.companies import Sizes, found
 from polygon_sandbox.contract import Query
 from polygon_sandbox.corporate_actions import CorporateActions
 from polygon_sandbox.datasets import Dataset, Datasets, DatasetSize
-from polygon_sandbox.intraday import Bar, Intraday
+from polygon_sandbox.intraday import Bar
 from polygon_sandbox.listings import STOCK_MARKETS, DelistedStyle, Register, Row
 from polygon_sandbox.lists import Lists
-from polygon_sandbox.minutes import Minutes, minutes
 from polygon_sandbox.options import Options, OptionsSize, expired, live
 from polygon_sandbox.paging import Marker, Paging, Undated
 from polygon_sandbox.profiles import Profiles
 from polygon_sandbox.reference import event_id, exchange_rows, type_rows
 from polygon_sandbox.sessions import Calendar, calendar_until
+from polygon_sandbox.trading import Trading
 
 # A full day of the US market is about 1.5 MB: this keeps a year of it.
 _KEPT_BYTES = 400_000_000
@@ -41,6 +41,9 @@ class World:
     is how large the lists of `dataset` are, `options` how many contracts an underlying has.
 
     Methods may be called while a sandbox serves the world: one lock guards it.
+
+    Attributes:
+        trading: what is traded second by second, of any ticker.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class World:
             self._register, self._actions, self._datasets, self._options, undated, paging
         )
         self._edits = Edits()
+        self.trading = Trading(seed)
         self._tapes: dict[str, tuple[int, Tape]] = {}
         self._answers: OrderedDict[object, tuple[int, bytes]] = OrderedDict()
         self._answer_bytes = 0
@@ -98,11 +102,17 @@ class World:
         return self._clock.today()
 
     def bars(
-        self, market: str, day: date, adjusted: bool = False, include_otc: bool = False
+        self,
+        market: str,
+        day: date,
+        adjusted: bool = False,
+        include_otc: bool = False,
+        as_of: datetime | None = None,
     ) -> list[Row]:
         """`results` of the grouped answer for that day, as a plan that sees today gets it.
 
         Volume is in shares or units, prices in the quote currency, `t` in ms since 1970 UTC.
+        `as_of` leaves out corrections that came later.
         """
         with self._lock:
             elapsed = self._elapsed(market, day)
@@ -111,7 +121,7 @@ class World:
             tape = self._tape(market)
             splits = self._actions.splits if market == "stocks" else []
             bars = tape.bars(day, splits, self.today, adjusted, include_otc, elapsed)
-            return self._edits.apply(market, day, bars)
+            return self._edits.apply(market, day, bars, as_of)
 
     def grouped(
         self, market: str, day: date, adjusted: bool, include_otc: bool
@@ -159,23 +169,29 @@ class World:
         None for a ticker that is not active; unless `listed` is false, for contracts (options and
         futures) are not on the list.
         """
+        starts = self.over(
+            ticker, -(-first_ms // 1000), last_ms // 1000, descending, seconds, listed=listed
+        )
+        bars = (self.trading.bar(ticker, start, seconds) for start in starts)
+        return (bar for bar in bars if bar is not None)
+
+    def over(
+        self,
+        ticker: str,
+        first: int,
+        last: int,
+        descending: bool = False,
+        seconds: int = 1,
+        *,
+        listed: bool = True,
+    ) -> Sequence[int]:
+        """The starts of those windows, in seconds since 1970 UTC."""
         with self._lock:
             known = not listed or any(r.active and r.ticker == ticker for r in self._register)
-            over = int(self.now.timestamp())
-        last = min(last_ms // 1000, over - seconds)
-        bars = Intraday(self._seed).bars(ticker, seconds, -(-first_ms // 1000), last, descending)
-        return bars if known else iter(())
-
-    def minutes(self, ticker: str, first: int, count: int) -> Minutes:
-        """The bars of `count` minutes from `first` on (seconds since 1970 UTC), as columns.
-
-        The same as `intraday` has, for tickers that are listed or not, over or not.
-        """
-        return minutes(Intraday(self._seed), ticker, first, count)
-
-    def seconds(self, ticker: str, first: int, count: int) -> Iterator[Bar]:
-        """The bars of `count` seconds from `first` on, for tickers that are listed or not."""
-        return Intraday(self._seed).bars(ticker, 1, first, first + count - 1)
+            now = int(self.now.timestamp())
+        last = min(last, now - seconds)
+        starts = range(-(-first // seconds) * seconds, last + 1, seconds) if known else range(0)
+        return starts[::-1] if descending else starts
 
     def tickers(self, market: str, active: bool = True) -> list[Row]:
         """All rows the tickers endpoint has for a market, in ticker order."""
@@ -347,19 +363,30 @@ class World:
         """A late correction: v, vw and n of one bar change, its prices stay."""
         with self._lock:
             self._require_bar(market, day, ticker)
-            self._edits.correct(market, day, ticker)
+            self._edits.correct(market, day, ticker, self.now)
 
     def drop_bar(self, market: str, day: date, ticker: str) -> None:
         """Stop sending one bar."""
         with self._lock:
             self._require_bar(market, day, ticker)
-            self._edits.copy(market, day, ticker, 0)
+            self._edits.copy(market, day, ticker, 0, self.now)
 
     def duplicate_bar(self, market: str, day: date, ticker: str) -> None:
         """Send one bar twice, a defect seen in 2021."""
         with self._lock:
             self._require_bar(market, day, ticker)
-            self._edits.copy(market, day, ticker, 2)
+            self._edits.copy(market, day, ticker, 2, self.now)
+
+    def cancel_trade(self, ticker: str, time_ns: int) -> None:
+        """Cancel a trade, named by its time on the tape: too late for the stream."""
+        self.trading.cancel(ticker, time_ns, self.now)
+
+    def report_trade(self, ticker: str, time_ns: int, price: float, size: float) -> None:
+        """Add a trade that was reported too late for the stream; it counts in its bars.
+
+        `size` is in units, of which it may have hundredths.
+        """
+        self.trading.report(ticker, time_ns, price, size, self.now)
 
     def add_split(
         self, ticker: str, execution_date: date, split_from: float, split_to: float

@@ -2,7 +2,7 @@
 
 import csv
 import gzip
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ from polygon_sandbox import Sandbox, World
 from polygon_sandbox.flat_files import FilesSize, FlatFiles
 from polygon_sandbox.flat_files.layout import DATASETS
 from polygon_sandbox.intraday import Intraday
-from polygon_sandbox.minutes import minutes
+from polygon_sandbox.minutes import Minute, minutes
+from polygon_sandbox.ticks import sets_prices
 
 DAY = "2026-11-19"
 OPENING = 1795098600  # 09:30 in New York on that day
@@ -46,15 +47,11 @@ def test_minutes_by_the_array_are_those_made_one_by_one(ticker: str) -> None:
     bars = Intraday(7)
     first = OPENING - OPENING % 86_400 - 3 * 3600  # over midnight UTC
     made = minutes(bars, ticker, first, 360)
-    for number in range(360):
-        bar = bars.bar(ticker, first + 60 * number, 60)
-        assert made.start[number] == bar.start
-        assert (made.open[number], made.high[number]) == (bar.open, bar.high)
-        assert (made.low[number], made.close[number]) == (bar.low, bar.close)
-        assert (made.volume[number], made.trades[number]) == (bar.volume, bar.trades)
+    assert made == [Minute.of(bars.bar(ticker, first + 60 * n, 60)) for n in range(360)]
 
 
-def test_every_dataset_has_files(files: FlatFiles) -> None:
+def test_every_dataset_has_files(world: World) -> None:
+    files = FlatFiles(world, FilesSize(days=5, tickers=2, bar_minutes=2, tick_seconds=1))
     for prefix, datasets in DATASETS.items():
         for dataset in datasets:
             found = rows(files, key(prefix, dataset))
@@ -223,3 +220,78 @@ def test_a_file_goes_wrong_and_is_mended() -> None:
     assert mended.last_modified > good.last_modified
     with pytest.raises(KeyError, match="is not the name of a flat file"):
         bucket.replace("us_stocks_sip/minute_aggs_v1/2026/11/2026-12-19.csv.gz")
+
+
+def test_what_became_known_late_is_in_rest_and_in_the_file_alike() -> None:
+    world = World(stocks=3, delisted=0, otc=0, now="2026-11-19T15:00:00Z")
+    bucket = FlatFiles(world, FilesSize(days=5, bars_from=time(9, 30), bar_minutes=3))
+    streamed = world.trading.minutes("A", OPENING, 3)
+    highest = max(
+        (trade for n in range(60) for trade in world.trading.trades("A", "stocks", OPENING + n)),
+        key=lambda trade: trade.price if sets_prices(trade.conditions) else 0,
+    )
+    assert highest.price == streamed[0].high
+    world.cancel_trade("A", highest.time_ns)
+    late = (OPENING + 70) * NS + 123
+    world.report_trade("A", late, streamed[1].high + 5, 10.25)
+    world.advance("2026-11-20T16:30:00Z")
+
+    found = rows(bucket, key("us_stocks_sip", "minute_aggs_v1"))[:3]
+    assert [plain(row)[0] for row in found] == [
+        streamed[0].volume - highest.size / 100,
+        streamed[1].volume + 10.25,
+        streamed[2].volume,
+    ]
+    assert float(found[0]["high"]) < streamed[0].high
+    assert float(found[1]["high"]) == streamed[1].high + 5
+    assert [
+        int(row["transactions"]) - bar.trades for row, bar in zip(found, streamed, strict=True)
+    ] == [
+        -1,
+        1,
+        0,
+    ]
+    start = OPENING * 1000
+    with Sandbox(world) as sandbox:
+        sent = requests.get(
+            f"{sandbox.url}/v2/aggs/ticker/A/range/1/minute/{start}/{start + 179_000}",
+            headers={"Authorization": f"Bearer {sandbox.key}"},
+            timeout=30,
+        ).json()["results"]
+    assert [[bar[name] for name in "vochln"] for bar in sent] == [
+        [*plain(row)[:5], int(row["transactions"])] for row in found
+    ]
+    trades = [
+        row for row in rows(bucket, key("us_stocks_sip", "trades_v1")) if row["ticker"] == "A"
+    ]
+    by_time = {int(row["sip_timestamp"]): row for row in trades}
+    assert by_time[highest.time_ns]["correction"] == "8", "it stays, marked"
+    assert "correction" in ticks(world, "/v3/trades/A", [by_time[highest.time_ns]])[0]
+    # What comes after the file is in its replacement alone.
+    world.cancel_trade("A", late)
+    name = key("us_stocks_sip", "minute_aggs_v1")
+    assert rows(bucket, name)[1] == found[1]
+    before = bucket.get(name)
+    world.advance("2026-11-20T17:00:00Z")
+    bucket.replace(name)
+    after = bucket.get(name)
+    assert before is not None
+    assert after is not None
+    assert before.etag != after.etag
+    assert int(rows(bucket, name)[1]["volume"]) == streamed[1].volume
+
+
+def test_a_daily_bar_that_is_corrected_changes_with_the_next_file() -> None:
+    world = World(stocks=3, delisted=0, otc=0, now="2026-11-20T16:30:00Z")
+    bucket = FlatFiles(world, FilesSize(days=5))
+    name = key("us_stocks_sip", "day_aggs_v1")
+    world.correct("stocks", date(2026, 11, 19), "A")
+    world.advance("2026-11-20T17:00:00Z")
+    honest = rows(bucket, name)
+    bucket.replace(name)
+    corrected = rows(bucket, name)
+    assert float(corrected[0]["volume"]) < float(honest[0]["volume"])
+    assert corrected[1:] == honest[1:]
+    bar = world.daily_bar("stocks", "A", date(2026, 11, 19))
+    assert bar is not None
+    assert corrected[0]["volume"] == str(bar["v"])

@@ -6,7 +6,7 @@ unverified. Instants are nanoseconds since 1970 UTC, `window_start` is the start
 Bars are not adjusted for splits. Rows are in the order of ticker and time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time
 from typing import Any
 
@@ -14,7 +14,7 @@ from polygon_sandbox import futures_bars
 from polygon_sandbox.clock import UTC
 from polygon_sandbox.flat_files.layout import FilesSize, FlatFile
 from polygon_sandbox.long_bars import GROUPED, long_bars
-from polygon_sandbox.ticks import NS, Kind, Quote, Trade, quotes, trades
+from polygon_sandbox.ticks import NS, Kind, Quote, Trade
 from polygon_sandbox.world import World
 
 _BARS = "ticker,volume,open,close,high,low,window_start,transactions"
@@ -66,9 +66,9 @@ def header(file: FlatFile) -> str:
     return _HEADERS.get((file.market, file.dataset), usual)
 
 
-def lines(world: World, size: FilesSize, file: FlatFile) -> Iterator[str]:
-    """The lines of a file below its header, without their ends."""
-    return _WRITERS[file.dataset](world, size, file)
+def lines(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Iterator[str]:
+    """The lines of a file below its header, without their ends, of what was known at an instant."""
+    return _WRITERS[file.dataset](world, size, file, as_of)
 
 
 def tickers(world: World, size: FilesSize, file: FlatFile) -> list[str]:
@@ -86,12 +86,14 @@ def tickers(world: World, size: FilesSize, file: FlatFile) -> list[str]:
     return sorted(set(found))[: size.tickers]
 
 
-def _days(world: World, size: FilesSize, file: FlatFile) -> Iterator[str]:
+def _days(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Iterator[str]:
     start = file.instant(time())
     if file.market in GROUPED:
-        bars = {bar["T"]: bar for bar in world.bars(file.market, file.day)}
         chosen = set(tickers(world, size, file))
-        found = [(name, bars[name]) for name in sorted(bars) if name in chosen]
+        bars = world.bars(file.market, file.day, as_of=as_of)
+        found = sorted(
+            ((str(bar["T"]), bar) for bar in bars if bar["T"] in chosen), key=lambda pair: pair[0]
+        )
     else:
         made = [
             (name, list(long_bars(world, name, (1, "day"), start * 1000, start * 1000, False)))
@@ -107,31 +109,23 @@ def _days(world: World, size: FilesSize, file: FlatFile) -> Iterator[str]:
             yield ",".join([name, _number(bar["v"]), *prices, f"{start * NS}", f"{count}"])
 
 
-def _minutes(world: World, size: FilesSize, file: FlatFile) -> Iterator[str]:
+def _minutes(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Iterator[str]:
     first = file.instant(size.bars_from)
     if file.market == "futures":
         last = (first + (size.bar_minutes - 1) * 60) * NS
         yield from _futures(world, size, file, (1, "min"), first * NS, last)
         return
     for name in tickers(world, size, file):
-        made = world.minutes(name, first, size.bar_minutes)
-        prices = (made.open, made.close, made.high, made.low)
-        columns = zip(
-            made.volume.tolist(),
-            *(column.tolist() for column in prices),
-            made.start.tolist(),
-            made.trades.tolist(),
-            strict=True,
-        )
+        made = world.trading.minutes(name, first, size.bar_minutes, as_of)
         if file.market == "indices":
-            for _, o, c, h, low, start, _ in columns:
+            for start, _, o, c, h, low, _ in made:
                 yield f"{name},{o},{c},{h},{low},{start}000000000"
         else:
-            for v, o, c, h, low, start, n in columns:
+            for start, v, o, c, h, low, n in made:
                 yield f"{name},{v},{o},{c},{h},{low},{start}000000000,{n}"
 
 
-def _sessions(world: World, size: FilesSize, file: FlatFile) -> Iterator[str]:
+def _sessions(world: World, size: FilesSize, file: FlatFile, _as_of: datetime) -> Iterator[str]:
     midnight = int(datetime.combine(file.day, time(), tzinfo=UTC).timestamp()) * NS
     return _futures(world, size, file, (1, "session"), midnight, midnight)
 
@@ -145,32 +139,36 @@ def _futures(
             yield ",".join(_number(row[column]) for column in columns)
 
 
-def _trades(world: World, size: FilesSize, file: FlatFile) -> Iterator[str]:
-    return _ticks(world, size, file, trades, trade_values)
+def _trades(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Iterator[str]:
+    for name, second in _seconds(world, size, file):
+        made = world.trading.trades(name, _kind(file), second, as_of)
+        yield from _joined(file, (trade_values(trade, file.day) for trade in made))
 
 
-def _quotes(world: World, size: FilesSize, file: FlatFile) -> Iterator[str]:
-    return _ticks(world, size, file, quotes, quote_values)
+def _quotes(world: World, size: FilesSize, file: FlatFile, _as_of: datetime) -> Iterator[str]:
+    for name, second in _seconds(world, size, file):
+        made = world.trading.quotes(name, _kind(file), second)
+        yield from _joined(file, (quote_values(quote, file.day) for quote in made))
 
 
-def _ticks(
-    world: World,
-    size: FilesSize,
-    file: FlatFile,
-    make: Callable[..., Iterator[Any]],
-    values: Callable[[Any, date], dict[str, str]],
-) -> Iterator[str]:
-    kind: Kind = "forex" if file.market == "fx" else file.market  # type: ignore[assignment]
-    columns = header(file).split(",")
+def _seconds(world: World, size: FilesSize, file: FlatFile) -> Iterator[tuple[str, int]]:
     first = file.instant(size.ticks_from)
     for name in tickers(world, size, file):
-        for bar in world.seconds(name, first, size.tick_seconds):
-            for tick in make(bar, name, kind):
-                known = values(tick, file.day)
-                if kind == "crypto":
-                    # The time of the exchange is the one that REST and the stream have.
-                    known["participant_timestamp"] = known["sip_timestamp"]
-                yield ",".join(known[column] for column in columns)
+        for second in range(first, first + size.tick_seconds):
+            yield name, second
+
+
+def _kind(file: FlatFile) -> Kind:
+    return "forex" if file.market == "fx" else file.market  # type: ignore[return-value]
+
+
+def _joined(file: FlatFile, values: Iterable[dict[str, str]]) -> Iterator[str]:
+    columns = header(file).split(",")
+    for known in values:
+        if file.market in ("crypto", "fx"):
+            # The time of the exchange is the one that REST and the stream have.
+            known["participant_timestamp"] = known["sip_timestamp"]
+        yield ",".join(known[column] for column in columns)
 
 
 def trade_values(trade: Trade, session: date) -> dict[str, str]:
@@ -179,7 +177,7 @@ def trade_values(trade: Trade, session: date) -> dict[str, str]:
     return {
         "ticker": trade.ticker,
         "conditions": _list(trade.conditions),
-        "correction": "0",
+        "correction": f"{trade.correction}",
         "exchange": f"{trade.exchange}",
         "id": f"{trade.id}",
         "participant_timestamp": f"{trade.participant_ns}",
@@ -220,11 +218,11 @@ def quote_values(quote: Quote, session: date) -> dict[str, str]:
     }
 
 
-def _values(world: World, size: FilesSize, file: FlatFile) -> Iterator[str]:
-    first = file.instant(size.ticks_from)
-    for name in tickers(world, size, file):
-        for bar in world.seconds(name, first, size.tick_seconds):
-            yield f"{name},{bar.start * NS},{bar.open}"
+def _values(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Iterator[str]:
+    for name, second in _seconds(world, size, file):
+        bar = world.trading.bar(name, second, 1, as_of)
+        if bar is not None:
+            yield f"{name},{second * NS},{bar.open}"
 
 
 def _front_month(day: date) -> str:
@@ -246,7 +244,7 @@ def _number(value: Any) -> str:
     return f"{value:.10f}".rstrip("0") if isinstance(value, float) and "e" in text else text
 
 
-_WRITERS: dict[str, Callable[[World, FilesSize, FlatFile], Iterator[str]]] = {
+_WRITERS: dict[str, Callable[[World, FilesSize, FlatFile, datetime], Iterator[str]]] = {
     "day_aggs_v1": _days,
     "minute_aggs_v1": _minutes,
     "quotes_v1": _quotes,

@@ -112,18 +112,18 @@ class FlatFiles:
     def _get(self, file: FlatFile) -> Stored:
         version = self._version(file)
         if (file, version) not in self._stored:
-            body = self._packed(file, version.defect)
+            body = self._packed(file, version)
             etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
             self._stored[file, version] = Stored(body, etag, version.published.astimezone(UTC))
         return self._stored[file, version]
 
-    def _packed(self, file: FlatFile, defect: Defect) -> bytes:
-        source = file
+    def _packed(self, file: FlatFile, version: _Version) -> bytes:
+        source, defect = file, version.defect
         if defect == "doubled":
             market = file.market if file.market in GROUPED else "stocks"
             before = self.world.sessions(market, file.day - timedelta(days=7), file.day)[-2]
             source = FlatFile(file.prefix, file.dataset, before)
-        rows = list(contents.lines(self.world, self.size, source))
+        rows = list(contents.lines(self.world, self.size, source, version.published))
         if defect == "short":
             rows = list(islice(rows, len(rows) * 2 // 3))
         text = "\n".join([contents.header(file), *rows, ""])
