@@ -4,11 +4,11 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stream orchestrate test test-days test-kafka test-image check fix \
+.PHONY: help install demo demo-stream orchestrate test test-days test-days-whole test-kafka test-image check fix \
     manifests reference docs bench-source publish-cloud publish-image lock clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
@@ -36,6 +36,9 @@ test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 
 test-days: $(INSTALLED) ## Run what hangs on dates on other dates; DAYS=2027-01-04T15:00Z one of your own
 	@$(BIN)/python integration_tests/other_days/run.py $(DAYS)
+
+test-days-whole: $(INSTALLED) ## Run everything that may hang on dates on one other date (10 minutes; nightly)
+	@$(BIN)/python integration_tests/other_days/run.py --whole
 
 test-kafka: $(INSTALLED) ## Prove exactly-once, recovery and the Flink SQL on Apache Kafka (needs Java 17, Maven)
 	@$(BIN)/pytest -m kafka_tests integration_tests/kafka deploy/tests/kafka_connect \
