@@ -24,7 +24,7 @@ RUN python3 -m venv --without-pip /opt/source-polygon \
     && tools/bin/pip install --no-cache-dir --no-deps --require-hashes \
         --requirement requirements/build.txt
 
-COPY LICENSE README.md pyproject.toml ./
+COPY LICENSE README.md VERSION pyproject.toml ./
 COPY source-polygon source-polygon
 # The command's first run leaves the bytecode of what a run imports. Nobody can write it later, and
 # starting takes twice as long without; the bytecode of everything would be six times as large.

@@ -4,15 +4,16 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stream orchestrate test test-days test-days-whole test-kafka test-image check fix \
-    manifests reference docs bench-source publish-cloud publish-image lock clean
+.PHONY: help install demo demo-stream orchestrate test test-days test-days-whole test-kafka \
+    test-image style check fix manifests reference docs actionlint check-workflows vendor-news version \
+    release bench-source publish-cloud publish-image lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
-$(INSTALLED): requirements/dev.txt pyproject.toml orchestration/pyproject.toml \
+$(INSTALLED): requirements/dev.txt VERSION pyproject.toml orchestration/pyproject.toml \
     sandbox/pyproject.toml streaming/pyproject.toml
 	@echo "Setting up .venv with the locked versions; the first time this takes a few minutes."
 	@$(PYTHON) -m venv .venv
@@ -47,9 +48,11 @@ test-kafka: $(INSTALLED) ## Prove exactly-once, recovery and the Flink SQL on Ap
 test-image: $(INSTALLED) ## Build the image and run it (needs Docker, or root on Debian)
 	@$(BIN)/pytest -m image_tests integration_tests/image
 
-check: $(INSTALLED) ## Lint, formatting and types
+style: $(INSTALLED) ## Lint and formatting
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+check: style ## Style and types
 	@$(BIN)/mypy && $(BIN)/mypy conftest.py
 	@$(BIN)/mypy streaming/tests/conftest.py && $(BIN)/mypy integration_tests/kafka/conftest.py
 
@@ -66,6 +69,33 @@ bench-source: $(INSTALLED) ## Time the connector against other ways (15 minutes;
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/bench.txt
 	@cd benchmarks/source && ../../$(BIN)/python run.py --write
 
+ACTIONLINT := .tmp/bin/actionlint
+
+actionlint: $(ACTIONLINT) ## Install what checks the workflows' syntax (needs Go)
+
+$(ACTIONLINT):
+	@GOBIN=$(CURDIR)/.tmp/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+check-workflows: $(INSTALLED) ## Hold .github/ against zizmor, actionlint and this Makefile
+	@$(BIN)/pytest maintenance/tests/test_workflows.py
+
+# Both are fetched by whoever runs this, and of a bounded size; nothing in them is trusted.
+NEWS := .tmp/vendor-news
+FETCH := curl --fail --silent --show-error --location --proto =https --max-time 120 --retry 3
+
+vendor-news: $(INSTALLED) ## Tell what the vendor published and the contract lacks, in .tmp/vendor-news
+	@mkdir -p $(NEWS)
+	@$(FETCH) --max-filesize 64M --output $(NEWS)/openapi.json https://api.massive.com/openapi
+	@$(FETCH) --max-filesize 64M --output $(NEWS)/rss.xml https://massive.com/changelog/rss.xml
+	@$(BIN)/python -m maintenance.vendor_news --openapi $(NEWS)/openapi.json \
+	    --changelog $(NEWS)/rss.xml > $(NEWS)/news.md
+
+version: $(INSTALLED) ## Write the version wherever it stands: TO=1.2.3
+	@$(BIN)/python -m maintenance.version $(TO)
+
+release: $(INSTALLED) ## Check and build a release into dist/, a dry run; ARGS=--push tags and pushes it
+	@$(BIN)/python -m maintenance.release $(ARGS)
+
 fix: $(INSTALLED) ## Apply formatting and safe lint fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -73,7 +103,7 @@ fix: $(INSTALLED) ## Apply formatting and safe lint fixes
 publish-cloud: $(INSTALLED) ## Bring an Airbyte workspace up to date; ARGS=--dry-run only shows how
 	@$(BIN)/python -m deploy.airbyte_cloud $(ARGS)
 
-publish-image: ## Push the image to REGISTRY=ghcr.io/you; ARGS=--dry-run only shows what
+publish-image: ## Push an image to REGISTRY=ghcr.io/you; ARGS=--dry-run only shows what
 	@deploy/publish_image.sh $(ARGS) $(REGISTRY)
 
 COMPILE := uv pip compile --universal --python-version 3.10 --generate-hashes --no-annotate \

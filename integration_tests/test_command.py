@@ -19,6 +19,7 @@ from source_polygon.sessions import last_finished, sessions
 
 COMMAND = [sys.executable, "-m", "source_polygon"]
 CATALOGS = Path(__file__).parent
+VERSION = (CATALOGS.parent / "VERSION").read_text().strip()
 LAST = last_finished("stocks")
 DAYS = sessions("stocks", LAST - timedelta(days=500), LAST)
 
@@ -254,7 +255,7 @@ def test_a_catalog_without_a_stream_of_ours_is_an_error(
 
 
 def test_help_and_version() -> None:
-    assert run("--version")[2].strip() == "source-polygon 0.1.0"
+    assert run("--version")[2].strip() == f"source-polygon {VERSION}"
     status, _, text = run("--help")
     assert status == 0
     assert "source-polygon read --config config.json --catalog catalog.json" in text

@@ -14,6 +14,7 @@ from blocks import below
 from desk import Desk
 
 from deploy.tests.aws.account import REGION, Account
+from maintenance.version import version
 
 GUIDE = "docs/streaming-deployment.md"
 RUNBOOK = "docs/operations.md"
@@ -127,7 +128,7 @@ def test_the_image_is_built_for_arm_and_pushed_to_the_repository(
     assert desk.calls("docker") == [
         f"login --username AWS --password-stdin {uri.split('/')[0]}",
         "buildx build --platform linux/arm64 --file streaming/Dockerfile "
-        f"--tag {uri}:0.1.0 --push .",
+        f"--tag {uri}:{version()} --push .",
     ]
 
 

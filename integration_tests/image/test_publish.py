@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
 pytestmark = pytest.mark.image_tests
 ROOT = Path(__file__).parents[2]
-VERSION = safe_load_yaml((ROOT / "metadata.yaml").read_text())["data"]["dockerImageTag"]
+VERSION = (ROOT / "VERSION").read_text().strip()
 Docker = Callable[..., str]
 
 
@@ -97,6 +96,14 @@ def test_a_version_is_pushed_once_and_never_overwritten(
         assert status == 1
         assert "A version is never overwritten. Raise it" in printed
     docker("image", "rm", name)
+
+
+@pytest.mark.usefixtures("docker")
+def test_the_other_image_is_asked_for_by_name(base: str, registry: str) -> None:
+    status, printed = publish(base, "--dry-run", "--image=polygon-streaming", registry)
+    assert status == 0
+    assert f"push it as {registry}/polygon-streaming:{VERSION}, which" in printed
+    assert publish(base, "--image=quotes", registry) == (2, "publish: there is no image quotes\n")
 
 
 @pytest.mark.usefixtures("docker")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from websockets.asyncio.client import connect
 from polygon_sandbox.cli import SIZES, main
 from polygon_sandbox.world import World
 
+VERSION = (Path(__file__).parents[2] / "VERSION").read_text().strip()
+
 
 def test_version_and_help_teach() -> None:
-    assert "0.1.0" in CliRunner().invoke(main, ["--version"]).output
+    assert VERSION in CliRunner().invoke(main, ["--version"]).output
     text = CliRunner().invoke(main, ["serve", "--help"]).output
     assert "curl" in text
     assert "--requests-per-minute" in text

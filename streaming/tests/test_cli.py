@@ -15,6 +15,7 @@ from topics import values_of
 from polygon_streaming.stamps import from_text
 
 COMMAND = Path(sys.executable).with_name("polygon-stream")
+VERSION = (Path(__file__).parents[2] / "VERSION").read_text().strip()
 
 
 def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +35,7 @@ def test_help_names_every_command_and_each_explains_itself() -> None:
         assert done.returncode == 0
         assert done.stdout.startswith(f"usage: polygon-stream {name} ")
         assert "--bootstrap-servers" in done.stdout
-    assert _run("--version").stdout == "polygon-stream 0.1.0\n"
+    assert _run("--version").stdout == f"polygon-stream {VERSION}\n"
 
 
 @pytest.mark.parametrize(
