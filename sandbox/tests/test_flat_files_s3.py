@@ -78,6 +78,8 @@ def test_an_object_is_sent_whole_and_in_parts(client: "S3Client") -> None:
     assert tail["Body"].read() == body[-5:]
     head = client.head_object(Bucket="flatfiles", Key=THURSDAY)
     assert (head["ContentLength"], head["ETag"]) == (len(body), whole["ETag"])
+    quotes = client.head_object(Bucket="flatfiles", Key=THURSDAY.replace("minute_aggs", "quotes"))
+    assert quotes["Metadata"] == {"entitlement-data-type": "nbbo"}
     assert head["LastModified"].isoformat() == "2026-11-20T16:00:00+00:00", "11:00 in New York"
 
 
@@ -150,9 +152,9 @@ def test_get_is_refused_where_list_is_not(sandbox: Sandbox, client: "S3Client") 
     assert refusal(client) == (403, "AccessDenied", "")
     sandbox.flat_files.agreement_signed = True
     sandbox.plan = Plan(markets=frozenset({"crypto"}))
-    assert refusal(client) == (403, "AccessDenied", "us_stocks_sip/minute_aggs_v1")
+    assert refusal(client) == (403, "AccessDenied", "aggregates")
     sandbox.plan = Plan(refused=("/us_stocks_sip/minute",))
-    assert refusal(client) == (403, "AccessDenied", "us_stocks_sip/minute_aggs_v1")
+    assert refusal(client) == (403, "AccessDenied", "aggregates")
     sandbox.plan = Plan(history_start=timedelta(days=2))
     client.get_object(Bucket="flatfiles", Key=THURSDAY)
     assert refusal(client, f"{MONTH}2026-11-17.csv.gz") == (403, "AccessDenied", "")

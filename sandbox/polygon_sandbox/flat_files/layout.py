@@ -36,6 +36,15 @@ DATASETS: dict[str, tuple[Dataset, ...]] = {
 }
 """The datasets of each prefix. Of crypto there are no quotes, of currencies no trades."""
 
+ENTITLEMENTS = {
+    "quotes_v1": "nbbo",
+    "trades_v1": "trades",
+    # Unverified: what the others carry.
+    **dict.fromkeys(("day_aggs_v1", "minute_aggs_v1", "session_aggs_v1"), "aggregates"),
+    "values_v1": "values",
+}
+"""The kind of data that an object of each dataset is marked with (trades and quotes: seen)."""
+
 MARKETS = {
     "global_crypto": "crypto",
     "global_forex": "fx",

@@ -10,7 +10,7 @@ with 403 and a header that says to which kind of data the plan is not entitled.
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 from polygon_sandbox.clock import UTC
 from polygon_sandbox.flat_files import s3_errors, signature
 from polygon_sandbox.flat_files.files import FlatFiles, Stored
-from polygon_sandbox.flat_files.layout import BUCKET, parse_key
+from polygon_sandbox.flat_files.layout import BUCKET, ENTITLEMENTS, parse_key
 from polygon_sandbox.plan import Plan
 from polygon_sandbox.replies import Reply
 
@@ -75,14 +75,19 @@ def _object(files: FlatFiles, plan: Plan, request: S3Request) -> Reply:
     file = parse_key(request.key)
     if file is not None:
         if file.market not in plan.markets or plan.refusal_of_path(f"/{request.key}"):
-            return s3_errors.access_denied(request.path, f"{file.prefix}/{file.dataset}")
+            return s3_errors.access_denied(request.path, ENTITLEMENTS[file.dataset])
         if plan.refusal_of_history(file.day, files.world.today):
             return denied
     stored = files.get(request.key)
     if stored is None:
         hidden = files.unpublished_forbidden and file is not None
         return denied if hidden else s3_errors.no_such_key(request.path, request.key)
-    return _sent(stored, request)
+    sent = _sent(stored, request)
+    if file is None:
+        return sent
+    return replace(
+        sent, headers={**sent.headers, s3_errors.ENTITLEMENT: ENTITLEMENTS[file.dataset]}
+    )
 
 
 def _sent(stored: Stored, request: S3Request) -> Reply:

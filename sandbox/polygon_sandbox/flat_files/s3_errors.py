@@ -6,6 +6,9 @@ from xml.sax.saxutils import escape
 
 from polygon_sandbox.replies import Reply
 
+ENTITLEMENT = "x-amz-meta-entitlement-data-type"
+"""The header that says which kind of data an object is."""
+
 
 def error(status: int, code: str, message: str, resource: str = "", more: str = "") -> Reply:
     """An error as S3 words it; `more` are further elements of the document."""
@@ -20,10 +23,10 @@ def error(status: int, code: str, message: str, resource: str = "", more: str = 
 
 
 def access_denied(resource: str, entitlement: str = "") -> Reply:
-    """The 403 that does not say why; of the plan it names the kind of data that is not in it."""
+    """The 403 that does not say why, but for the object's kind of data where the plan lacks it."""
     reply = error(403, "AccessDenied", "Access Denied", resource)
     if entitlement:
-        headers = {**reply.headers, "x-amz-meta-entitlement-data-type": entitlement}
+        headers = {**reply.headers, ENTITLEMENT: entitlement}
         return Reply(403, reply.body, reply.content_type, headers)
     return reply
 
