@@ -103,7 +103,7 @@ def our_feed(port: str, brokers: str, topic: str, events: int) -> None:
         running = asyncio.create_task(feed.run_async())
         while True:
             await asyncio.sleep(0.05)
-            produced = sum(market.publisher.produced for market in feed.markets.values())
+            produced = sum(market.publisher.produced for market in feed.markets.open.values())
             if produced >= events or running.done():
                 break
         feed.stop()

@@ -61,7 +61,7 @@ class Running:
         pytest.fail(f"not within {SECONDS} s: {what}")
 
     def events(self) -> int:
-        return sum(market.publisher.produced for market in self.feed.markets.values())
+        return sum(market.publisher.produced for market in self.feed.markets.open.values())
 
     def records(self, topic: str) -> list[Any]:
         """Return the JSON values of a topic so far."""

@@ -4,6 +4,7 @@ The instant lies in the metadata of a committed offset, in a consumer group of t
 Kafka Streams keeps its stream time as well. No topic, file or disk is needed for it.
 """
 
+import asyncio
 from collections import deque
 from typing import Final
 
@@ -11,6 +12,9 @@ import msgspec
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from polygon_streaming.errors import StreamError
+from polygon_streaming.feed.pause import pause
+from polygon_streaming.kafka.errors import ends_consumer
 from polygon_streaming.stamps import EARLIEST_MS, LATEST_MS
 
 log = structlog.get_logger()
@@ -20,6 +24,7 @@ log = structlog.get_logger()
 _MARGIN_MS: Final = 60_000
 # A stop has to wait for this call, which cannot be interrupted.
 _LOAD_SECONDS: Final = 10.0
+_ASK_AGAIN_SECONDS: Final = 1.0
 
 
 class Reached(msgspec.Struct):
@@ -62,6 +67,30 @@ class Progress:
             return None  # forgotten, or written by somebody else
         self._stored = reached.until_ms if reached.clean else reached.until_ms - _MARGIN_MS
         return self._stored
+
+    async def predecessor(self, market: str, stopping: asyncio.Event) -> int | None:
+        """Return the same once the brokers can be asked; None too if `stopping` was set before.
+
+        Raises:
+            StreamError: the brokers refuse to say.
+        """
+        while not stopping.is_set():
+            try:
+                return await asyncio.to_thread(self.load)
+            except KafkaException as error:
+                reason: KafkaError = error.args[0]
+                if ends_consumer(reason):
+                    raise StreamError(
+                        f"Kafka cannot be asked for the feed's progress: {reason.str()}."
+                    ) from None
+                log.error(
+                    "progress not known yet",
+                    market=market,
+                    reason=reason.str(),
+                    state=f"progress {market}",
+                )
+            await pause(stopping, _ASK_AGAIN_SECONDS)
+        return None
 
     def mark(self, until_ms: int, produced: int, outstanding: int) -> None:
         """Note how far the feed is now.

@@ -20,12 +20,15 @@ from polygon_streaming.channels import delay
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.feed.clients import FeedClients
 from polygon_streaming.feed.delivery import Delivery
-from polygon_streaming.feed.market import MarketFeed, pause
+from polygon_streaming.feed.market import MarketFeed
+from polygon_streaming.feed.markets import Markets
 from polygon_streaming.feed.official_client import require
+from polygon_streaming.feed.pause import pause
 from polygon_streaming.feed.progress import Progress
 from polygon_streaming.feed.publisher import Publisher
-from polygon_streaming.gaps.gap import GapLog
+from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.gaps.ledger import Ledger
+from polygon_streaming.gaps.topic import GapsTopic
 from polygon_streaming.kafka.watch import BrokerWatch
 from polygon_streaming.process import metrics
 from polygon_streaming.process.heartbeat import Heartbeat
@@ -38,7 +41,6 @@ log = structlog.get_logger()
 
 _TICK_SECONDS: Final = 0.1
 _PROGRESS_SECONDS: Final = 5.0
-_CLOSE_SECONDS: Final = 3.0
 _FLUSH_SECONDS: Final = 12.0
 _GAPS_SECONDS: Final = 3.0
 
@@ -63,12 +65,10 @@ class Feed:
         self._stop = asyncio.Event()
         metrics.queue_limit.set(settings.buffer_records)
         self._delivery = Delivery(self.producer)
-        self._gaps = GapLog(clients.gaps_producer, settings.gaps_topic, delay(settings.feed))
+        self._gaps = GapsTopic(clients.gaps_producer, settings.gaps_topic, delay(settings.feed))
         topics = settings.raw_topic, settings.gaps_topic, settings.dead_letter_topic
         self._brokers = BrokerWatch(clients.watcher, topics, creator=self.producer)
-        self.markets: dict[str, MarketFeed] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._leaving: dict[str, asyncio.Task[None]] = {}
+        self.markets = Markets(subscriptions, self._market_feed)
         # A ledger outlives its market: what was produced before may still be refused.
         self._ledgers: dict[str, Ledger] = {}
 
@@ -90,9 +90,7 @@ class Feed:
         # Loads the exchange's calendar now rather than in the loop, where it would take a second.
         is_open("stocks", datetime.now(timezone.utc))
         with self._brokers:
-            self._open_markets()
-            watching = self._subscriptions.watch(self._settings.reload_seconds, self._on_change)
-            self._tasks["the list"] = asyncio.create_task(watching)
+            self.markets.start(self._settings.reload_seconds)
             progress_due = time.monotonic() + _PROGRESS_SECONDS
             try:
                 while not self._stop.is_set():
@@ -113,18 +111,20 @@ class Feed:
         """Return why the feed is not ready; nothing if it is. From any thread."""
         if self._stop.is_set():
             return ["stopping"]
-        markets = list(self.markets.values())
+        markets = list(self.markets.open.values())
         if not markets:
             return ["starting"]
         found = [problem for market in markets if (problem := market.problem())]
+        ledgers = dict(self._ledgers)
         found += [
             f"{market}: events are being lost: {ledger.losing}"
-            for market, ledger in list(self._ledgers.items())
+            for market, ledger in ledgers.items()
             if ledger.losing
         ]
         found += self._brokers.problems() or self._delivery.problems()
-        if self._gaps.refusal:
-            found.append(f"kafka: gaps cannot be recorded: {self._gaps.refusal}")
+        refusal = next((ledger.refusal for ledger in ledgers.values() if ledger.refusal), "")
+        if refusal:
+            found.append(f"kafka: gaps cannot be recorded: {refusal}")
         if len(self.producer) > 0.8 * self._settings.buffer_records:
             found.append("kafka: the queue is over 80% full")
         return found
@@ -141,37 +141,6 @@ class Feed:
             stop.set()  # the thread that waits for it would keep the process
             await listening
 
-    def _on_change(self) -> None:
-        listed = self._subscriptions.markets()
-        for name in [name for name in self.markets if name not in listed]:
-            leaving = self._leave(self.markets.pop(name), self._tasks.pop(name))
-            self._leaving[name] = asyncio.create_task(leaving)
-        self._open_markets()
-        for market in self.markets.values():
-            market.subscriptions_changed()
-
-    def _open_markets(self) -> None:
-        for name in self._subscriptions.markets():
-            if name not in self.markets:
-                self.markets[name] = self._market_feed(name)
-                self._tasks[name] = asyncio.create_task(self._run_market(self.markets[name]))
-
-    async def _run_market(self, market: MarketFeed) -> None:
-        # The server allows one connection a market.
-        before = self._leaving.pop(market.market, None)
-        if before is not None:
-            await before
-        await market.run()
-
-    async def _leave(self, market: MarketFeed, task: asyncio.Task[None]) -> None:
-        """End a market that is no longer on the list, and its progress with it."""
-        market.stop()
-        await asyncio.wait([task], timeout=_CLOSE_SECONDS)
-        task.cancel()
-        market.leave()
-        await asyncio.to_thread(market.progress.forget)
-        log.info("market left", market=market.market, reason="no longer on the list")
-
     def _market_feed(self, market: str) -> MarketFeed:
         settings = self._settings
         name = f"{market} {settings.shard}"
@@ -186,35 +155,34 @@ class Feed:
     def _tick(self) -> None:
         self.heartbeat.beat()
         self._delivery.tick()
-        self._gaps.retry()
+        self._gaps.poll()
         metrics.queue.set(len(self.producer))
         now = now_ms()
-        for market in self.markets.values():
+        for market in self.markets.open.values():
             market.tick()
             until = market.accounted_until()
             if until is not None:
                 market.progress.mark(until, self._delivery.produced, self._delivery.outstanding)
         for ledger in self._ledgers.values():
             ledger.settle(now, self._delivery.delivered, self._delivery.outstanding)
+            ledger.retry()
 
     def _store_progress(self) -> None:
-        for market in self.markets.values():
+        for market in self.markets.open.values():
             market.progress.store()
 
     def _check(self) -> None:
         """Raise what ended a market, the watch over the list, the producer, or all markets."""
-        for task in self._tasks.values():
-            if task.done():
-                error = task.exception()
-                if isinstance(error, KafkaException):
-                    raise StreamError(f"Kafka: {error}. The feed must be started anew.") from error
-                if error is not None:
-                    raise error
+        error = self.markets.ended()
+        if isinstance(error, KafkaException):
+            raise StreamError(f"Kafka: {error}. The feed must be started anew.") from error
+        if error is not None:
+            raise error
         if self._delivery.failure is not None:
             words = self._delivery.failure.str()
             raise StreamError(f"Kafka: {words}. The feed must be started anew.")
-        refused = {m.market: m.refused for m in self.markets.values() if m.refused}
-        if refused and len(refused) == len(self.markets):
+        refused = {m.market: m.refused for m in self.markets.open.values() if m.refused}
+        if refused and len(refused) == len(self.markets.open):
             said = ", ".join(f"{market} ({words!r})" for market, words in refused.items())
             raise ConfigError(
                 f"The server does not accept the key for {said}: no market is served. "
@@ -224,13 +192,7 @@ class Feed:
     async def _shut_down(self) -> None:
         started = time.monotonic()
         self._stop.set()
-        self._tasks["the list"].cancel()
-        for market in self.markets.values():
-            market.stop()
-        tasks = [*self._tasks.values(), *self._leaving.values()]
-        await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
-        for task in tasks:
-            task.cancel()
+        await self.markets.stop()
         # The last report first: only then is it known what is missing.
         undelivered = await asyncio.to_thread(self._delivery.finish, _FLUSH_SECONDS)
         losing = {name: ledger.losing for name, ledger in self._ledgers.items() if ledger.losing}
@@ -239,13 +201,13 @@ class Feed:
         await asyncio.to_thread(self._gaps.flush, _GAPS_SECONDS)
         await self._end_progress()
         lost = sum(ledger.events_lost for ledger in self._ledgers.values())
-        unrecorded = self._gaps.waiting
+        unrecorded = self._unrecorded()
         log.info(
             "stopped",
             delivered=self._delivery.delivered,
             lost=lost,
             undelivered=undelivered,
-            gaps=self._gaps.recorded,
+            gaps=sum(ledger.gaps_recorded for ledger in self._ledgers.values()),
             gaps_not_recorded=len(unrecorded),
             seconds=round(time.monotonic() - started, 1),
         )
@@ -265,13 +227,17 @@ class Feed:
 
     async def _end_progress(self) -> None:
         ends = []
-        for market in self.markets.values():
+        unrecorded = self._unrecorded()
+        for market in self.markets.open.values():
             market.publisher.flush_metrics()
             until = market.accounted_until()
             # With gaps that are not recorded the brokers are away, or what is stored holds good.
-            if until is None or self._gaps.waiting:
+            if until is None or unrecorded:
                 market.progress.close()
             else:
                 ends.append(asyncio.to_thread(market.progress.finish, until))
         # At once: each may wait ten seconds for brokers that have gone.
         await asyncio.gather(*ends)
+
+    def _unrecorded(self) -> list[Gap]:
+        return [gap for ledger in self._ledgers.values() for gap in ledger.unrecorded]

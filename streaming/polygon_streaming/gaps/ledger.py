@@ -3,22 +3,31 @@
 There are two ways to miss something. Events did not come in: an outage, from the last event before
 it to the first one after it. Or events came in and did not get into Kafka: losses, which are known
 by name. An outage that goes on is put on record in parts, so that its beginning can be healed.
+
+What is over is a gap. It is unrecorded until the brokers have acknowledged it, and never dropped.
 """
 
-from collections.abc import Iterable
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
+from confluent_kafka import KafkaError
 
-from polygon_streaming.gaps.gap import Gap, GapLog
+from polygon_streaming.gaps.gap import Gap
+from polygon_streaming.gaps.topic import GapsTopic
 from polygon_streaming.process import metrics, reasons
+from polygon_streaming.stamps import to_text
 
 log = structlog.get_logger()
 
 # A full queue has room for a few records each time a batch is delivered, and refusals come batch
 # by batch. Without such a pause each of them would end one gap and the next loss begin another.
 _CALM_MS: Final = 1_000
+_RETRY_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -38,27 +47,49 @@ class _Losses:
 
 
 class Ledger:
-    """What one market misses and is not yet a gap. Instants are milliseconds since 1970 UTC.
+    """What one market misses and is not yet on record. Instants are milliseconds since 1970 UTC.
 
     Attributes:
         events_lost: how many events came in and did not get into Kafka.
+        gaps_recorded: how many records of gaps the brokers have acknowledged.
     """
 
-    def __init__(self, market: str, feed: str, gaps: GapLog) -> None:
+    def __init__(
+        self,
+        market: str,
+        feed: str,
+        topic: GapsTopic,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Open a ledger; `feed` is the name of the feed in its gaps: `stocks 1/1`."""
         self.events_lost = 0
+        self.gaps_recorded = 0
         self._market = market
         self._feed = feed
-        self._gaps = gaps
+        self._topic = topic
+        self._clock = clock
         self._outage: _Outage | None = None
         self._losses: _Losses | None = None
+        self._sent: list[Gap] = []
+        self._to_send: deque[Gap] = deque()
+        self._not_before = 0.0
+        self._refusal = ""
 
     @property
     def since(self) -> int | None:
         """Up to when nothing is missing but what is on record; None if nothing is at all."""
-        starts = [self._gaps.since(self._market)]
-        starts += [open_.start_ms for open_ in (self._outage, self._losses) if open_ is not None]
-        return min((start for start in starts if start is not None), default=None)
+        missing = (self._outage, self._losses, *self.unrecorded)
+        return min((each.start_ms for each in missing if each is not None), default=None)
+
+    @property
+    def unrecorded(self) -> list[Gap]:
+        """The gaps that the brokers have not acknowledged."""
+        return [*self._sent, *self._to_send]
+
+    @property
+    def refusal(self) -> str:
+        """Why gaps cannot be recorded, in Kafka's words; empty if they can."""
+        return self._refusal if self._to_send else ""
 
     @property
     def losing(self) -> str:
@@ -114,13 +145,21 @@ class Ledger:
             losses.delivered = delivered
         through = delivered > losses.delivered or not outstanding
         if through and now_ms - losses.noted_ms >= _CALM_MS:
-            self.finish(now_ms)
+            self._end_losses(now_ms)
+
+    def retry(self) -> None:
+        """Produce the gaps that the brokers have refused, after a pause."""
+        while self._to_send and self._clock() >= self._not_before:
+            gap = self._to_send.popleft()
+            # Before it is produced, because its report may come at once.
+            self._sent.append(gap)
+            self._topic.produce(gap, partial(self._reported, gap))
 
     def finish(self, now_ms: int) -> None:
-        """Put losses on record, over or not."""
-        losses, self._losses = self._losses, None
-        if losses is not None:
-            self._record(losses.start_ms, now_ms, losses.reason, losses.names)
+        """Put losses on record, over or not, and produce what was refused once more, at once."""
+        self._not_before = 0.0
+        self._end_losses(now_ms)
+        self.retry()
 
     def disconnected(self, start_ms: int, now_ms: int, reason: str) -> None:
         """Note that events have not come in since `start_ms`, unless that is known already."""
@@ -144,7 +183,34 @@ class Ledger:
             self.restored(now_ms, names)
             self._outage = _Outage(now_ms, outage.reason, now_ms)
 
+    def _end_losses(self, now_ms: int) -> None:
+        losses, self._losses = self._losses, None
+        if losses is not None:
+            self._record(losses.start_ms, now_ms, losses.reason, losses.names)
+
     def _record(self, start_ms: int, end_ms: int, reason: str, names: Iterable[str]) -> None:
         # A clock that was set back must not make a gap that ends before it begins.
         end_ms = max(end_ms, start_ms + 1)
-        self._gaps.record(Gap(self._market, start_ms, end_ms, reason, sorted(names), self._feed))
+        gap = Gap(self._market, start_ms, end_ms, reason, sorted(names), self._feed)
+        log.warning(
+            "gap",
+            market=gap.market,
+            start=to_text(gap.start_ms),
+            end=to_text(gap.end_ms),
+            reason=gap.reason,
+            subscriptions=len(gap.subscriptions),
+        )
+        metrics.feed_gaps.labels(gap.market, reasons.label(gap.reason, reasons.FEED_GAPS)).inc()
+        self._to_send.extend(gap.parts())
+        self.retry()
+
+    def _reported(self, gap: Gap, error: KafkaError | None) -> None:
+        self._sent.remove(gap)
+        if error is None:
+            self.gaps_recorded += 1
+            self._refusal = ""
+            return
+        self._to_send.append(gap)
+        self._not_before = self._clock() + _RETRY_SECONDS
+        self._refusal = error.str()
+        log.error("gap not recorded yet", reason=error.str(), state=f"gaps {error.name()}")

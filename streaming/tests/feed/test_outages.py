@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,13 +12,11 @@ from polygon_sandbox import StreamSandbox
 from running_feed import Running
 
 from polygon_streaming.errors import ConfigError
-from polygon_streaming.feed import market as market_module
-from polygon_streaming.feed.market import MarketFeed
-from polygon_streaming.feed.publisher import Publisher
-from polygon_streaming.gaps.gap import GapLog, decode
+from polygon_streaming.feed.outages import Outages
+from polygon_streaming.gaps.gap import decode
 from polygon_streaming.gaps.ledger import Ledger
+from polygon_streaming.gaps.topic import GapsTopic
 from polygon_streaming.process import metrics
-from polygon_streaming.settings import FeedSettings
 from polygon_streaming.stamps import from_text, to_text
 
 HEADER = "market,channel,symbol\n"
@@ -60,13 +58,18 @@ async def _events(run: Running, more: int = 50) -> None:
     await run.until(lambda: run.events() > before + more, "events flow")
 
 
+async def _left(run: Running) -> None:
+    leaving = run.feed.markets.leaving
+    await run.until(lambda: all(task.done() for task in leaving.values()), "it has left")
+
+
 def _hush(server: StreamSandbox, run: Running, market: str = "crypto") -> Awaitable[int]:
     """Let the server confirm everything and send nothing; return when the last event came."""
 
     async def wait() -> int:
         server.rate = 0.0001
         await asyncio.sleep(0.3)
-        return run.feed.markets[market].publisher.last_event_ms
+        return run.feed.markets.open[market].publisher.last_event_ms
 
     return wait()
 
@@ -88,7 +91,7 @@ def test_the_gap_of_a_silent_server_ends_with_the_first_event_not_with_a_confirm
         server.rate = 400
         await _events(run)
         assert run.feed.problems() == []
-        first = run.feed.markets["crypto"]._hearing.first_ms
+        first = run.feed.markets.open["crypto"].first_event_ms
 
     run = _feed(mock_kafka, server, listed, body, silence_seconds=0.5)
     (gap,) = run.records(run.settings.gaps_topic)
@@ -118,7 +121,7 @@ def test_a_stop_in_silence_leaves_the_gap_to_the_successor(
         assert run.records(run.settings.gaps_topic) == []
         server.rate = 400
         await _events(run)
-        first = run.feed.markets["crypto"]._hearing.first_ms
+        first = run.feed.markets.open["crypto"].first_event_ms
 
     run = _feed(mock_kafka, server, listed, silent, silence_seconds=limit)
     assert run.records(run.settings.gaps_topic) == []
@@ -143,8 +146,8 @@ def test_a_refused_market_does_not_end_the_others_and_is_tried_again(
         assert len(server.connections) <= 5
         server.not_in_plan.clear()
         await run.until(lambda: run.feed.problems() == [], "options are served")
-        await run.until(lambda: run.feed.markets["options"].publisher.produced > 0, "events")
-        assert run.feed.markets["stocks"].publisher.produced > 0
+        await run.until(lambda: run.feed.markets.open["options"].publisher.produced > 0, "events")
+        assert run.feed.markets.open["stocks"].publisher.produced > 0
 
     run = _feed(mock_kafka, server, listed, body, cool_down_seconds=1.0)
     assert run.records(run.settings.gaps_topic) == [], "what was never served is not missing"
@@ -159,8 +162,8 @@ def test_a_market_that_was_served_and_is_refused_later_is_a_gap_until_it_is_serv
     async def body(run: Running) -> None:
         nonlocal refused_at
         options = run.feed
-        await run.until(lambda: len(options.markets) == 2, "both markets")
-        market = options.markets["options"]
+        await run.until(lambda: len(options.markets.open) == 2, "both markets")
+        market = options.markets.open["options"]
         await run.until(lambda: market.ready and market.publisher.produced > 0, "options flow")
         server.not_in_plan.add("options")
         server.cut()
@@ -199,20 +202,24 @@ def test_a_market_taken_off_the_list_ends_and_leaves_nothing_behind(
         await run.until(lambda: "options" in " ".join(run.feed.problems()), "options are refused")
         listed.write_text(f"{HEADER}stocks,A,AAPL\n")
         await run.until(lambda: run.feed.problems() == [], "its problem has gone with it")
-        await run.until(lambda: all(t.done() for t in run.feed._leaving.values()), "it has left")
+        await run.until(
+            lambda: all(t.done() for t in run.feed.markets.leaving.values()), "it has left"
+        )
         assert metrics.FEED.get_sample_value("polygon_ws_refused", {"market": "options"}) is None
-        assert list(run.feed.markets) == ["stocks"]
+        assert list(run.feed.markets.open) == ["stocks"]
         server.not_in_plan.clear()
         listed.write_text(both)
         await run.until(lambda: server.subscriptions == {"A.AAPL", "A.MSFT"}, "it is back")
-        await run.until(lambda: run.feed.markets["options"].publisher.produced > 0, "it flows")
+        await run.until(lambda: run.feed.markets.open["options"].publisher.produced > 0, "it flows")
         assert metrics.FEED.get_sample_value("polygon_ws_connected", {"market": "options"}) == 1
         listed.write_text(f"{HEADER}stocks,A,AAPL\n")
         await run.until(lambda: server.subscriptions == {"A.AAPL"}, "its connection is closed")
-        await run.until(lambda: all(t.done() for t in run.feed._leaving.values()), "it has left")
+        await run.until(
+            lambda: all(t.done() for t in run.feed.markets.leaving.values()), "it has left"
+        )
         listed.write_text(both)
-        await run.until(lambda: len(run.feed.markets) == 2, "it is back again")
-        options = run.feed.markets["options"]
+        await run.until(lambda: len(run.feed.markets.open) == 2, "it is back again")
+        options = run.feed.markets.open["options"]
         await run.until(lambda: options.ready and options.publisher.produced > 0, "it flows")
         await _events(run)
 
@@ -223,23 +230,19 @@ def test_a_market_taken_off_the_list_ends_and_leaves_nothing_behind(
 class Quiet:
     """A market whose clock is ours, disconnected in the middle of its hours."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, market: str, start: str, feed: str) -> None:
+    def __init__(self, market: str, start: str, delay: timedelta = timedelta(0)) -> None:
         self.now = self._acknowledged = 0
-        monkeypatch.setattr(market_module, "now_ms", lambda: self.now)
-        self.producer = RecordingProducer()
-        ledger = Ledger(market, f"{market} 1/1", GapLog(cast("Any", self.producer), "gaps"))
-        publisher = Publisher(market, cast("Any", self.producer), "raw", "dead", ledger)
         self.at(start)
-        settings = FeedSettings.model_validate({"api_key": "k", "feed": feed})
-        self.feed = MarketFeed(
-            market, settings, cast("Any", self), publisher, ledger, cast("Any", None)
-        )
-        self.feed.tick()
-        ledger.disconnected(self.now, self.now, "disconnected: silent")
+        self.producer = RecordingProducer()
+        topic = GapsTopic(cast("Any", self.producer), "gaps")
+        self.ledger = Ledger(market, f"{market} 1/1", topic)
+        self.outages = Outages(market, self.ledger, delay, self.now)
+        self.tick()
+        self.ledger.disconnected(self.now, self.now, "disconnected: silent")
 
-    def names(self, _: str) -> frozenset[str]:
-        """Stand in for the list."""
-        return frozenset({"A.AAPL"})
+    def tick(self) -> None:
+        """Tell that nothing has come in."""
+        self.outages.tick(self.now, 0, frozenset({"A.AAPL"}), ready=False)
 
     def at(self, text: str) -> None:
         """Set the clock, in UTC."""
@@ -251,7 +254,7 @@ class Quiet:
         end = from_text(f"{text.replace('T', ' ')}:00.000")
         while self.now < end:
             self.now = min(self.now + 60_000, end)
-            self.feed.tick()
+            self.tick()
 
     def gaps(self) -> list[tuple[str, str]]:
         """Return from and to of what is on record, as hh:mm."""
@@ -262,34 +265,30 @@ class Quiet:
         return [(to_text(gap.start_ms)[11:16], to_text(gap.end_ms)[11:16]) for gap in found]
 
 
-def test_a_gap_that_lasts_is_on_record_at_the_close_and_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    quiet = Quiet(monkeypatch, "stocks", "2026-11-23T20:50", "socket")
+def test_a_gap_that_lasts_is_on_record_at_the_close_and_goes_on() -> None:
+    quiet = Quiet("stocks", "2026-11-23T20:50")
     quiet.run_to("2026-11-23T20:59")
     assert quiet.gaps() == []
     quiet.run_to("2026-11-23T21:00")
     assert quiet.gaps() == [("20:50", "21:00")]
     quiet.run_to("2026-11-24T04:00")
     assert quiet.gaps() == [("20:50", "21:00")], "at night nothing is asked for in vain"
-    assert quiet.feed.ledger.since == from_text("2026-11-23 21:00:00.000")
-    assert quiet.feed.ledger.has_outage
-    quiet.feed.ledger.restored(quiet.now, ["A.AAPL"])
+    assert quiet.ledger.since == from_text("2026-11-23 21:00:00.000")
+    assert quiet.ledger.has_outage
+    quiet.ledger.restored(quiet.now, ["A.AAPL"])
     assert quiet.gaps()[1:] == [("21:00", "04:00")]
 
 
-def test_a_gap_in_trading_hours_is_on_record_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    quiet = Quiet(monkeypatch, "crypto", "2026-11-22T03:10", "socket")
+def test_a_gap_in_trading_hours_is_on_record_once_an_hour() -> None:
+    quiet = Quiet("crypto", "2026-11-22T03:10")
     quiet.run_to("2026-11-22T05:30")
     assert quiet.gaps() == [("03:10", "04:10"), ("04:10", "05:10")]
 
 
-def test_a_delayed_feed_has_its_close_a_quarter_of_an_hour_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    quiet = Quiet(monkeypatch, "stocks", "2026-11-23T20:50", "delayed")
+def test_a_delayed_feed_has_its_close_a_quarter_of_an_hour_later() -> None:
+    quiet = Quiet("stocks", "2026-11-23T20:50", timedelta(minutes=15))
     quiet.run_to("2026-11-23T21:14")
-    assert quiet.feed.ledger.has_outage
+    assert quiet.ledger.has_outage
     assert quiet.producer.of("gaps") == []
     quiet.run_to("2026-11-23T21:15")
     assert len(quiet.producer.of("gaps")) == 1

@@ -1,5 +1,4 @@
 import json
-from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -10,11 +9,10 @@ from hypothesis import strategies as st
 
 from polygon_streaming.feed.frames import Splitter
 from polygon_streaming.feed.publisher import Publisher
-from polygon_streaming.gaps.gap import Gap, GapLog
 from polygon_streaming.gaps.ledger import Ledger
+from polygon_streaming.gaps.topic import GapsTopic
 
 NOW = 1795444200123
-GAP = Gap("stocks", NOW, NOW + 1, "buffer_full", ["A.AAPL"], "stocks 1/1")
 EVENTS = ['{"ev":"A","sym":"AAPL","dv":"1.50"}', '{"ev":"LULD","T":"BRK.B"}', '{"ev":"Z"}']
 
 
@@ -24,8 +22,8 @@ class Market:
     def __init__(self, room: float = float("inf")) -> None:
         self.producer = RecordingProducer(room)
         self.gaps_producer = RecordingProducer()
-        self.gaps = GapLog(cast("Any", self.gaps_producer), "gaps")
-        self.ledger = Ledger("stocks", "stocks 1/1", self.gaps)
+        topic = GapsTopic(cast("Any", self.gaps_producer), "gaps")
+        self.ledger = Ledger("stocks", "stocks 1/1", topic)
         self.publisher = Publisher("stocks", cast("Any", self.producer), "raw", "dead", self.ledger)
 
     def recorded(self) -> list[Any]:
@@ -166,71 +164,6 @@ def test_a_producer_that_reports_a_fatal_error_is_of_no_further_use() -> None:
     assert market.publisher.failure.code() == KafkaError._FATAL
 
 
-def test_a_gap_waits_for_room_and_is_not_dropped() -> None:
-    producer = RecordingProducer(room=0)
-    clock = [100.0]
-    gaps = GapLog(cast("Any", producer), "gaps", clock=lambda: clock[0])
-    gaps.record(GAP)
-    assert gaps.waiting == [GAP]
-    assert gaps.refusal
-    producer.room = 1
-    clock[0] += 5
-    gaps.retry()
-    assert len(producer.of("gaps")) == 1
-    assert gaps.waiting == [GAP], "it counts as recorded once the brokers say so"
-    producer.acknowledge(producer.records[0])
-    assert gaps.waiting == []
-    assert gaps.recorded == 1
-
-
-def test_a_gap_of_very_many_symbols_fits_into_records() -> None:
-    producer = RecordingProducer()
-    gaps = GapLog(cast("Any", producer), "gaps")
-    names = [f"A.O:SPY{n:018d}" for n in range(50_000)]
-    gaps.record(Gap("options", NOW, NOW + 1, "buffer_full", names, "options 1/1"))
-    records = producer.of("gaps")
-    assert max(len(record.value) for record in records) < 1_000_000
-    found = [json.loads(record.value) for record in records]
-    assert sorted(name for gap in found for name in gap["subscriptions"]) == names
-    assert {(gap["from"], gap["to"]) for gap in found} == {
-        ("2026-11-23 14:30:00.123", "2026-11-23 14:30:00.124")
-    }
-
-
-def test_a_gap_that_the_broker_refuses_waits_and_is_tried_again() -> None:
-    producer = RecordingProducer()
-    clock = [100.0]
-    gaps = GapLog(cast("Any", producer), "gaps", clock=lambda: clock[0])
-    gaps.record(GAP)
-    assert gaps.since("stocks") == NOW, "on its way is not there"
-    producer.refuse(producer.records[0], KafkaError.UNKNOWN_TOPIC_OR_PART)
-    gaps.retry()
-    assert len(producer.of("gaps")) == 1, "not at once: the broker would be asked without a pause"
-    assert gaps.since("stocks") == NOW
-    assert gaps.since("crypto") is None
-    assert "Unknown topic" in gaps.refusal
-    clock[0] += 5
-    gaps.retry()
-    producer.acknowledge(producer.records[1])
-    assert [json.loads(record.value)["from"] for record in producer.of("gaps")] == [
-        "2026-11-23 14:30:00.123"
-    ] * 2
-    assert gaps.since("stocks") is None
-    assert gaps.refusal == ""
-
-
-def test_a_fatal_producer_leaves_the_gap_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    producer = RecordingProducer()
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise kafka_error(KafkaError._FATAL, fatal=True)
-
-    monkeypatch.setattr(producer, "produce", refuse)
-    gaps = GapLog(cast("Any", producer), "gaps")
-    gaps.record(GAP)
-    assert gaps.waiting == [GAP]
-
-
 def test_a_fatal_producer_ends_the_feed(monkeypatch: pytest.MonkeyPatch) -> None:
     market = Market()
 
@@ -240,20 +173,6 @@ def test_a_fatal_producer_ends_the_feed(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(market.producer, "produce", refuse)
     with pytest.raises(Exception, match="_FENCED"):
         _publish(market.publisher, EVENTS)
-
-
-def test_a_delayed_feed_records_the_time_of_the_bars_that_are_missing() -> None:
-    producer = RecordingProducer()
-    clock = [100.0]
-    gaps = GapLog(cast("Any", producer), "gaps", timedelta(minutes=15), lambda: clock[0])
-    gaps.record(Gap("stocks", NOW, NOW + 1_000, "buffer_full", ["A.AAPL"], "stocks 1/1"))
-    producer.refuse(producer.records[0], KafkaError.NOT_ENOUGH_REPLICAS)
-    assert gaps.since("stocks") == NOW
-    clock[0] += 5
-    gaps.retry()
-    for record in producer.of("gaps"):
-        gap = json.loads(record.value)
-        assert (gap["from"], gap["to"]) == ("2026-11-23 14:15:00.123", "2026-11-23 14:15:01.123")
 
 
 ANY_JSON = st.recursive(

@@ -207,7 +207,7 @@ def test_unconfirmed_subscriptions_are_known(
     async def body() -> None:
         async with running() as run:
             await run.until(lambda: run.feed.problems() == [], "ready with what is confirmed")
-            connection = run.feed.markets["stocks"]._connection
+            connection = run.feed.markets.open["stocks"].connection
             assert connection is not None
             assert connection.protocol.unconfirmed == {"T.AAPL"}
             assert connection.protocol.refusals == 1
@@ -266,12 +266,12 @@ def test_a_feed_stopped_while_disconnected_leaves_the_gap_to_its_successor(
             server.faults.add(StreamFault.close_at_once(1011, times=None))
             server.cut()
             await run.until(lambda: run.feed.problems() != [], "disconnected")
-            last_event = run.feed.markets["stocks"].publisher.last_event_ms
+            last_event = run.feed.markets.open["stocks"].publisher.last_event_ms
             await run.until(lambda: len(server.connections) > 4, "fruitless connections")
         server.faults.clear()
         async with running() as run:
             await run.until(lambda: run.feed.problems() == [], "subscribed")
-            await run.until(lambda: not run.feed.markets["stocks"].ledger.has_outage, "events")
+            await run.until(lambda: not run.feed.markets.open["stocks"].ledger.has_outage, "events")
         (gap,) = run.records(run.settings.gaps_topic)
         assert gap["reason"] == "restart"
         assert from_text(gap["from"]) == last_event
@@ -288,14 +288,14 @@ def test_a_connection_without_any_confirmation_does_not_end_the_gap(
             server._not_authorized.add("A")
             server.cut()
             await run.until(lambda: len(server.connections) == 2, "a second connection")
-            connection = run.feed.markets["stocks"]._connection
+            connection = run.feed.markets.open["stocks"].connection
             await run.until(lambda: connection.protocol.refusals == 2, "both refused")
             await asyncio.sleep(0.5)
             assert run.feed.problems() == ["stocks: not subscribed"]
             server._not_authorized.clear()
             server.cut()
             await run.until(lambda: run.feed.problems() == [], "subscribed")
-            await run.until(lambda: not run.feed.markets["stocks"].ledger.has_outage, "events")
+            await run.until(lambda: not run.feed.markets.open["stocks"].ledger.has_outage, "events")
         (gap,) = run.records(run.settings.gaps_topic)
         assert from_text(gap["to"]) / 1000 > server.connections[2]
 

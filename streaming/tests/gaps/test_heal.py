@@ -32,8 +32,8 @@ def _settings(kafka: str, url: str, run: str, key: str = "good") -> HealSettings
     )
 
 
-def _healer(settings: HealSettings) -> Healer:
-    return Healer(settings, connect(settings))
+def _healer(settings: HealSettings, **more: float) -> Healer:
+    return Healer(settings, connect(settings), **more)
 
 
 def _record(settings: HealSettings, *gaps: Gap | bytes) -> None:
@@ -308,12 +308,10 @@ def test_long_work_says_how_far_it_is(
     mock_kafka: str,
     rest: tuple[str, type[RestLookAlike]],
     lines: list[Any],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("polygon_streaming.gaps.heal._SAY_SECONDS", 0.0)
     settings = _settings(mock_kafka, rest[0], "progress")
     _record(settings, _gap(["A.AAPL", "A.MSFT"], seconds=1), _gap(["A.GOOG"], seconds=1))
-    done = _healer(settings).run()
+    done = _healer(settings, say_seconds=0.0).run()
     said = [(line["gap"], line["series"]) for line in lines if line["event"] == "healing"]
     assert said == [("1 of 2", "0 of 2"), ("1 of 2", "1 of 2"), ("2 of 2", "0 of 1")]
     (last,) = [line for line in lines if line["event"] == "healing ended"]
