@@ -3,6 +3,7 @@
 import logging
 import signal
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 
@@ -11,6 +12,8 @@ import click
 from polygon_sandbox.clock import parse_instant
 from polygon_sandbox.companies import Sizes
 from polygon_sandbox.directory import NotOurs, empty
+from polygon_sandbox.flat_files.full_market import write
+from polygon_sandbox.flat_files.layout import Dataset
 from polygon_sandbox.intraday import stream_symbol
 from polygon_sandbox.plan import Plan
 from polygon_sandbox.server import DEFAULT_KEY, Sandbox
@@ -141,6 +144,22 @@ def stream(
     ) as server:
         click.echo(f"Polygon stream sandbox on {server.url}  key {server.key}")
         stop.wait()
+
+
+@main.command("flat-file")
+@click.argument("dataset", type=click.Choice(["minute_aggs_v1", "trades_v1", "quotes_v1"]))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--rows", default=2_000_000, show_default=True, help="How many.")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), default="2026-11-24", show_default=True)
+def flat_file(dataset: Dataset, file: Path, rows: int, day: datetime) -> None:
+    """Write a flat file of stocks as large as the full market's, for load.
+
+    \b
+    Example: 20 million trades.
+      polygon-sandbox flat-file trades_v1 2026-11-24.csv.gz --rows 20000000
+    """
+    write(file, dataset, rows, day.date())
+    click.echo(f"{rows:,} rows, {file.stat().st_size / 1e6:,.1f} MB: {file}")
 
 
 @main.command()

@@ -3,6 +3,7 @@
 import csv
 import gzip
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import requests
 
 from polygon_sandbox import Sandbox, World
 from polygon_sandbox.flat_files import FilesSize, FlatFiles
-from polygon_sandbox.flat_files.layout import DATASETS
+from polygon_sandbox.flat_files.full_market import write
+from polygon_sandbox.flat_files.layout import DATASETS, Dataset
 from polygon_sandbox.intraday import Intraday
 from polygon_sandbox.minutes import Minute, minutes
 from polygon_sandbox.ticks import sets_prices
@@ -306,3 +308,27 @@ def test_a_daily_bar_that_is_corrected_changes_with_the_next_file() -> None:
     bar = world.daily_bar("stocks", "A", date(2026, 11, 19))
     assert bar is not None
     assert float(corrected[0]["volume"]) == pytest.approx(bar["v"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [("minute_aggs_v1", "window_start"), ("trades_v1", "sequence_number"), ("quotes_v1", "tape")],
+)
+def test_files_of_any_size_look_like_the_small_ones(
+    files: FlatFiles, tmp_path: Path, dataset: Dataset, name: str
+) -> None:
+    path = tmp_path / "day.csv.gz"
+    write(path, dataset, 30_001, date(2026, 11, 19))
+    with gzip.open(path, "rt") as text:
+        made = list(csv.DictReader(text))
+    small = rows(files, key("us_stocks_sip", dataset))
+    assert len(made) == 30_001
+    assert list(made[0]) == list(small[0])
+    # A number has the form that it has in the other.
+    for column in ("price", "volume", "size", name):
+        if column in made[0]:
+            assert {row[column][-7:-6] == "." for row in made} == {"." in small[0][column]}, column
+    order = [(row["ticker"], int(row.get("window_start") or row["sip_timestamp"])) for row in made]
+    assert order == sorted(set(order))
+    start, end = 1795078800 * NS, (1795078800 + 16 * 3600) * NS  # 04:00 to 20:00 in New York
+    assert all(start <= at < end for _, at in order)

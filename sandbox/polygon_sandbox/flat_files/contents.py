@@ -1,63 +1,28 @@
-"""What is in a file: the header line and the rows of its day.
+"""What is in a file: the rows of its day, in the order of ticker and time.
 
-Header lines are those that were seen in the vendor's files; only those of futures' bars have the
-columns of its documentation, in an order that is unverified. So with the forms of numbers: stocks
-have six decimals in prices, volumes and sizes since volumes are fractional (of bars and trades, not
-of quotes), and 0 where a trade has no reporting facility. Tickers of currencies and coins have a
-hyphen that REST's have not: `C:EUR-USD`. Instants are nanoseconds since 1970 UTC, `window_start` is
-the start of the window. Bars are not adjusted for splits. Rows are in the order of ticker and time.
+`window_start` is the start of the window. Bars are not adjusted for splits. `columns` has how all
+of it is written.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time
-from typing import Any
 
 from polygon_sandbox import futures_bars
 from polygon_sandbox.clock import UTC
+from polygon_sandbox.flat_files.columns import (
+    EXCHANGES,
+    header,
+    numbers,
+    plain,
+    quote_values,
+    trade_values,
+    written,
+)
 from polygon_sandbox.flat_files.layout import FilesSize, FlatFile
 from polygon_sandbox.long_bars import GROUPED, long_bars
-from polygon_sandbox.prices import FRACTIONAL_VOLUME_SINCE
-from polygon_sandbox.ticks import NS, Kind, Quote, Trade
+from polygon_sandbox.ticks import NS, Kind
 from polygon_sandbox.world import World
 
-_BARS = "ticker,volume,open,close,high,low,window_start,transactions"
-_HEADERS = {
-    ("stocks", "trades_v1"): (
-        "ticker,conditions,correction,exchange,id,participant_timestamp,price,sequence_number,"
-        "sip_timestamp,size,tape,trf_id,trf_timestamp"
-    ),
-    ("stocks", "quotes_v1"): (
-        "ticker,ask_exchange,ask_price,ask_size,bid_exchange,bid_price,bid_size,conditions,"
-        "indicators,participant_timestamp,sequence_number,sip_timestamp,tape,trf_timestamp"
-    ),
-    ("options", "trades_v1"): "ticker,conditions,correction,exchange,price,sip_timestamp,size",
-    ("options", "quotes_v1"): (
-        "ticker,ask_exchange,ask_price,ask_size,bid_exchange,bid_price,bid_size,sequence_number,"
-        "sip_timestamp"
-    ),
-    ("crypto", "trades_v1"): "ticker,conditions,exchange,id,participant_timestamp,price,size",
-    ("fx", "quotes_v1"): (
-        "ticker,ask_exchange,ask_price,bid_exchange,bid_price,participant_timestamp"
-    ),
-    ("indices", "values_v1"): "ticker,value,timestamp",
-    ("futures", "trades_v1"): (
-        "ticker,timestamp,sequence_number,report_sequence,price,size,correction,exchange,"
-        "session_end_date"
-    ),
-    ("futures", "quotes_v1"): (
-        "ticker,timestamp,sequence_number,report_sequence,ask_timestamp,ask_price,ask_size,"
-        "bid_timestamp,bid_price,bid_size,exchange,session_end_date"
-    ),
-    ("futures", "minute_aggs_v1"): (
-        "ticker,exchange,session_end_date,window_start,open,high,low,close,volume,dollar_volume,"
-        "transactions"
-    ),
-    ("futures", "session_aggs_v1"): (
-        "ticker,session_end_date,window_start,open,high,low,close,settlement_price,volume,"
-        "dollar_volume,transactions"
-    ),
-}
-_INDEX_BARS = "ticker,open,close,high,low,window_start"
 _CONTRACTS = 20
 _FUTURES = {
     "us_futures_cbot": ("ZC", "ZN"),
@@ -65,14 +30,6 @@ _FUTURES = {
     "us_futures_comex": ("GC", "SI"),
     "us_futures_nymex": ("CL", "NG"),
 }
-# Unverified: which number is which exchange's.
-_EXCHANGES = {name: number for number, name in enumerate(sorted(_FUTURES), 1)}
-
-
-def header(file: FlatFile) -> str:
-    """The first line of a file, without its end."""
-    usual = _INDEX_BARS if file.market == "indices" else _BARS
-    return _HEADERS.get((file.market, file.dataset), usual)
 
 
 def lines(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Iterator[str]:
@@ -95,12 +52,6 @@ def tickers(world: World, size: FilesSize, file: FlatFile) -> list[str]:
     return sorted(set(found), key=written)[: size.tickers]
 
 
-def written(ticker: str) -> str:
-    """A ticker of REST as the files write it."""
-    pair = ticker[:2] in ("C:", "X:")
-    return f"{ticker[:-3]}-{ticker[-3:]}" if pair else ticker
-
-
 def _days(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Iterator[str]:
     start = file.instant(time())
     if file.market in GROUPED:
@@ -114,7 +65,7 @@ def _days(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Ite
             for name in tickers(world, size, file)
         ]
         found = [(name, bars[0].row) for name, bars in made if bars]
-    number = _numbers(file)
+    number = numbers(file)
     for name, bar in found:
         prices = [number(bar[field]) for field in "ochl"]
         if file.market == "indices":
@@ -130,7 +81,7 @@ def _minutes(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> 
         last = (first + (size.bar_minutes - 1) * 60) * NS
         yield from _futures(world, size, file, (1, "min"), first * NS, last)
         return
-    number = _numbers(file)
+    number = numbers(file)
     for ticker in tickers(world, size, file):
         name = written(ticker)
         made = world.trading.minutes(ticker, first, size.bar_minutes, as_of)
@@ -154,20 +105,20 @@ def _futures(
     columns = header(file).split(",")
     for name in tickers(world, size, file):
         for row in futures_bars.bars(world, name, bar, first, last):
-            row["exchange"] = _EXCHANGES[file.prefix]
-            yield ",".join(_plain(row[column]) for column in columns)
+            row["exchange"] = EXCHANGES[file.prefix]
+            yield ",".join(plain(row[column]) for column in columns)
 
 
 def _trades(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Iterator[str]:
     for name, second in _seconds(world, size, file):
         made = world.trading.trades(name, _kind(file), second, as_of)
-        yield from _joined(file, (_trade(trade, file) for trade in made))
+        yield from _joined(file, (trade_values(trade, file) for trade in made))
 
 
 def _quotes(world: World, size: FilesSize, file: FlatFile, _as_of: datetime) -> Iterator[str]:
     for name, second in _seconds(world, size, file):
         made = world.trading.quotes(name, _kind(file), second)
-        yield from _joined(file, (_quote(quote, file) for quote in made))
+        yield from _joined(file, (quote_values(quote, file) for quote in made))
 
 
 def _seconds(world: World, size: FilesSize, file: FlatFile) -> Iterator[tuple[str, int]]:
@@ -190,56 +141,6 @@ def _joined(file: FlatFile, values: Iterable[dict[str, str]]) -> Iterator[str]:
         yield ",".join(known[column] for column in columns)
 
 
-def _trade(trade: Trade, file: FlatFile) -> dict[str, str]:
-    """A trade as it is written, by column."""
-    trf, number = trade.trf or (0, 0), _numbers(file)
-    return {
-        "ticker": written(trade.ticker),
-        "conditions": _list(trade.conditions),
-        "correction": f"{trade.correction}",
-        "exchange": f"{_EXCHANGES.get(file.prefix, trade.exchange)}",
-        "id": f"{trade.id}",
-        "participant_timestamp": f"{trade.participant_ns}",
-        "price": number(trade.price),
-        "report_sequence": f"{trade.sequence // 2}",
-        "sequence_number": f"{trade.sequence}",
-        "session_end_date": file.day.isoformat(),
-        "sip_timestamp": f"{trade.time_ns}",
-        "size": number(trade.size / 100 if trade.size % 100 else trade.size // 100),
-        "tape": f"{trade.tape}",
-        "timestamp": f"{trade.time_ns}",
-        "trf_id": f"{trf[0]}",
-        "trf_timestamp": f"{trf[1]}",
-    }
-
-
-def _quote(quote: Quote, file: FlatFile) -> dict[str, str]:
-    """A quote as it is written, by column."""
-    at = f"{quote.time_ns}"
-    return {
-        "ticker": written(quote.ticker),
-        "ask_exchange": f"{quote.ask_exchange}",
-        "ask_price": _plain(quote.ask),
-        "ask_size": f"{quote.ask_size}",
-        "ask_timestamp": at,
-        "bid_exchange": f"{quote.bid_exchange}",
-        "bid_price": _plain(quote.bid),
-        "bid_size": f"{quote.bid_size}",
-        "bid_timestamp": at,
-        "conditions": "0",
-        "exchange": f"{_EXCHANGES.get(file.prefix, 0)}",
-        "indicators": "604",
-        "participant_timestamp": f"{quote.participant_ns}",
-        "report_sequence": f"{quote.sequence // 2}",
-        "sequence_number": f"{quote.sequence}",
-        "session_end_date": file.day.isoformat(),
-        "sip_timestamp": at,
-        "tape": f"{quote.tape}",
-        "timestamp": at,
-        "trf_timestamp": "0",
-    }
-
-
 def _values(world: World, size: FilesSize, file: FlatFile, as_of: datetime) -> Iterator[str]:
     for name, second in _seconds(world, size, file):
         bar = world.trading.bar(name, second, 1, as_of)
@@ -252,24 +153,6 @@ def _front_month(day: date) -> str:
     months = {3: "H", 6: "M", 9: "U", 12: "Z"}
     month = next(month for month in months if month >= day.month)
     return f"{months[month]}{day.year % 10}"
-
-
-def _list(numbers: tuple[int, ...]) -> str:
-    """Several conditions stand between quotation marks (seen)."""
-    text = ",".join(map(str, numbers))
-    return f'"{text}"' if "," in text else text
-
-
-def _numbers(file: FlatFile) -> Callable[[float], str]:
-    """How the bars and trades of a file write their numbers."""
-    fractional = file.market == "stocks" and file.day >= FRACTIONAL_VOLUME_SINCE
-    return "{:.6f}".format if fractional else _plain
-
-
-def _plain(value: Any) -> str:
-    """Never with an exponent: what the vendor does with tiny numbers is unverified."""
-    text = f"{value}"
-    return f"{value:.10f}".rstrip("0") if isinstance(value, float) and "e" in text else text
 
 
 _WRITERS: dict[str, Callable[[World, FilesSize, FlatFile, datetime], Iterator[str]]] = {

@@ -11,6 +11,7 @@ from typing import Literal
 
 from polygon_sandbox.clock import UTC
 from polygon_sandbox.flat_files import contents
+from polygon_sandbox.flat_files.columns import header
 from polygon_sandbox.flat_files.layout import DATASETS, FilesSize, FlatFile, parse_key
 from polygon_sandbox.long_bars import GROUPED
 from polygon_sandbox.world import World
@@ -126,6 +127,6 @@ class FlatFiles:
         rows = list(contents.lines(self.world, self.size, source, version.published))
         if defect == "short":
             rows = list(islice(rows, len(rows) * 2 // 3))
-        text = "\n".join([contents.header(file), *rows, ""])
+        text = "\n".join([header(file), *rows, ""])
         packed = gzip.compress(text.encode(), compresslevel=1, mtime=0)
         return packed[: len(packed) * 2 // 3] if defect == "truncated" else packed
