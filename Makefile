@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-stream orchestrate test test-days test-days-whole test-kafka \
-    test-image style check fix manifests reference docs actionlint check-workflows vendor-news version \
+    test-image style check fix manifests reference boards docs actionlint check-workflows vendor-news version \
     release bench-source publish-cloud publish-image lock clean
 
 help: ## Show the targets
@@ -64,6 +64,9 @@ reference: $(INSTALLED) ## Write the tables of docs/ anew: settings, metrics, th
 
 docs: $(INSTALLED) ## Build the documents as a site into build/site; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+boards: $(INSTALLED) ## Write the boards of Grafana anew from deploy/grafana/
+	@$(BIN)/python -m deploy.grafana
 
 bench-source: $(INSTALLED) ## Time the connector against other ways (15 minutes; installs them)
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/bench.txt
