@@ -11,6 +11,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,20 @@ from rich.table import Table
 from polygon_sandbox.server import Sandbox
 from polygon_sandbox.stream import StreamSandbox
 from polygon_sandbox.stream_books import RULES, Figures, Line, RawTopic, faults, lines, passing
+from polygon_sandbox.stream_charts import Latency, Second
 from polygon_sandbox.stream_faults import StreamFault
 from polygon_sandbox.stream_report import Report, write
 from polygon_sandbox.stream_stages import Stage, Stages
 from polygon_sandbox.stream_table import BarTable
+from polygon_sandbox.stream_watch import Arrivals
 from polygon_sandbox.world import World
 
 CONSOLE = Console(highlight=False)
 RAW, GAPS = "polygon_stream_aggregates", "polygon_stream_gaps"
+CLEAN = "custom_filtered_stock_data_topic"
 TOPICS = (
     RAW,
-    "custom_filtered_stock_data_topic",
+    CLEAN,
     "custom_filtered_trades_topic",
     "custom_filtered_quotes_topic",
     "polygon_stream_dead_letter",
@@ -43,6 +47,7 @@ _RECEIVED = ("polygon_ws_events_total", 'event_type="A"')
 _SEED = 7
 _PATIENCE_SECONDS = 90
 _EARLIEST_CUT = 8
+_MOST_CANDLES = 60
 
 
 def run(directory: Path, seconds: int, rate: int) -> None:
@@ -74,7 +79,13 @@ def run(directory: Path, seconds: int, rate: int) -> None:
     # Half-way through, the connection is cut without a word; late enough for the market to have
     # been there in the 5 s before, of which heal brings the bars too.
     market.faults.add(StreamFault.drop(after_frames=max(_EARLIEST_CUT, seconds // 2)))
-    with market, Sandbox(world) as rest, Stages(directory, address, market.key) as stages:
+    with (
+        market,
+        Sandbox(world) as rest,
+        Stages(directory, address, market.key) as stages,
+        Arrivals(address, RAW) as at_raw,
+        Arrivals(address, CLEAN) as at_clean,
+    ):
         raw = RawTopic(address, RAW)
         table = f"chdb:{directory / 'table.chdb'}"
         sink = stages.start("sink", "--clickhouse", table)
@@ -117,7 +128,8 @@ def run(directory: Path, seconds: int, rate: int) -> None:
         missing=len(wanted.keys() - there.keys()),
         different=sum(wanted.get(key) != values for key, values in there.items()),
     )
-    _summary(directory, raw, figures, bars, gaps)
+    made = Counter(start // 1000 + 1 for _, start in wanted)
+    _summary(directory, raw, figures, bars, made, (at_raw, at_clean), gaps)
 
 
 def _watch(
@@ -179,7 +191,13 @@ def _until(is_true: Callable[[], bool], what: str, stages: Stages) -> None:
 
 
 def _summary(
-    directory: Path, raw: RawTopic, figures: Figures, bars: BarTable, gaps: list[dict[str, Any]]
+    directory: Path,
+    raw: RawTopic,
+    figures: Figures,
+    bars: BarTable,
+    made: Counter[int],
+    arrivals: tuple[Arrivals, Arrivals],
+    gaps: list[dict[str, Any]],
 ) -> None:
     books, wrong = lines(raw, figures), faults(raw, figures)
     CONSOLE.print(_printed(books))
@@ -200,19 +218,30 @@ def _summary(
     movers = bars.movers()
     there = Counter(start // 1000 + 1 for _, start in bars.values())
     table = Table("top movers", "first", "last", "change", "volume")
-    for symbol, first, last, change, volume in movers:
-        table.add_row(symbol, f"{first:.2f}", f"{last:.2f}", f"{change:+.2f}%", f"{volume:,.0f}")
+    for m in movers:
+        row = f"{m.first:.2f}", f"{m.last:.2f}", f"{m.change:+.2f}%", f"{m.volume:,.0f}"
+        table.add_row(m.symbol, *row)
     CONSOLE.print(table)
     path = directory / "report.html"
+    length = max(1, len(there) // _MOST_CANDLES)
+    at_raw, at_clean = arrivals
     report = Report(
+        began=f"{datetime.fromtimestamp(min(made), timezone.utc):%Y-%m-%d %H:%M:%S}",
         books=books,
         verdict=verdict,
         is_good=not wrong,
-        latency=(p50, p99),
-        by_second=[(second, raw.streamed_kept[second], there[second]) for second in sorted(there)],
-        latency_by_second=bars.latency_by_second(),
+        seconds=[
+            Second(s, made[s], raw.streamed_kept[s], there[s] - raw.streamed_kept[s])
+            for s in sorted(made)
+        ],
+        latencies=[
+            Latency("raw", "in the raw topic", at_raw.all(), at_raw.by_second()),
+            Latency("clean", "in the clean topic", at_clean.all(), at_clean.by_second()),
+            Latency("table", "a row in ClickHouse", bars.latency(), bars.latency_by_second()),
+        ],
         movers=movers,
-        candles=bars.candles(movers[0][0]),
+        candles=bars.candles(movers[0].symbol, length),
+        candle_seconds=length,
         gaps=gaps,
     )
     write(path, report)

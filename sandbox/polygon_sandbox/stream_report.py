@@ -1,35 +1,61 @@
-"""The streaming demo's report: one HTML file with its charts inside, no network needed."""
+"""The streaming demo's report: one small HTML file, no script and no network needed."""
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
-
+from polygon_sandbox import stream_charts as charts
+from polygon_sandbox.charts import clock, spark
 from polygon_sandbox.stream_books import Line
+from polygon_sandbox.stream_charts import Candle, Latency, Outage, Second, duration
 
-_BLUE, _GREEN, _ORANGE, _GREY = "#2563eb", "#16a34a", "#ea580c", "#64748b"
-_STYLE = """
-:root{color-scheme:light}
-body{font:16px/1.5 system-ui,sans-serif;color:#0f172a;background:#f8fafc;margin:0}
-main{max-width:62rem;margin:0 auto;padding:2rem 1.5rem 4rem}
-h1{font-size:1.7rem;margin:0 0 .3rem}h2{font-size:1.15rem;margin:2.2rem 0 .4rem}
-p{margin:.2rem 0;color:#475569}
-.verdict{border-left:5px solid;padding:.7rem 1rem;background:#fff;border-radius:4px;margin:1.2rem 0;
-color:#0f172a}
-.good{border-color:#16a34a}.bad{border-color:#dc2626}
-.tiles{display:grid;grid-template-columns:repeat(4,1fr);gap:.8rem;margin:1rem 0}
-.tile{background:#fff;border:1px solid #e2e8f0;border-radius:8px;padding:.8rem 1rem}
-.tile b{display:block;font-size:1.5rem}.tile span{color:#64748b;font-size:.85rem}
-table{border-collapse:collapse;background:#fff;border:1px solid #e2e8f0;width:100%}
-td,th{padding:.32rem .9rem;text-align:left}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-tr.sum{font-weight:600;border-bottom:1px solid #e2e8f0;background:#f1f5f9}
-td.step{padding-left:2rem;color:#475569}
-.chart{background:#fff;border:1px solid #e2e8f0;border-radius:8px;margin:.6rem 0;overflow:hidden}
+_WAY = ("market's WebSocket", "feed", "raw topic", "filter", "clean topic", "sink", "ClickHouse")
+_ABOUT_GAP = """
+<p>Every bar in the table, by the second of the market in which it ended. The stream misses what is
+made while nobody is connected; <code>polygon-stream heal</code> reads it from the REST API and
+sends it the same way. Where the bars reach the dotted line, nothing is missing.</p>
 """
+_ABOUT_LATENCY = """
+<p>How long after the feed had it from the socket a bar could be read at each place, by the second
+of receipt: the median, and dashed what 99 in a hundred stay below. On this axis a factor of ten is
+equally high everywhere. Most of the last step is the sink's wait for more rows, up to a second, for
+ClickHouse likes large inserts. Healed bars are left out, and in the table those that heal sent
+again.</p>
+"""
+_ABOUT_CANDLES = """
+<p>As a query of the table gives them. Outlined candles are of bars that the stream had missed:
+without heal the chart would have a hole there.</p>
+"""
+_ABOUT_BOOKS = """
+<p>Each sum is the one before it with the lines between, and each is counted at its own place: by
+the market, the feed, the filter, the sink, and the table.</p>
+"""
+_NOT_REAL = """
+<footer>Not real here: the market, and the broker, which is the mock inside librdkafka. It shows
+uncommitted records to readers, so the clean topic's times are those of the filter's writing, and it
+proves nothing about exactly-once: <code>make test-kafka</code> does, on Apache Kafka. The commands
+and ClickHouse (chDB) are the real ones, on one machine, beside everything else that ran on
+it.</footer>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """A symbol that moved: prices in US dollars, change in per cent, volume in shares.
+
+    Attributes:
+        closes: the last price of each of its bars.
+    """
+
+    symbol: str
+    first: float
+    last: float
+    change: float
+    volume: float
+    closes: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,162 +63,155 @@ class Report:
     """What the report shows.
 
     Attributes:
+        began: the first second of the market, as people write it.
         books: the way of the bars, line by line.
         verdict: whether it adds up, in a sentence; `is_good` if it does.
-        latency: median and 99th percentile from socket to row, seconds.
-        by_second: (second since 1970, bars that were streamed, bars in the table) of those that
-            pass the rules.
-        latency_by_second: median and 99th percentile by second.
-        movers: (symbol, first, last, change in %, volume); the first has the candles.
-        candles: (start, open, high, low, close) of each.
+        seconds: bars that pass the rules, by second.
+        latencies: of the places on the way, in their order; the table is the last.
+        movers: the first has the candles.
+        candles: those of the first mover.
+        candle_seconds: how long a candle is.
         gaps: as on the topic.
     """
 
+    began: str
     books: list[Line]
     verdict: str
     is_good: bool
-    latency: tuple[float, float]
-    by_second: list[tuple[int, int, int]]
-    latency_by_second: dict[int, tuple[float, float]]
-    movers: list[tuple[str, float, float, float, float]]
-    candles: list[tuple[Any, ...]]
+    seconds: list[Second]
+    latencies: list[Latency]
+    movers: list[Mover]
+    candles: list[Candle]
+    candle_seconds: int
     gaps: list[dict[str, Any]]
 
 
 def write(path: Path, report: Report) -> None:
     """Write the report to a file."""
-    began = _moment(report.by_second[0][0])
-    healed = sum(there - streamed for _, streamed, there in report.by_second)
-    tiles = [
-        (f"{report.books[-1].number:,}", "bars in the table"),
-        (f"{healed:,}", "of them the stream had missed"),
-        (f"{report.latency[0]:.2f} s", "socket to row, median"),
-        (f"{report.latency[1]:.2f} s", "socket to row, 99th percentile"),
-    ]
+    outages = [outage for gap in report.gaps if gap["certain"] for outage in [_outage(gap)]]
+    first, last = report.seconds[0].moment, report.seconds[-1].moment
+    top = report.movers[0]
+    way = "".join(f"<li>{place}</li>" for place in _WAY)
     parts = [
         "<h1>Streaming demo</h1>",
-        f"<p>A made-up market of {began:%Y-%m-%d %H:%M:%S} UTC, through WebSocket, feed, broker, "
-        "filter and sink into ClickHouse. Half-way the connection was cut without a word.</p>",
+        f"<p>A made-up market, from {escape(report.began)} UTC on, a bar a second of each stock. "
+        "Half-way the connection was cut without a word.</p>",
+        f"<ol class=way>{way}</ol>",
         f'<p class="verdict {"good" if report.is_good else "bad"}">{escape(report.verdict)}</p>',
-        "<div class=tiles>",
-        *(f"<div class=tile><b>{escape(n)}</b><span>{escape(t)}</span></div>" for n, t in tiles),
-        "</div><h2>The gap, and how it was healed</h2>",
-        "<p>Bars in the table by the second of the market in which they ended: those that came by "
-        "the stream, and those that it missed and heal brought from the REST API.</p>",
-        _chart(_seconds(report), include_library=True),
+        _tiles(report),
+        "<h2>The gap, and how it was healed</h2>",
+        _ABOUT_GAP,
+        _card(charts.throughput(report.seconds, outages)),
         _gaps(report.gaps),
-        "<h2>What happened to the bars</h2>",
-        "<p>Each sum is the one before it with the lines between, counted at its own place.</p>",
-        _books(report.books),
         "<h2>From the socket to a row</h2>",
-        "<p>Of streamed bars that heal did not send again, by the second of the market. For up to "
-        "a second of it the sink collects rows. Every command was ready before the first bar.</p>",
-        _chart(_latency(report)),
-        f"<h2>{escape(report.movers[0][0])}, the top mover, in candles of two seconds</h2>",
-        _chart(_candles(report)),
-        _movers(report),
+        _ABOUT_LATENCY,
+        _card(charts.latency(report.latencies, outages, first, last)),
+        _stages(report.latencies),
+        f"<h2>{escape(top.symbol)}, the top mover, in candles of {_seconds(report.candle_seconds)}"
+        "</h2>",
+        _ABOUT_CANDLES,
+        _card(charts.candles(report.candles, report.candle_seconds, report.seconds, outages)),
+        _movers(report.movers),
+        "<h2>What happened to the bars</h2>",
+        _ABOUT_BOOKS,
+        _books(report.books),
+        _NOT_REAL,
     ]
+    style = (files("polygon_sandbox") / "stream_report.css").read_text(encoding="utf-8")
     path.write_text(
-        "<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Streaming demo</title>"
-        f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style>"
-        f"<main>{''.join(parts)}</main></html>",
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>Streaming demo</title><style>{style}</style><main>{''.join(parts)}</main></html>",
         encoding="utf-8",
     )
 
 
-def _seconds(report: Report) -> go.Figure:
-    moments = [_moment(second) for second, _, _ in report.by_second]
-    streamed = [streamed for _, streamed, _ in report.by_second]
-    healed = [there - streamed for _, streamed, there in report.by_second]
-    figure = go.Figure()
-    for name, counts, colour in (("streamed", streamed, _BLUE), ("healed", healed, _GREEN)):
-        figure.add_bar(x=moments, y=counts, name=name, marker_color=colour, width=850)
-    for gap in report.gaps:
-        if gap["certain"]:
-            figure.add_vrect(
-                x0=gap["from"], x1=gap["to"], fillcolor=_ORANGE, opacity=0.25, line_width=0,
-                layer="below", annotation_text="gap as recorded", annotation_position="top left",
-            )  # fmt: skip
-    highest = max(there for _, _, there in report.by_second)
-    figure.update_layout(
-        barmode="stack", yaxis_title="bars", yaxis_range=[0, 1.2 * highest], height=320
+def _tiles(report: Report) -> str:
+    healed = sum(second.healed for second in report.seconds)
+    table = report.latencies[-1].all
+    busiest = max(report.seconds, key=lambda second: second.streamed)
+    tiles = [
+        (f"{report.books[-1].number:,}", "bars in the table"),
+        (f"{healed:,}", "of them the stream had missed"),
+        (f"{busiest.streamed:,} / s", f"bars streamed at most, at {clock(busiest.moment)}"),
+        (duration(table.p50), "socket to row, median"),
+        (duration(table.p99), "socket to row, 99 in a hundred"),
+    ]
+    inner = "".join(f"<div class=tile><b>{escape(n)}</b><span>{t}</span></div>" for n, t in tiles)
+    return f"<div class=tiles>{inner}</div>"
+
+
+def _card(inner: str) -> str:
+    return f"<div class=chart>{inner}</div>"
+
+
+def _seconds(number: int) -> str:
+    return "a second" if number == 1 else f"{number} seconds"
+
+
+def _outage(gap: dict[str, Any]) -> Outage:
+    since, until = (_moment(gap[end]) for end in ("from", "to"))
+    return Outage(since, until)
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(f"{text.rstrip('Z').replace(' ', 'T')}+00:00").timestamp()
+
+
+def _stages(latencies: list[Latency]) -> str:
+    rows, before = [], 0.0
+    for place in latencies:
+        rows.append(
+            f"<tr><td>{escape(place.words)}<td class=n>{duration(place.all.p50)}"
+            f"<td class=n>{duration(place.all.p99)}"
+            f"<td class=n>{duration(max(0.0, place.all.p50 - before))}"
+        )
+        before = place.all.p50
+    head = (
+        "<tr><th>since the socket<th class=n>median<th class=n>99 in a hundred"
+        "<th class=n>the step alone, median"
     )
-    return figure
-
-
-def _latency(report: Report) -> go.Figure:
-    seconds = [second for second, _, _ in report.by_second]
-    figure = go.Figure()
-    for name, column, line in (
-        ("median", 0, {"color": _BLUE}),
-        ("99th percentile", 1, {"color": _ORANGE, "dash": "dot"}),
-    ):
-        waits = [report.latency_by_second.get(second, (None, None))[column] for second in seconds]
-        figure.add_scatter(
-            x=[_moment(second) for second in seconds], y=waits, name=name, connectgaps=False,
-            mode="lines+markers", line=line,
-        )  # fmt: skip
-    figure.update_layout(yaxis_title="seconds", yaxis_rangemode="tozero", height=280)
-    return figure
-
-
-def _candles(report: Report) -> go.Figure:
-    starts, opens, highs, lows, closes = (
-        list(column) for column in zip(*report.candles, strict=True)
-    )
-    figure = go.Figure(
-        go.Candlestick(x=starts, open=opens, high=highs, low=lows, close=closes, showlegend=False,
-                       increasing_line_color=_GREEN, decreasing_line_color=_ORANGE)
-    )  # fmt: skip
-    figure.update_layout(xaxis_rangeslider_visible=False, yaxis_title="price", height=320)
-    return figure
-
-
-def _moment(second: int) -> datetime:
-    return datetime.fromtimestamp(second, timezone.utc)
-
-
-def _chart(figure: go.Figure, include_library: bool = False) -> str:
-    figure.update_layout(
-        template="plotly_white",
-        font={"family": "system-ui,sans-serif", "color": _GREY},
-        margin={"l": 60, "r": 20, "t": 30, "b": 40},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
-    )
-    html = figure.to_html(
-        full_html=False, include_plotlyjs=include_library, config={"displayModeBar": False}
-    )
-    return f"<div class=chart>{html}</div>"
+    return f"<table>{head}{''.join(rows)}</table>"
 
 
 def _books(books: list[Line]) -> str:
+    most = max(abs(line.number) for line in books) or 1
     rows = []
     for line in books:
         number = f"{line.number:,}" if line.is_sum else f"{line.number:+,}".replace("+0", "0")
         kind, step = ("sum", "") if line.is_sum else ("", "step")
+        sign = "" if line.is_sum else "less" if line.number < 0 else "more"
+        share = f'<i class="{sign}" style="width:{100 * abs(line.number) / most:.1f}%"></i>'
         rows.append(
             f'<tr class="{kind}"><td class="{step}">{escape(line.text)}<td class=n>{number}'
+            f"<td class=share>{share if line.number else ''}"
         )
     return f"<table>{''.join(rows)}</table>"
 
 
 def _gaps(gaps: list[dict[str, Any]]) -> str:
-    certain = [gap for gap in gaps if gap["certain"]]
     rows = [
-        f"<li>{escape(gap['from'])} to {escape(gap['to'])} UTC: {escape(gap['reason'])}"
-        for gap in certain
+        f"<tr><td>{escape(gap['from'])}<td>{escape(gap['to'])}<td>{escape(gap['reason'])}"
+        for gap in gaps
+        if gap["certain"]
     ]
-    likely = len(gaps) - len(certain)
+    likely = sum(not gap["certain"] for gap in gaps)
     if likely:
-        rows.append(f"<li>{likely:,} more, likely only: a stock's volume jumped")
-    return f"<p>Recorded on the topic of gaps:</p><ul>{''.join(rows)}</ul>"
+        rows.append(f"<tr><td colspan=3>and {likely:,} likely ones: a stock's volume jumped")
+    head = "<tr><th>gap recorded from, UTC<th>to<th>because"
+    return f"<table>{head}{''.join(rows)}</table>"
 
 
-def _movers(report: Report) -> str:
+def _movers(movers: list[Mover]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(symbol)}<td class=n>{first:.2f}<td class=n>{last:.2f}"
-        f"<td class=n>{change:+.2f}%<td class=n>{volume:,.0f}"
-        for symbol, first, last, change, volume in report.movers
+        f"<tr><td>{escape(m.symbol)}<td>{spark(m.closes)}<td class=n>{m.first:.2f}"
+        f'<td class=n>{m.last:.2f}<td class="n {"up" if m.change >= 0 else "down"}">'
+        f"{m.change:+.2f} %<td class=n>{m.volume:,.0f}"
+        for m in movers
     )
-    head = "<tr><th>top movers<th class=n>first<th class=n>last<th class=n>change<th class=n>volume"
+    head = (
+        "<tr><th>top movers<th>price, bar by bar<th class=n>first<th class=n>last"
+        "<th class=n>change<th class=n>volume, shares"
+    )
     return f"<table>{head}{rows}</table>"

@@ -7,6 +7,9 @@ from typing import Any
 import clickhouse_connect
 
 from polygon_sandbox.stream_books import Key, Values
+from polygon_sandbox.stream_charts import Candle
+from polygon_sandbox.stream_report import Mover
+from polygon_sandbox.stream_watch import Quantiles
 
 
 class BarTable:
@@ -36,45 +39,51 @@ class BarTable:
         )
         return {(row[0], row[1]): tuple(row[2:]) for row in rows}
 
-    def latency(self) -> tuple[float, float]:
-        """Median and 99th percentile, in seconds, from receipt at the socket to the insert."""
-        return tuple(
-            self._rows(
+    def latency(self) -> Quantiles:
+        """From receipt at the socket to the insert, of streamed bars."""
+        return Quantiles(
+            *self._rows(
                 f"SELECT quantileExact(0.5)(waited), quantileExact(0.99)(waited) "  # noqa: S608
                 f"FROM (SELECT {self._waited} AS waited FROM stock_aggregates FINAL "
                 "WHERE NOT healed)"
             )[0]
         )
 
-    def latency_by_second(self) -> dict[int, tuple[float, float]]:
-        """The same for each second since 1970 whose bars were streamed, and not sent again."""
+    def latency_by_second(self) -> dict[int, Quantiles]:
+        """The same by the second since 1970 in which they were received."""
         rows = self._rows(
-            f"SELECT toUnixTimestamp(window_end), quantileExact(0.5)({self._waited}), "  # noqa: S608
-            f"quantileExact(0.99)({self._waited}) FROM stock_aggregates FINAL WHERE NOT healed "
-            "GROUP BY window_end"
+            "SELECT toUnixTimestamp(toDateTime(received_at)) AS second, "  # noqa: S608
+            f"quantileExact(0.5)({self._waited}), quantileExact(0.99)({self._waited}) "
+            "FROM stock_aggregates FINAL WHERE NOT healed GROUP BY second ORDER BY second"
         )
-        return {row[0]: (row[1], row[2]) for row in rows}
+        return {row[0]: Quantiles(row[1], row[2]) for row in rows}
 
-    def movers(self) -> list[tuple[str, float, float, float, float]]:
-        """The five symbols that moved most: first and last price, change in %, volume."""
-        return self._rows(
+    def movers(self) -> list[Mover]:
+        """The five symbols that moved most."""
+        rows = self._rows(
             """
             SELECT symbol, argMin(open, window_start) AS first, argMax(close, window_start) AS last,
-                   100 * (last / first - 1) AS change, sum(volume)
+                   100 * (last / first - 1) AS change, sum(volume),
+                   arrayMap(bar -> bar.2, arraySort(groupArray((window_start, close))))
             FROM stock_aggregates FINAL GROUP BY symbol ORDER BY abs(change) DESC LIMIT 5
             """
         )
+        return [Mover(*row) for row in rows]
 
-    def candles(self, symbol: str) -> list[tuple[Any, ...]]:
-        """Start, open, high, low and close of every two seconds of a symbol."""
-        return self._rows(
+    def candles(self, symbol: str, seconds: int) -> list[Candle]:
+        """Candles of a symbol, so many seconds long."""
+        rows = self._rows(
             """
-            SELECT toStartOfInterval(window_start, INTERVAL 2 SECOND) AS t,
-                   argMin(open, window_start), max(high), min(low), argMax(close, window_start)
-            FROM stock_aggregates FINAL WHERE symbol = {symbol:String} GROUP BY t ORDER BY t
+            SELECT intDiv(toUnixTimestamp(toDateTime(window_start)), {seconds:UInt32})
+                       * {seconds:UInt32} AS start,
+                   argMin(bar.open, window_start), max(bar.high), min(bar.low),
+                   argMax(bar.close, window_start), sum(bar.volume)
+            FROM stock_aggregates AS bar FINAL WHERE symbol = {symbol:String}
+            GROUP BY start ORDER BY start
             """,
-            {"symbol": symbol},
+            {"symbol": symbol, "seconds": seconds},
         )
+        return [Candle(*row) for row in rows]
 
     def _rows(self, query: str, parameters: dict[str, Any] | None = None) -> list[Any]:
         return list(self._client.query(query, parameters=parameters).result_rows)

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,78 @@ def test_each_number_can_be_traced_to_the_line_before(demo: tuple[str, Path]) ->
     assert "Every bar is accounted for" in " ".join(demo[0].split())
 
 
-def test_the_report_stands_alone(demo: tuple[str, Path]) -> None:
-    text = (demo[1] / "report.html").read_text()
-    assert "Every bar is accounted for" in text
-    assert "gap as recorded" in text
-    assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=", text), "no network is needed"
+@pytest.fixture(scope="module")
+def report(demo: tuple[str, Path]) -> str:
+    return (demo[1] / "report.html").read_text()
+
+
+def test_the_report_is_small_and_stands_alone(report: str) -> None:
+    assert len(report.encode()) < 200_000
+    assert not re.findall(r"<(?:script|link|img|iframe)|url\(|@import|https?://", report)
+
+
+def test_each_scheme_has_all_colours_and_nothing_has_one_of_its_own(report: str) -> None:
+    style, body = report.split("</style>")
+    light, dark = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    assert "@media (prefers-color-scheme: dark)" in style
+    colours = set(re.findall(r"(--\w+):", light))
+    assert set(re.findall(r"(--\w+):", dark)) == colours
+    assert set(re.findall(r"var\((--\w+)\)", style)) == colours
+    assert not re.findall(r"#[0-9a-f]{3,6}\b|rgba?\(| (?:fill|stroke)=", body)
+    used = {name for names in re.findall(r'class="([^"]*)"', body) for name in names.split()}
+    assert used - {"", "sum", "tick", "dashed", "wick"} <= set(re.findall(r"\.(\w+)", style))
+
+
+def test_the_figures_are_those_of_the_run(demo: tuple[str, Path], report: str) -> None:
+    printed = re.findall(r"│ (.*?) +│ [=+-] │ +([\d,]+) │", demo[0])
+    shown = re.findall(r'<td class="(?:step)?">(.*?)<td class=n>[+-]?([\d,]+)<td', report)
+    assert shown == printed
+    numbers = {text: int(digits.replace(",", "")) for text, digits in printed}
+    bars = {
+        when: [int(number.replace(",", "")) for number in numbers]
+        for when, *numbers in re.findall(
+            r"<title>([\d:]+): ([\d,]+) streamed, ([\d,]+) healed, ([\d,]+) made</title>", report
+        )
+    }
+    assert len(bars) == 16
+    assert (
+        sum(streamed + healed for streamed, healed, _ in bars.values())
+        == numbers["bars in the table"]
+    )
+    assert all(streamed + healed == made for streamed, healed, made in bars.values())
+    missed = {when for when, (streamed, healed, _) in bars.items() if healed and not streamed}
+    assert missed
+    candles = re.findall(r"<title>([\d:]+) open .*?, [\d,]+ shares(, healed)?</title>", report)
+    assert len(candles) == 16
+    assert sum(bool(healed) for _, healed in candles) == len(missed)
+    ((symbol, first, last),) = re.findall(r"│ (\w+) +│ ([\d.]+) +│ ([\d.]+) +│ .*%", demo[0])[:1]
+    assert f"<h2>{symbol}, the top mover" in report
+    assert f"<td class=n>{first}<td class=n>{last}<td" in report
+
+
+def test_the_shaded_time_is_the_gap_that_was_recorded(demo: tuple[str, Path], report: str) -> None:
+    ((since, until),) = re.findall(
+        r"gap from (\S+ \S+) to (\S+ \S+) UTC", " ".join(demo[0].split())
+    )
+    assert f"<tr><td>{since}<td>{until}<td>disconnected" in report
+    begins, ends = (datetime.fromisoformat(text) for text in (since, until))
+    length = (ends - begins).total_seconds()
+    assert report.count(f">no connection for {length:.1f} s</text>") == 3
+
+
+def test_the_way_is_split_by_place(demo: tuple[str, Path], report: str) -> None:
+    rows = re.findall(
+        r"<td>(in the raw topic|in the clean topic|a row in ClickHouse)"
+        r"<td class=n>([\d.,]+) (m?s)<td class=n>([\d.,]+) (m?s)",
+        report,
+    )
+    assert [row[0] for row in rows] == [
+        "in the raw topic", "in the clean topic", "a row in ClickHouse",
+    ]  # fmt: skip
+    half = [float(row[1].replace(",", "")) / (1000 if row[2] == "ms" else 1) for row in rows]
+    assert 0 < half[0] <= half[1] <= half[2]
+    ((p50, _),) = re.findall(r"p50 ([\d.-]+) s, p99 ([\d.-]+) s", " ".join(demo[0].split()))
+    assert half[2] == pytest.approx(float(p50), abs=0.006)
 
 
 def test_the_latency_is_that_of_a_pipeline_that_runs(demo: tuple[str, Path]) -> None:
