@@ -1,6 +1,5 @@
 """Each query of docs/recipes.md, on DuckDB and as Snowflake's, against what the sandbox knows."""
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import date
 from statistics import fmean
@@ -8,19 +7,17 @@ from typing import Any
 
 import duckdb
 import fakesnow
-import pandas as pd
 import pytest
 import requests
 import snowflake.connector
-import yaml
-from blocks import ROOT, blocks
+from blocks import blocks
 from polygon_sandbox import DatasetSize, OptionsSize, Plan, Sandbox, World
 from syncing import Syncs
 
 from deploy.tests.snowflake.landing import NO_OPERATION, Landing
+from integration_tests.documents.landed import land
 
 DOCUMENT = "docs/recipes.md"
-STREAM_FILES = ROOT / "manifests" / "streams"
 RECIPES = {block.heading: block.text for block in blocks(DOCUMENT) if block.heading != "Recipes"}
 # From what the queries name as their day, to the day on which the sandbox's market stands.
 FIRST, NOW = "2026-09-01", "2026-11-20T22:30:00Z"
@@ -104,7 +101,7 @@ def query(syncs: Syncs) -> Iterator[Query]:
         with snowflake.connector.connect() as connected:
             landing = Landing(connected, *STREAMS)
             for name, rows in tables.items():
-                _create(local, name, rows)
+                land(local, name, rows)
                 landing.load(name, rows)
             cursor = connected.cursor()
             cursor.execute("USE SCHEMA POLYGON.LANDING")
@@ -124,29 +121,6 @@ def _today(text: str) -> str:
 def _rows(cursor: Any) -> list[Row]:
     names = [column[0].lower() for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _create(connection: duckdb.DuckDBPyConnection, name: str, rows: list[Row]) -> None:
-    """Create a table with the types that PyAirbyte's DuckDB cache gives it."""
-    schema = yaml.safe_load((STREAM_FILES / f"{name}.yaml").read_text())["schema"]["properties"]
-    columns = ", ".join(f'"{field}" {_type(each)}' for field, each in schema.items())
-    connection.execute(f'CREATE TABLE "{name}" ({columns})')
-    frame = pd.DataFrame([[_value(row.get(field)) for field in schema] for row in rows])
-    connection.register("landed", frame.astype(object))
-    connection.execute(f'INSERT INTO "{name}" SELECT * FROM landed')  # noqa: S608 - our own name
-
-
-def _type(schema: Row) -> str:
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    (kind,) = set(kinds) - {"null"}
-    if kind == "string":
-        formats = {"date": "DATE", "date-time": "TIMESTAMPTZ"}
-        return formats.get(str(schema.get("format")), "VARCHAR")
-    return {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN"}.get(kind, "JSON")
-
-
-def _value(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, (list, dict)) else value
 
 
 def test_the_recipes_are_these() -> None:
