@@ -34,6 +34,10 @@ ELSEWHERE: Final = {
     "make demo-stream": ("Makefile", "\n\t@$(BIN)/polygon-sandbox demo-stream\n"),  # by make demo
     "make test": (".ci/run", "for verb in check test "),
     "make test-kafka": (".ci/run", " test-kafka "),
+    "cd examples/dbt && ../../.venv/bin/dbt build --profiles-dir .": (
+        "integration_tests/examples/test_dbt.py",
+        '_dbt(tmp_path, landed, "build")',
+    ),
     "make orchestrate": ("orchestration/tests/test_browser.py", '"polygon-orchestrate"'),
 }
 

@@ -31,8 +31,14 @@ from polygon_sandbox.plan import Plan
 from polygon_sandbox.server import Sandbox
 from polygon_sandbox.world import World
 
-STREAMS = ["grouped_daily", "tickers"]
-KEYS = {"grouped_daily": "market, date, ticker, adjusted", "tickers": "market, ticker, listing_end"}
+KEYS = {
+    "grouped_daily": "market, date, ticker, adjusted",
+    "tickers": "market, ticker, listing_end",
+    "splits": "id",
+    "dividends": "id",
+}
+# At the pace of the free plan the splits and dividends of decades would take minutes more.
+OF_THE_VENDOR = ["grouped_daily", "tickers"]
 CONSOLE = Console(highlight=False)
 
 
@@ -67,7 +73,8 @@ def run(directory: Path, api_key: str | None, requests_per_minute: int, base_url
             f"Reading {base_url} at {requests_per_minute} requests a minute. The first read needs "
             "about 40 requests, nearly all for the tickers."
         )
-        _demo(directory, config, overnight=lambda: None, pyairbyte=nullcontext)  # long: show it
+        # It takes a while: show what PyAirbyte prints.
+        _demo(directory, config, OF_THE_VENDOR, overnight=lambda: None, pyairbyte=nullcontext)
         return
     recent = _recent_sessions(11)
     world = World(stocks=800, delisted=1500, now=f"{recent[-1]}T17:00:00Z")
@@ -82,6 +89,7 @@ def run(directory: Path, api_key: str | None, requests_per_minute: int, base_url
         _demo(
             directory,
             config,
+            list(KEYS),
             overnight=lambda: _overnight(world, recent),
             pyairbyte=lambda: _aside(directory / "pyairbyte.log"),
         )
@@ -90,6 +98,7 @@ def run(directory: Path, api_key: str | None, requests_per_minute: int, base_url
 def _demo(
     directory: Path,
     config: dict[str, Any],
+    streams: list[str],
     overnight: Callable[[], None],
     pyairbyte: Callable[[], AbstractContextManager[None]],
 ) -> None:
@@ -113,13 +122,13 @@ def _demo(
     CONSOLE.print("The connection works.")
     _headline("discover")
     CONSOLE.print(", ".join(source.get_available_streams()))
-    source.select_streams(STREAMS)
+    source.select_streams(streams)
 
     _headline("first read")
     with pyairbyte():
         first = _read(source, cache, directory)
     CONSOLE.print(f"{first.records:,} records in {first.seconds:.1f} s.")
-    _remember(cache)
+    _remember(cache, streams)
     overnight()
     _headline("second read, from the state of the first")
     with pyairbyte():
@@ -127,7 +136,7 @@ def _demo(
     CONSOLE.print(f"{second.records:,} records in {second.seconds:.1f} s.")
 
     _headline("summary")
-    _print_tables(cache)
+    _print_tables(cache, streams)
     _print_costs(first, second)
     CONSOLE.print(f"\nThe data is in {directory / 'demo.duckdb'}, schema polygon.")
 
@@ -162,46 +171,57 @@ def _requests_sent(directory: Path) -> int:
     return int(sent[-1])
 
 
-def _remember(cache: Any) -> None:
-    for stream in STREAMS:
+def _remember(cache: Any, streams: list[str]) -> None:
+    for stream in streams:
         cache.execute_sql(f"CREATE TABLE polygon.first_{stream} AS FROM polygon.{stream}")
 
 
-def _print_tables(cache: Any) -> None:
+def _print_tables(cache: Any, streams: list[str]) -> None:
     table = Table("stream", "rows", "new", "changed", "stamped anew", "what is there")
-    for stream, key in KEYS.items():
-        now, before = f"polygon.{stream}", f"polygon.first_{stream}"
-        technical = "_airbyte_raw_id, _airbyte_extracted_at, _airbyte_meta"
-        data = f"* EXCLUDE ({technical}, last_updated_utc)"
-        (counts,) = _rows(
-            cache,
-            f"""
-            WITH same AS (SELECT {data} FROM {now} INTERSECT SELECT {data} FROM {before}),
-            total AS (SELECT count(*) AS n FROM {now}),
-            fresh AS (SELECT count(*) AS n FROM {now} ANTI JOIN {before} USING ({key})),
-            kept AS (SELECT count(*) AS n FROM same),
-            stamped AS (SELECT count(*) AS n FROM {now} JOIN {before} USING ({key})
-                        SEMI JOIN same USING ({key})
-                        WHERE {stream}.last_updated_utc <> first_{stream}.last_updated_utc)
-            SELECT total.n, fresh.n AS fresh, total.n - fresh.n - kept.n AS changed,
-                   stamped.n AS stamped
-            FROM total, fresh, kept, stamped
-            """,  # noqa: S608 - our own names
-        )
+    for stream in streams:
+        counts = _rows(cache, _COUNTS.format(stream=stream, key=KEYS[stream]))[0]
         table.add_row(stream, *(f"{count:,}" for count in counts), _content(cache, stream))
     CONSOLE.print(table)
 
 
+# Rows; rows whose key is new; those that are not what they were; those that only have a new stamp.
+# What says when a row was written says nothing about what it holds.
+_COUNTS = """
+WITH now AS (SELECT COLUMNS(name -> name NOT LIKE '_airbyte%') FROM polygon.{stream}),
+before AS (SELECT COLUMNS(name -> name NOT LIKE '_airbyte%') FROM polygon.first_{stream}),
+unstamped AS (SELECT COLUMNS(name -> name <> 'last_updated_utc') FROM now),
+unstamped_before AS (SELECT COLUMNS(name -> name <> 'last_updated_utc') FROM before),
+total AS (SELECT count(*) AS n FROM now),
+fresh AS (SELECT count(*) AS n FROM now ANTI JOIN before USING ({key})),
+kept AS (SELECT count(*) AS n FROM (FROM unstamped INTERSECT FROM unstamped_before)),
+untouched AS (SELECT count(*) AS n FROM (FROM now INTERSECT FROM before))
+SELECT total.n, fresh.n AS fresh, total.n - fresh.n - kept.n AS changed,
+    kept.n - untouched.n AS stamped
+FROM total, fresh, kept, untouched
+"""
+
+
 def _content(cache: Any, stream: str) -> str:
-    if stream == "grouped_daily":
-        ((days, first, last),) = _rows(
-            cache, "SELECT count(DISTINCT date), min(date), max(date) FROM polygon.grouped_daily"
-        )
-        return f"{days} sessions\n{first} to {last}"
-    counts = _rows(
-        cache, "SELECT count(*) FILTER (active), count(*) FILTER (NOT active) FROM polygon.tickers"
+    if stream in _CONTENTS:
+        query, words = _CONTENTS[stream]
+        return words.format(*_rows(cache, query)[0])
+    ((events, tickers),) = _rows(
+        cache,
+        f"SELECT count(*), count(DISTINCT ticker) FROM polygon.{stream}",  # noqa: S608 - ours
     )
-    return "{:,} active, {:,} delisted".format(*counts[0])
+    return f"{events:,} of {tickers:,} tickers"
+
+
+_CONTENTS = {
+    "grouped_daily": (
+        "SELECT count(DISTINCT date), min(date), max(date) FROM polygon.grouped_daily",
+        "{} sessions\n{} to {}",
+    ),
+    "tickers": (
+        "SELECT count(*) FILTER (active), count(*) FILTER (NOT active) FROM polygon.tickers",
+        "{:,} active, {:,} delisted",
+    ),
+}
 
 
 def _print_costs(first: Cost, second: Cost) -> None:
