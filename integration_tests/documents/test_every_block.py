@@ -28,7 +28,7 @@ RUN: Final = {
 }
 # Commands that take minutes, and where they are run: a file, and the words in it that run them.
 ELSEWHERE: Final = {
-    "make install": ("Makefile", "\ncheck: $(INSTALLED)"),
+    "make install": ("Makefile", "\nstyle: $(INSTALLED)"),
     "make check": (".ci/run", "for verb in check "),
     "make demo": (".ci/run", "for verb in check test demo "),
     "make demo-stream": ("Makefile", "\n\t@$(BIN)/polygon-sandbox demo-stream\n"),  # by make demo
