@@ -30,9 +30,9 @@ RUN: Final = {
 ELSEWHERE: Final = {
     "make install": ("Makefile", "\nstyle: $(INSTALLED)"),
     "make check": (".ci/run", "for verb in check "),
-    "make demo": (".ci/run", "for verb in check test demo "),
+    "make demo": (".ci/run", "for verb in check docs test demo "),
     "make demo-stream": ("Makefile", "\n\t@$(BIN)/polygon-sandbox demo-stream\n"),  # by make demo
-    "make test": (".ci/run", "for verb in check test "),
+    "make test": (".ci/run", "for verb in check docs test "),
     "make test-kafka": (".ci/run", " test-kafka "),
     "cd examples/dbt && ../../.venv/bin/dbt build --profiles-dir .": (
         "integration_tests/examples/test_dbt.py",
