@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-stream orchestrate test test-days test-days-whole test-kafka \
     test-image style check fix manifests reference boards docs actionlint check-workflows vendor-news version \
-    release bench-source publish-cloud publish-image lock clean
+    release bench-source bench-flat-files publish-cloud publish-image lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ boards: $(INSTALLED) ## Write the boards of Grafana anew from deploy/grafana/
 bench-source: $(INSTALLED) ## Time the connector against other ways (15 minutes; installs them)
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/bench.txt
 	@cd benchmarks/source && ../../$(BIN)/python run.py --write
+
+bench-flat-files: $(INSTALLED) ## Time flat files, ours and other ways (half an hour; installs them)
+	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/bench.txt
+	@cd benchmarks/flat_files && ../../$(BIN)/python run.py --write
 
 ACTIONLINT := .tmp/bin/actionlint
 

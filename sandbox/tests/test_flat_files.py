@@ -231,6 +231,13 @@ def test_a_file_goes_wrong_and_is_mended() -> None:
     assert mended is not None
     assert mended.body == good.body
     assert mended.last_modified > good.last_modified
+    bucket.put(name, b"of another's making")
+    put = bucket.get(name)
+    assert put is not None
+    assert put.body == b"of another's making"
+    assert put.etag != mended.etag
+    bucket.replace(name)
+    assert bucket.get(name) == mended
     with pytest.raises(KeyError, match="is not the name of a flat file"):
         bucket.replace("us_stocks_sip/minute_aggs_v1/2026/11/2026-12-19.csv.gz")
 

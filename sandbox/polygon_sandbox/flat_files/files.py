@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import count, islice
 from threading import RLock
 from typing import Literal
 
@@ -34,6 +34,7 @@ class Stored:
 class _Version:
     published: datetime
     defect: Defect = ""
+    number: int = 0
 
 
 class FlatFiles:
@@ -59,6 +60,7 @@ class FlatFiles:
         self.clock_ahead: timedelta | None = None
         self.unpublished_forbidden = True
         self._lock = RLock()
+        self._numbers = count(1)
         self._versions: dict[FlatFile, _Version] = {}
         self._stored: dict[tuple[FlatFile, _Version], Stored] = {}
 
@@ -80,11 +82,22 @@ class FlatFiles:
         under this day's name; "short" lacks the last third of the rows, in a sound file;
         "truncated" stops in the middle of the packed bytes. Replacing it again mends it.
         """
+        file = self._named(key)
+        with self._lock:
+            self._versions[file] = _Version(self.world.now, defect, next(self._numbers))
+
+    def put(self, key: str, body: bytes) -> None:
+        """Publish bytes of your own under a name, now, until it is replaced."""
+        file = self._named(key)
+        with self._lock:
+            version = self._versions[file] = _Version(self.world.now, number=next(self._numbers))
+            self._stored[file, version] = _stored(body, version.published)
+
+    def _named(self, key: str) -> FlatFile:
         file = parse_key(key)
         if file is None:
             raise KeyError(f"{key!r} is not the name of a flat file")
-        with self._lock:
-            self._versions[file] = _Version(self.world.now, defect)
+        return file
 
     def _files(self, start: str) -> Iterator[FlatFile]:
         today = self.world.today
@@ -113,9 +126,7 @@ class FlatFiles:
     def _get(self, file: FlatFile) -> Stored:
         version = self._version(file)
         if (file, version) not in self._stored:
-            body = self._packed(file, version)
-            etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-            self._stored[file, version] = Stored(body, etag, version.published.astimezone(UTC))
+            self._stored[file, version] = _stored(self._packed(file, version), version.published)
         return self._stored[file, version]
 
     def _packed(self, file: FlatFile, version: _Version) -> bytes:
@@ -130,3 +141,8 @@ class FlatFiles:
         text = "\n".join([header(file), *rows, ""])
         packed = gzip.compress(text.encode(), compresslevel=1, mtime=0)
         return packed[: len(packed) * 2 // 3] if defect == "truncated" else packed
+
+
+def _stored(body: bytes, published: datetime) -> Stored:
+    etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return Stored(body, etag, published.astimezone(UTC))

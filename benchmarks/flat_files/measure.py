@@ -1,0 +1,56 @@
+"""Runs a command, counts its lines as they come, and says what it took."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_USAGE: Final = Path(__file__).parents[1] / "source" / "usage.py"
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One run: seconds of CPU (user and system) and of the clock, MiB at the peak, rows."""
+
+    cpu: float
+    wall: float
+    peak: float
+    rows: int
+
+
+def measured(command: list[str], folder: Path, mark: bytes, rows: int) -> Measure:
+    """Run a command that reads so many rows, and check that it did.
+
+    Args:
+        command: the process to run, in `folder`.
+        folder: of its files.
+        mark: how a line begins that is a row; empty if all are, or if the only line is a count.
+        rows: how many there must be.
+    """
+    usage = folder / "usage.json"
+    started = time.monotonic()
+    with subprocess.Popen(  # noqa: S603 - the contenders
+        [sys.executable, str(_USAGE), str(usage), *command], cwd=folder, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout  # noqa: S101 - a pipe, as asked for
+        lines, marked, last = 0, 0, b""
+        while chunk := os.read(process.stdout.fileno(), _CHUNK):
+            lines += chunk.count(b"\n")
+            if mark:
+                # A mark begins a line, so only one that the chunks cut apart can be lost.
+                marked += (last[-len(mark) + 1 :] + chunk).count(mark)
+            last = chunk
+    wall = time.monotonic() - started
+    if process.returncode:
+        raise SystemExit(f"{command} failed with {process.returncode}")
+    # `wc -l` counts the header too.
+    found = marked if mark else int(last) - 1 if lines == 1 else lines
+    if found != rows:
+        raise SystemExit(f"{command} has {found:,} rows of {rows:,}")
+    cpu, peak = json.loads(usage.read_text())
+    return Measure(cpu, wall, peak, found)
