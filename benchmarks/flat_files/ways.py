@@ -66,7 +66,7 @@ def polars(path: str) -> Iterator[str]:
 
 
 def speedup_fields(path: str) -> Iterator[str]:
-    """massive-speedup: rows as tuples of bytes; no JSON, only a line a row."""
+    """massive-speedup: rows as tuples of bytes. No JSON, only a line a row."""
     import massive_speedup
 
     stock = massive_speedup.FlatFiles.Stock
@@ -76,7 +76,7 @@ def speedup_fields(path: str) -> Iterator[str]:
 
 
 def speedup_objects(path: str) -> Iterator[str]:
-    """massive-speedup: rows as objects of numbers; no JSON, only a line a row."""
+    """massive-speedup: rows as objects of numbers. No JSON, only a line a row."""
     import massive_speedup
 
     stock = massive_speedup.FlatFiles.Stock
