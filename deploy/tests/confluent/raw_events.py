@@ -40,7 +40,8 @@ class Raw(NamedTuple):
         """The symbol, as the feed has it; the case where there is none."""
         try:
             event = json.loads(self.value or b"")
-            return str(event.get("sym") or event.get("pair") or self.case)
+            names = ("p",) if event.get("ev") == "C" else ("sym", "pair")
+            return next((str(event[name]) for name in names if event.get(name)), self.case)
         except (AttributeError, ValueError):
             return self.case
 
@@ -112,7 +113,7 @@ def dropped() -> dict[str, Raw]:
         "below the least notional": bar(dv="19.9", vw=500),
         "below the least notional by the close": bar(dv="10", vw=0, c=999),
         "no volume": bar(v=LEFT_OUT, dv=LEFT_OUT),
-        "a trade": b'{"ev":"T","sym":"A","p":501,"s":100,"t":1793629800000}',
+        "a price band": b'{"ev":"LULD","T":"A","h":501,"l":100,"t":1793629800000}',
         "a status": b'{"ev":"status","message":"connected"}',
         "event in lower case": bar(ev="a"),
         "broken JSON": bar()[:-20],
@@ -165,7 +166,7 @@ def refused_in_python_only() -> dict[str, Raw]:
         "end of the window as text": bar(e="soon"),
         "more after the last brace": bar() + b" and more",
     }
-    return apart({name: Raw(name, value) for name, value in values.items()}, START_MS + 1_234)
+    return apart({name: Raw(name, value) for name, value in values.items()}, START_MS + 9_000)
 
 
 def at_random(count: int) -> Iterator[Raw]:

@@ -1,6 +1,6 @@
 """The filter as Flink SQL beside the filter itself: both on one topic of a real Kafka.
 
-The statements are those of `filter.flink.sql`, on Apache Flink. What a test must add are the two
+The statements are those of `deploy/confluent/flink`, on Apache Flink. What a test must add are the
 tables, which Confluent Cloud makes of topics by itself.
 """
 
@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import Producer
@@ -23,11 +23,25 @@ from deploy.tests.confluent.raw_events import (
     passing,
     refused_in_python_only,
 )
+from deploy.tests.confluent.raw_ticks import (
+    dropped_ticks,
+    passing_ticks,
+    ticks_at_random,
+    ticks_refused_in_python_only,
+)
 
 pytestmark = pytest.mark.kafka_tests
 
-SQL = (Path(__file__).parents[2] / "confluent" / "filter.flink.sql").read_text()
-RAW, FILTERED = "polygon_stream_aggregates", "custom_filtered_stock_data_topic"
+FOLDER = Path(__file__).parents[2] / "confluent" / "flink"
+SQL = "".join(
+    (FOLDER / f"{name}.sql").read_text() for name in ("tables", "bars", "trades", "quotes")
+)
+RAW = "polygon_stream_aggregates"
+FILTERED = {
+    "bars": "custom_filtered_stock_data_topic",
+    "trades": "custom_filtered_trades_topic",
+    "quotes": "custom_filtered_quotes_topic",
+}
 # A topic without a schema, as Confluent Cloud shows it.
 TABLE = """
 CREATE TABLE {name} (`key` BYTES, val BYTES) WITH (
@@ -44,6 +58,19 @@ CREATE TABLE {name} (`key` BYTES, val BYTES) WITH (
 
 # Key, timestamp and value of a record.
 Record = tuple[str, int, Any]
+# Those of the three kinds, each by partition.
+Output = dict[str, dict[int, list[Record]]]
+
+GOOD, BAD = passing() | passing_ticks(), dropped() | dropped_ticks()
+REFUSED = refused_in_python_only() | ticks_refused_in_python_only()
+
+
+class Both(NamedTuple):
+    """What came out of the statements and of the filter, and the cases of its dead letters."""
+
+    sql: Output
+    filter: Output
+    letters: set[str]
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +86,8 @@ def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flink]:
         yield running
 
 
-@pytest.fixture
-def rules(tmp_path: Path) -> Path:
-    """The rules that the script says it applies, from its first comment."""
-    text = "\n".join(re.findall(r"^--   (\w+: .*)$", SQL, re.MULTILINE))
-    assert "min_notional: 10000" in text
-    path = tmp_path / "rules.yaml"
-    path.write_text(text)
-    return path
-
-
 def statements() -> list[str]:
-    """Return the script's statements; a semicolon that ends one is the last of its line."""
+    """Return the statements; a semicolon that ends one is the last of its line."""
     code = re.sub(r"--.*$", "", SQL, flags=re.MULTILINE)
     return [statement.strip() for statement in code.split(";") if statement.strip()]
 
@@ -91,30 +108,34 @@ def produce(kafka: Broker, topic: str, records: Iterable[Raw]) -> None:
     assert refused == []
 
 
-def through_sql(flink: Flink, kafka: Broker, raw: str, run: str) -> dict[int, list[Record]]:
-    """Filter a topic with the script; return what came out, by partition."""
-    filtered = f"sql-{run}"
-    kafka.create(filtered)
-    for name, topic in ((RAW, raw), (FILTERED, filtered)):
+def through_sql(flink: Flink, kafka: Broker, raw: str, run: str) -> Output:
+    """Filter a topic with the statements; return what came out."""
+    topics = {kind: f"sql-{kind}-{run}" for kind in FILTERED}
+    kafka.create(*topics.values())
+    tables = {RAW: raw} | {FILTERED[kind]: topic for kind, topic in topics.items()}
+    for name, topic in tables.items():
         flink.run(f"DROP TABLE IF EXISTS {name}")
         flink.run(TABLE.format(name=name, topic=topic, brokers=kafka.address))
     for statement in statements():
         flink.run(statement)
-    return by_partition(kafka, filtered)
+    return {kind: by_partition(kafka, topic) for kind, topic in topics.items()}
 
 
 def through_python(
     kafka: Broker, raw: str, run: str, rules: Path, log: Path
-) -> tuple[dict[int, list[Record]], set[str]]:
+) -> tuple[Output, set[str]]:
     """Filter a topic with the command; return what came out, and the cases of its dead letters."""
-    filtered, dead = f"python-{run}", f"dead-{run}"
-    kafka.create(filtered, dead, f"gaps-{run}")
+    topics = {kind: f"python-{kind}-{run}" for kind in FILTERED}
+    dead = f"dead-{run}"
+    kafka.create(*topics.values(), dead, f"gaps-{run}")
     stage = Stage(
         log,
         "filter",
         bootstrap_servers=kafka.address,
         raw_topic=raw,
-        filtered_topic=filtered,
+        filtered_topic=topics["bars"],
+        trades_topic=topics["trades"],
+        quotes_topic=topics["quotes"],
         dead_letter_topic=dead,
         gaps_topic=f"gaps-{run}",
         rules=rules,
@@ -132,7 +153,7 @@ def through_python(
             stage.kill()
     headers = [dict(message.headers() or ()) for message in read_topic(kafka.address, dead)]
     letters = {str(header["case"], "utf-8") for header in headers}  # type: ignore[arg-type]
-    return by_partition(kafka, filtered), letters
+    return {kind: by_partition(kafka, topic) for kind, topic in topics.items()}, letters
 
 
 def by_partition(kafka: Broker, topic: str) -> dict[int, list[Record]]:
@@ -147,44 +168,54 @@ def by_partition(kafka: Broker, topic: str) -> dict[int, list[Record]]:
     return found
 
 
-def by_case(records: dict[int, list[Record]], cases: Iterable[Raw]) -> dict[str, Any]:
+def by_case(found: Output, cases: Iterable[Raw]) -> dict[str, Any]:
     """Return the values of clean records by what was special about the raw ones."""
     known = {raw.received_ms: raw.case for raw in cases}
-    found = [record for partition in records.values() for record in partition]
-    return {known.get(ms, f"random {ms}"): value for _, ms, value in found}
+    partitions = [records for kind in found.values() for records in kind.values()]
+    return {
+        known.get(ms, f"random {ms}"): value for records in partitions for _, ms, value in records
+    }
 
 
-def test_each_record_is_the_one_that_the_filter_writes(
-    flink: Flink, kafka: Broker, rules: Path, tmp_path: Path
-) -> None:
-    kafka.create("raw-same")
-    good, bad = passing(), dropped()
-    produce(kafka, "raw-same", [*good.values(), *bad.values(), *at_random(3_000)])
-    wanted, letters = through_python(kafka, "raw-same", "same", rules, tmp_path / "log")
-    found = through_sql(flink, kafka, "raw-same", "same")
+@pytest.fixture(scope="module")
+def both(flink: Flink, kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """What SQL and filter make of one topic with all there is."""
+    folder = tmp_path_factory.mktemp("both")
+    # The rules that the statements say they apply, from their first comments.
+    rules = "\n".join(re.findall(r"^--   ( *\w+:.*)$", SQL, re.MULTILINE))
+    assert rules.count("min_notional") == 2
+    (folder / "rules.yaml").write_text(rules)
+    kafka.create("raw")
+    by_chance = [*at_random(3_000), *ticks_at_random(6_000)]
+    produce(kafka, "raw", [*(GOOD | BAD | REFUSED).values(), *by_chance])
+    wanted, letters = through_python(kafka, "raw", "same", folder / "rules.yaml", folder / "log")
+    return Both(through_sql(flink, kafka, "raw", "same"), wanted, letters)
 
+
+def test_each_record_is_the_one_that_the_filter_writes(both: Both) -> None:
+    others = {raw.received_ms for raw in REFUSED.values()}
     # Partition, order, key, timestamp and every field.
-    assert found == wanted
-    chosen = by_case(wanted, [*good.values(), *bad.values()])
-    assert {key for key in chosen if not key.startswith("random")} == set(good)
+    for kind, wanted in both.filter.items():
+        assert both.sql[kind].keys() == wanted.keys(), kind
+        for partition, records in wanted.items():
+            found = [record for record in both.sql[kind][partition] if record[1] not in others]
+            assert found == records, kind
+        chance = by_case({kind: wanted}, [*GOOD.values()])
+        assert sum(case.startswith("random") for case in chance) > 300, kind
+    cases = by_case(both.filter, (GOOD | BAD | REFUSED).values())
+    assert {case for case in cases if not case.startswith("random")} == set(GOOD)
     # What came by chance went every way, too.
-    assert sum(key.startswith("random") for key in chosen) > 300
-    assert sum(key.startswith("random") for key in letters) > 300
-    assert "no JSON" in letters
+    assert sum(case.startswith("random") for case in both.letters) > 300
+    assert "no JSON" in both.letters
 
 
-def test_what_the_script_says_it_does_not_do(
-    flink: Flink, kafka: Broker, rules: Path, tmp_path: Path
-) -> None:
-    kafka.create("raw-other")
-    records = refused_in_python_only()
-    produce(kafka, "raw-other", records.values())
-    wanted, letters = through_python(kafka, "raw-other", "other", rules, tmp_path / "log")
-    assert wanted == {}
-    assert letters == set(records)
-    found = through_sql(flink, kafka, "raw-other", "other")
-    values = by_case(found, records.values())
-    assert set(values) == set(records)
+def test_what_the_statements_say_they_do_not_do(both: Both) -> None:
+    assert both.letters >= set(REFUSED)
+    values = by_case(both.sql, (GOOD | BAD | REFUSED).values())
+    assert values.keys() >= set(REFUSED)
     assert values["price in quotes"]["close"] == 501.5
     assert values["symbol that is a number"]["symbol"] == "7"
     assert values["optional text"]["vwap"] is None
+    assert values["price of a trade in quotes"]["price"] == 501.5
+    assert values["identifier that is a negative number"]["trade_id"] == "-7"
+    assert values["exchange that is an object"]["exchange"] is None

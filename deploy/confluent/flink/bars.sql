@@ -1,5 +1,4 @@
--- The filter in Confluent Cloud for Apache Flink, for teams that want no Python tasks. It does what
--- `polygon-stream filter` does with this rules.yaml:
+-- The bars of the filter, with these rules of its rules.yaml:
 --
 --   markets: [stocks]
 --   exclude: [ZVZZT]
@@ -7,27 +6,9 @@
 --   min_price: 1.0
 --   min_notional: 10000
 --
--- What it does not do:
--- - Trades and quotes: it makes records of bars alone.
--- - Dead letters: what cannot be read is dropped.
--- - The types of JSON: a number in quotes is taken for a number, a number for a symbol, and an optional
---   field that holds something else becomes null, where the Python filter refuses the event. So it
---   does if something follows the event's last brace, which is not looked at here.
+-- What it does not do: see tables.sql, and further
+-- - An optional field that holds something else than a number becomes null.
 -- - The watch for jumps of accumulated volume.
--- - Rules that change without a new statement.
--- - Exactly-once is Flink's, by checkpoints: readers see records when a checkpoint is complete,
---   later than from the Python filter.
-
--- Both topics (topics.csv) hold bytes without a schema, so Flink knows them as tables of `key` and
--- `val`. They need the Kafka headers and the time of the receipt as well.
-ALTER TABLE polygon_stream_aggregates ADD (
-    `headers` MAP<STRING, STRING> METADATA VIRTUAL,
-    received TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL
-);
-
-ALTER TABLE custom_filtered_stock_data_topic ADD (
-    received TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
-);
 
 -- DATE_FORMAT writes in the session's time zone, which must be UTC, as it is unless set otherwise:
 -- SET 'sql.local-time-zone' = 'UTC';
