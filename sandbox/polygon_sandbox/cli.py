@@ -204,20 +204,20 @@ def demo(directory: Path, api_key: str | None, requests_per_minute: int, base_ur
     type=click.IntRange(16, 600),
     default=30,
     show_default=True,
-    help="How long bars flow.",
+    help="How long the market speaks.",
 )
 @click.option(
     "--rate",
     type=click.IntRange(20, 10_000),
     default=2000,
     show_default=True,
-    help="How many stocks; each has a bar every second.",
+    help="How many stocks; each has a bar every second, forty of them trades and quotes too.",
 )
 def demo_stream(directory: Path, seconds: int, rate: int) -> None:
     """Stream through feed, broker, filter and sink into chDB, heal a gap, and write a report.
 
-    Half-way the connection is cut; `polygon-stream heal` brings what was missed, and the table is
-    compared with the market, bar by bar. The broker is an in-memory mock: it shows the flow and
+    Half-way the connection is cut; `polygon-stream heal` brings what was missed, and the tables are
+    compared with the market, one by one. The broker is an in-memory mock: it shows the flow and
     proves nothing about exactly-once.
     """
     from polygon_sandbox.stream_demo import run

@@ -12,7 +12,7 @@ not known to be fixed; here it is the older one.
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -56,7 +56,8 @@ class StreamSandbox:
         silent: while it is true no event happens, as outside trading hours.
         lasts: with a clock, how many seconds of events there are, then none; None for ever.
         seconds: with a clock, of each second in which events happened (since 1970 UTC) how many
-            bars were sent; 0 while nobody listened.
+            events were sent; 0 while nobody listened.
+        channels: with a clock, how many events of each channel have been sent.
         connections: when each connection came, in seconds since 1970 UTC.
         received: every message of the clients, the key left out.
         not_in_plan: markets whose connections are refused after the key, as observed.
@@ -109,6 +110,7 @@ class StreamSandbox:
         self.silent = False
         self.lasts: int | None = None
         self.seconds: dict[int, int] = {}
+        self.channels: Counter[str] = Counter()
         self.connections: list[float] = []
         self.received: list[dict[str, Any]] = []
         self._known = set(symbols)
@@ -295,7 +297,7 @@ class StreamSandbox:
                 await asyncio.sleep(0)
 
     async def _play_bars(self, tape: ClockTape) -> None:
-        """Send the bars of each second when it is over."""
+        """Send what of each second is over with it."""
         second = int(time.time())
         while True:
             await asyncio.sleep(0.02)
@@ -314,7 +316,9 @@ class StreamSandbox:
         for name in sorted(client.subscriptions):
             channel, _, symbol = name.partition(".")
             if symbol == "*" or symbol in self._known:
-                events += tape.events(channel, symbol, second, client.market)
+                over = tape.events(channel, symbol, second, client.market)
+                self.channels[channel] += len(over)
+                events += over
         if events:
             self.sent += len(events)
             await self._deliver(client, f"[{b','.join(events).decode()}]")

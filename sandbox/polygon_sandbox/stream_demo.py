@@ -11,43 +11,31 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-import orjson
-from confluent_kafka import Consumer, Producer, TopicPartition
-from rich.console import Console
+from confluent_kafka import Producer
 from rich.live import Live
 from rich.table import Table
 
 from polygon_sandbox.server import Sandbox
 from polygon_sandbox.stream import StreamSandbox
-from polygon_sandbox.stream_books import RULES, Figures, Line, RawTopic, faults, lines, passing
-from polygon_sandbox.stream_charts import Latency, Second
+from polygon_sandbox.stream_books import Figures, Tally
 from polygon_sandbox.stream_faults import StreamFault
-from polygon_sandbox.stream_report import Report, write
+from polygon_sandbox.stream_raw import RawTopic
+from polygon_sandbox.stream_rules import CHANNELS, RULES, Item, made
 from polygon_sandbox.stream_stages import Stage, Stages
-from polygon_sandbox.stream_table import BarTable
+from polygon_sandbox.stream_summary import CONSOLE, summarise
+from polygon_sandbox.stream_table import Tables
+from polygon_sandbox.stream_topics import CLEAN, GAPS, RAW, address_of, records
 from polygon_sandbox.stream_watch import Arrivals
 from polygon_sandbox.world import World
 
-CONSOLE = Console(highlight=False)
-RAW, GAPS = "polygon_stream_aggregates", "polygon_stream_gaps"
-CLEAN = "custom_filtered_stock_data_topic"
-TOPICS = (
-    RAW,
-    CLEAN,
-    "custom_filtered_trades_topic",
-    "custom_filtered_quotes_topic",
-    "polygon_stream_dead_letter",
-    GAPS,
-)
-_RECEIVED = ("polygon_ws_events_total", 'event_type="A"')
+_RECEIVED = "polygon_ws_events_total"
+# Each has about fifteen trades and four quotes a second, where all have one bar.
+_WITH_TICKS = 40
 _SEED = 7
 _PATIENCE_SECONDS = 90
 _EARLIEST_CUT = 8
-_MOST_CANDLES = 60
 
 
 def run(directory: Path, seconds: int, rate: int) -> None:
@@ -55,21 +43,25 @@ def run(directory: Path, seconds: int, rate: int) -> None:
 
     Args:
         directory: an empty one, where the table, the logs and the report go.
-        seconds: how long bars flow.
-        rate: how many stocks there are; each has a bar every second.
+        seconds: how long the market speaks.
+        rate: how many stocks there are; each has a bar every second, some trades and quotes too.
 
     Raises:
-        SystemExit: a command failed, or a bar is not accounted for.
+        SystemExit: a command failed, or something is not accounted for.
     """
     world = World(seed=_SEED, stocks=rate)
     symbols = sorted({str(row["ticker"]) for row in world.tickers("stocks")})
-    listed = "".join(f"stocks,A,{symbol}\n" for symbol in symbols)
+    some = symbols[:: -(-len(symbols) // _WITH_TICKS)]
+    of = {"bars": symbols, "trades": some, "quotes": some}
+    names = [f"stocks,{CHANNELS[kind]},{symbol}\n" for kind in CHANNELS for symbol in of[kind]]
+    listed = "".join(names)
     (directory / "subscriptions.csv").write_text(f"market,channel,symbol\n{listed}")
     (directory / "rules.yaml").write_text(RULES)
     broker = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
-    address = _address(broker)
+    address = address_of(broker)
     CONSOLE.print(
-        f"Streaming {len(symbols):,} made-up stocks for {seconds} s, a bar a second each:\n"
+        f"Streaming {len(symbols):,} made-up stocks for {seconds} s, a bar a second each, and of\n"
+        f"{len(some)} of them every trade and quote:\n"
         "sandbox WebSocket -> feed -> broker -> filter -> sink -> chDB.\n"
         "The broker is librdkafka's in-memory mock: it shows the flow, not exactly-once\n"
         "(make test-kafka shows that, on Apache Kafka)."
@@ -83,7 +75,7 @@ def run(directory: Path, seconds: int, rate: int) -> None:
         market,
         Sandbox(world) as rest,
         Stages(directory, address, market.key) as stages,
-        Arrivals(address, RAW) as at_raw,
+        Arrivals(address, RAW, b'{"ev":"A"') as at_raw,
         Arrivals(address, CLEAN) as at_clean,
     ):
         raw = RawTopic(address, RAW)
@@ -95,9 +87,10 @@ def run(directory: Path, seconds: int, rate: int) -> None:
         feed = stages.start(
             "feed", "--feed", market.host, "--no-tls", "--retry-seconds", 3, *listing
         )
-        _until(lambda: len(market.subscriptions) == len(symbols), "the feed subscribed", stages)
+        wanted = sum(map(len, of.values()))
+        _until(lambda: len(market.subscriptions) == wanted, "the feed subscribed", stages)
         _watch(stages, market, raw, (feed, refine, sink), seconds)
-        feed_stopped = _drain_feed(stages, market, raw, feed)
+        received = _drain_feed(stages, market, raw, feed)
         said = stages.heal("--rest-url", rest.url, "--requests-per-minute", 100_000, *listing)
         CONSOLE.print(f"\nThe connection was cut half-way. polygon-stream heal says:\n{said}")
         raw.read_to_end()
@@ -111,25 +104,42 @@ def run(directory: Path, seconds: int, rate: int) -> None:
         _until(lambda: sink.metric(rows) >= outcomes["kept"], "the sink has everything", stages)
         inserted = int(sink.metric(rows))
         sink.stop()
-        gaps = _records(address, GAPS)
+        gaps = records(address, GAPS)
         raw.close()
-    bars = BarTable(directory / "table.chdb")
-    wanted = passing(_SEED, symbols, sorted(market.seconds))
-    there = bars.values()
+    tables = Tables(directory / "table.chdb")
+    seconds_of = sorted(market.seconds)
+    items = {kind: list(made(kind, _SEED, of[kind], seconds_of)) for kind in CHANNELS}
+    ((bars, ticks),) = re.findall(r"(\d+) bars(?: and (\d+) trades and quotes)?", said)
     figures = Figures(
-        symbols=len(symbols),
-        sent=market.seconds,
-        received=feed_stopped,
-        healed=int(re.findall(r"(\d+) bars", said)[0]),
-        outcomes=outcomes,
+        seconds=len(seconds_of),
+        tallies={
+            kind: _tally(items[kind], tables, kind, len(of[kind]), market, received[kind])
+            for kind in CHANNELS
+        },
+        healed=(int(bars), int(ticks or 0)),
         gaps=len(gaps),
+        outcomes=outcomes,
         inserted=inserted,
+    )
+    passing = Counter(item.second for item in items["bars"] if not item.rule)
+    summarise(directory, raw, figures, tables, passing, (at_raw, at_clean), gaps)
+
+
+def _tally(
+    items: list[Item], tables: Tables, kind: str, symbols: int, market: StreamSandbox, received: int
+) -> Tally:
+    """Compare the table of a kind with what the market made of it."""
+    wanted = {item.key: item.values for item in items if not item.rule}
+    there = tables.values(kind)
+    return Tally(
+        symbols=symbols,
+        made=len(items),
+        sent=market.channels[CHANNELS[kind]],
+        received=received,
         table=len(there),
         missing=len(wanted.keys() - there.keys()),
         different=sum(wanted.get(key) != values for key, values in there.items()),
     )
-    made = Counter(start // 1000 + 1 for _, start in wanted)
-    _summary(directory, raw, figures, bars, made, (at_raw, at_clean), gaps)
 
 
 def _watch(
@@ -147,13 +157,13 @@ def _watch(
         while len(market.seconds) < seconds:
             stages.check()
             if time.monotonic() > deadline:
-                raise SystemExit("The bars do not flow; see feed.log.")
+                raise SystemExit("Nothing flows; see feed.log.")
             raw.read()
             table = Table("second", "sent", "received", "kept", "rows", "cut", min_width=60)
             table.add_row(
                 f"{len(market.seconds)}",
                 f"{market.sent:,}",
-                f"{feed.metric(*_RECEIVED):,.0f}",
+                f"{feed.metric(_RECEIVED):,.0f}",
                 f"{refine.metric('polygon_filter_records_total', 'kept'):,.0f}",
                 f"{sink.metric('polygon_sink_rows_total'):,.0f}",
                 f"{feed.metric('polygon_ws_disconnects_total'):.0f}",
@@ -162,16 +172,21 @@ def _watch(
             time.sleep(0.3)
 
 
-def _drain_feed(stages: Stages, market: StreamSandbox, raw: RawTopic, feed: Stage) -> int:
-    """Stop the feed once it has what was sent last; return how many events it has received."""
+def _drain_feed(
+    stages: Stages, market: StreamSandbox, raw: RawTopic, feed: Stage
+) -> dict[str, int]:
+    """Stop the feed once it has what was sent last; return what it has received, by kind."""
 
     def has_the_last() -> bool:
         raw.read()
         last = max(market.seconds)
         return raw.streamed[last] == market.seconds[last]
 
-    _until(has_the_last, "the feed has the last bars", stages)
-    received = int(feed.metric(*_RECEIVED))
+    _until(has_the_last, "the feed has the last events", stages)
+    received = {
+        kind: int(feed.metric(_RECEIVED, f'event_type="{channel}"'))
+        for kind, channel in CHANNELS.items()
+    }
     feed.stop()
     raw.read_to_end()
     return received
@@ -188,101 +203,3 @@ def _until(is_true: Callable[[], bool], what: str, stages: Stages) -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"Not within {_PATIENCE_SECONDS} s: {what}. See the logs.")
         time.sleep(0.2)
-
-
-def _summary(
-    directory: Path,
-    raw: RawTopic,
-    figures: Figures,
-    bars: BarTable,
-    made: Counter[int],
-    arrivals: tuple[Arrivals, Arrivals],
-    gaps: list[dict[str, Any]],
-) -> None:
-    books, wrong = lines(raw, figures), faults(raw, figures)
-    CONSOLE.print(_printed(books))
-    p50, p99 = bars.latency()
-    verdict = (
-        "Every bar is accounted for: the table equals, by value, the market's bars that pass the "
-        "rules, those of the gap too."
-        if not wrong
-        else f"It does not add up. {'; '.join(wrong)}."
-    )
-    CONSOLE.print(verdict)
-    CONSOLE.print(
-        f"From the socket to a row of the table: p50 {p50:.2f} s, p99 {p99:.2f} s, of the streamed "
-        "bars. For up to 1 s of it the sink collects. Every command was ready before the first bar."
-    )
-    for gap in [gap for gap in gaps if gap["certain"]]:
-        CONSOLE.print(f"gap from {gap['from']} to {gap['to']} UTC: {gap['reason']}")
-    movers = bars.movers()
-    there = Counter(start // 1000 + 1 for _, start in bars.values())
-    table = Table("top movers", "first", "last", "change", "volume")
-    for m in movers:
-        row = f"{m.first:.2f}", f"{m.last:.2f}", f"{m.change:+.2f}%", f"{m.volume:,.0f}"
-        table.add_row(m.symbol, *row)
-    CONSOLE.print(table)
-    path = directory / "report.html"
-    length = max(1, len(there) // _MOST_CANDLES)
-    at_raw, at_clean = arrivals
-    report = Report(
-        began=f"{datetime.fromtimestamp(min(made), timezone.utc):%Y-%m-%d %H:%M:%S}",
-        books=books,
-        verdict=verdict,
-        is_good=not wrong,
-        seconds=[
-            Second(s, made[s], raw.streamed_kept[s], there[s] - raw.streamed_kept[s])
-            for s in sorted(made)
-        ],
-        latencies=[
-            Latency("raw", "in the raw topic", at_raw.all(), at_raw.by_second()),
-            Latency("clean", "in the clean topic", at_clean.all(), at_clean.by_second()),
-            Latency("table", "a row in ClickHouse", bars.latency(), bars.latency_by_second()),
-        ],
-        movers=movers,
-        candles=bars.candles(movers[0].symbol, length),
-        candle_seconds=length,
-        gaps=gaps,
-    )
-    write(path, report)
-    bars.close()
-    CONSOLE.print(f"Report: {path}   table: {directory / 'table.chdb'}   logs: {directory}/*.log")
-    if wrong:
-        raise SystemExit(1)
-
-
-def _printed(books: list[Line]) -> Table:
-    table = Table("what happened to the bars", "", "bars")
-    table.columns[2].justify = "right"
-    for line in books:
-        style = "bold" if line.is_sum else ""
-        sign = "=" if line.is_sum else "-" if line.number <= 0 else "+"
-        table.add_row(
-            line.text, sign, f"{abs(line.number):,}", style=style, end_section=line.is_sum
-        )
-    return table
-
-
-def _address(broker: Producer) -> str:
-    found = broker.list_topics(timeout=10).brokers.values()
-    for topic in TOPICS:
-        broker.list_topics(topic, timeout=10)  # the mock creates what it is asked about
-    return ",".join(f"{node.host}:{node.port}" for node in found)
-
-
-def _records(address: str, topic: str) -> list[dict[str, Any]]:
-    """Return the JSON values of a topic so far."""
-    consumer = Consumer(
-        {"bootstrap.servers": address, "group.id": "demo", "enable.partition.eof": True}
-    )
-    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-    values, ends = [], 0
-    while ends < len(partitions):
-        for message in consumer.consume(100, 1.0):
-            if message.error() is None:
-                values.append(orjson.loads(message.value() or b""))
-            else:
-                ends += 1
-    consumer.close()
-    return values

@@ -30,8 +30,8 @@ _ABOUT_CANDLES = """
 without heal the chart would have a hole there.</p>
 """
 _ABOUT_BOOKS = """
-<p>Each sum is the one before it with the lines between, and each is counted at its own place: by
-the market, the feed, the filter, the sink, and the table.</p>
+<p>Each sum is the one before it with the lines between, counted by the market, in the raw topic and
+in the table, and compared with what feed, heal, filter and sink say.</p>
 """
 _NOT_REAL = """
 <footer>Not real here: the market, and the broker, which is the mock inside librdkafka. It shows
@@ -65,6 +65,7 @@ class Report:
     Attributes:
         began: the first second of the market, as people write it.
         books: the way of the bars, line by line.
+        ticks: likewise of `trades` and of `quotes`.
         verdict: whether it adds up, in a sentence; `is_good` if it does.
         seconds: bars that pass the rules, by second.
         latencies: of the places on the way, in their order; the table is the last.
@@ -76,6 +77,7 @@ class Report:
 
     began: str
     books: list[Line]
+    ticks: dict[str, list[Line]]
     verdict: str
     is_good: bool
     seconds: list[Second]
@@ -94,8 +96,8 @@ def write(path: Path, report: Report) -> None:
     way = "".join(f"<li>{place}</li>" for place in _WAY)
     parts = [
         "<h1>Streaming demo</h1>",
-        f"<p>A made-up market, from {escape(report.began)} UTC on, a bar a second of each stock. "
-        "Half-way the connection was cut without a word.</p>",
+        f"<p>A made-up market, from {escape(report.began)} UTC on, a bar a second of each stock, "
+        "trades and quotes of some. Half-way the connection was cut without a word.</p>",
         f"<ol class=way>{way}</ol>",
         f'<p class="verdict {"good" if report.is_good else "bad"}">{escape(report.verdict)}</p>',
         _tiles(report),
@@ -115,6 +117,7 @@ def write(path: Path, report: Report) -> None:
         "<h2>What happened to the bars</h2>",
         _ABOUT_BOOKS,
         _books(report.books),
+        *(f"<h2>And to the {kind}</h2>{_books(books)}" for kind, books in report.ticks.items()),
         _NOT_REAL,
     ]
     style = (files("polygon_sandbox") / "stream_report.css").read_text(encoding="utf-8")

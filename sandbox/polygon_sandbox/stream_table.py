@@ -1,21 +1,22 @@
-"""What the demo asks its table, in SQL."""
+"""What the demo asks its tables, in SQL."""
 
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
 
-from polygon_sandbox.stream_books import Key, Values
 from polygon_sandbox.stream_charts import Candle
 from polygon_sandbox.stream_report import Mover
+from polygon_sandbox.stream_rules import Key, Values
 from polygon_sandbox.stream_watch import Quantiles
 
 
-class BarTable:
-    """The table of the sink in chDB, once the sink has let go of it.
+class Tables:
+    """The tables of the sink in chDB, once the sink has let go of them.
 
-    Everything is asked with FINAL: of a bar that came twice the later one.
+    Everything is asked with FINAL: of what came twice the later one.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -31,11 +32,25 @@ class BarTable:
         """Let go of the table."""
         self._client.close()
 
-    def values(self) -> dict[Key, Values]:
-        """Open, high, low, close and volume by symbol and start in milliseconds since 1970."""
+    def values(self, kind: str) -> dict[Key, Values]:
+        """What a table holds, in the form of `stream_rules.Item`."""
+        return {"bars": self._bars, "trades": self._trades, "quotes": self._quotes}[kind]()
+
+    def _bars(self) -> dict[Key, Values]:
         rows = self._rows(
             "SELECT symbol, toUnixTimestamp64Milli(window_start), open, high, low, close, volume "
             "FROM stock_aggregates FINAL"
+        )
+        return {(row[0], row[1]): tuple(row[2:]) for row in rows}
+
+    def _trades(self) -> dict[Key, Values]:
+        rows = self._rows("SELECT symbol, sequence_number, price, toString(size) FROM trades FINAL")
+        return {(row[0], row[1]): (row[2], Decimal(row[3])) for row in rows}
+
+    def _quotes(self) -> dict[Key, Values]:
+        rows = self._rows(
+            "SELECT symbol, sequence_number, bid_price, toFloat64(bid_size), ask_price, "
+            "toFloat64(ask_size) FROM quotes FINAL"
         )
         return {(row[0], row[1]): tuple(row[2:]) for row in rows}
 

@@ -27,7 +27,9 @@ class Arrivals:
     did not come from there.
     """
 
-    def __init__(self, address: str, topic: str) -> None:
+    def __init__(self, address: str, topic: str, begin: bytes = b"") -> None:
+        """Read a topic; of records that begin otherwise no note is taken."""
+        self._begin = begin
         self._consumer = Consumer(
             {"bootstrap.servers": address, "group.id": f"watch-{topic}", "fetch.wait.max.ms": 20}
         )
@@ -64,9 +66,13 @@ class Arrivals:
             messages = self._consumer.consume(1_000, _WAIT_SECONDS)
             now = time.time() * 1000
             for message in messages:
-                if message.error() is None and not _is_healed(message):
+                if message.error() is None and self._counts(message):
                     received = message.timestamp()[1]
                     self._ages[received // 1000].append((now - received) / 1000)
+
+    def _counts(self, message: Message) -> bool:
+        value = message.value() or b""
+        return value.startswith(self._begin) and not _is_healed(message)
 
 
 def _is_healed(message: Message) -> bool:
