@@ -53,8 +53,7 @@ style: $(INSTALLED) ## Lint and formatting
 	@$(BIN)/ruff format --check .
 
 check: style ## Style and types
-	@$(BIN)/mypy && $(BIN)/mypy conftest.py
-	@$(BIN)/mypy streaming/tests/conftest.py && $(BIN)/mypy integration_tests/kafka/conftest.py
+	@$(BIN)/mypy
 
 manifests: $(INSTALLED) ## Write both manifests and docs/streams.md anew from manifests/
 	@$(BIN)/python manifests/build.py

@@ -5,9 +5,10 @@ from datetime import date
 from typing import Any
 
 import pytest
-from cloud_syncing import CloudSyncs
 from polygon_sandbox import Fault, Plan, Sandbox, World
-from syncing import Row, Syncs
+
+from unit_tests.connector.cloud_syncing import CloudSyncs
+from unit_tests.connector.syncing import Row, Syncs
 
 NOW = "2026-11-20T12:30:00Z"
 LATER = "2026-11-24T13:00:00Z"

@@ -16,13 +16,21 @@ import pytest
 import requests
 from airbyte_cdk.sources.declarative.interpolation.interpolated_boolean import InterpolatedBoolean
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
-from cloud_syncing import CLOUD, MANIFESTS, STREAMS, CloudSyncs, manifest, names
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from polygon_sandbox.datasets import dataset_paths
 from source_polygon import SourcePolygon
 from source_polygon.sessions import last_finished, sessions
 from source_polygon.stamps import from_milliseconds
-from syncing import KEYS, Row, Syncs
+
+from unit_tests.connector.cloud_syncing import (
+    CLOUD,
+    MANIFESTS,
+    STREAMS,
+    CloudSyncs,
+    manifest,
+    names,
+)
+from unit_tests.connector.syncing import KEYS, Row, Syncs
 
 FILES: dict[str, dict[str, Any]] = {
     name: safe_load_yaml((MANIFESTS / "streams" / f"{name}.yaml").read_text()) for name in STREAMS

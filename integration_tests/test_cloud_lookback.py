@@ -7,9 +7,10 @@ from typing import Any
 import exchange_calendars
 import pytest
 from airbyte_cdk.sources.declarative.interpolation.interpolated_string import InterpolatedString
-from cloud_syncing import CLOUD, CloudSyncs
 from polygon_sandbox import Plan, Sandbox, World
 from source_polygon.sessions import sessions
+
+from unit_tests.connector.cloud_syncing import CLOUD, CloudSyncs
 
 FIRST, LAST = date(2019, 1, 1), date(2035, 12, 31)
 # Back far enough for the longest lookback of the first day.

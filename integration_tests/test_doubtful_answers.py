@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.sources.declarative.interpolation.interpolated_boolean import InterpolatedBoolean
-from cloud_syncing import CLOUD, CloudSyncs
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from source_polygon.sessions import sessions
-from syncing import Syncs
+
+from unit_tests.connector.cloud_syncing import CLOUD, CloudSyncs
+from unit_tests.connector.syncing import Syncs
 
 EDITIONS = pytest.mark.parametrize("edition", [Syncs, CloudSyncs])
 # A week with a holiday: Monday, 20 January 2025.

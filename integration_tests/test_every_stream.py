@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
-from cloud_syncing import MANIFESTS, CloudSyncs
 from polygon_sandbox import DatasetSize, Plan, Sandbox, World
 from polygon_sandbox.datasets import dataset_paths
-from syncing import KEYS, Row, Syncs
+
+from unit_tests.connector.cloud_syncing import MANIFESTS, CloudSyncs
+from unit_tests.connector.syncing import KEYS, Row, Syncs
 
 START = "2026-10-08"
 NOW, LATER = "2026-11-20T22:30:00Z", "2026-11-23T22:30:00Z"

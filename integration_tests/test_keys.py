@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from cloud_syncing import MANIFESTS
 from polygon_sandbox import DatasetSize, Plan, Sandbox, World
-from syncing import KEYS, Row, Syncs
+
+from unit_tests.connector.cloud_syncing import MANIFESTS
+from unit_tests.connector.syncing import KEYS, Row, Syncs
 
 NOW, START = "2026-11-20T22:30:00Z", "2026-11-02"
 FILES: dict[str, dict[str, Any]] = {

@@ -14,10 +14,11 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     ConcurrentDeclarativeSource,
 )
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
-from cloud_syncing import names
 from polygon_sandbox import Plan, Sandbox, World
 from source_polygon import SourcePolygon
-from syncing import KEYS, Row, Syncs, catalog
+
+from unit_tests.connector.cloud_syncing import names
+from unit_tests.connector.syncing import KEYS, Row, Syncs, catalog
 
 LOGGER = logging.getLogger("airbyte")
 MANIFESTS = Path(__file__).parents[1] / "manifests"

@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 import pytest
-from cloud_syncing import CloudSyncs
 from polygon_sandbox import Fault, Plan, Sandbox, World
-from syncing import Syncs
+
+from unit_tests.connector.cloud_syncing import CloudSyncs
+from unit_tests.connector.syncing import Syncs
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
-from cloud_syncing import CloudSyncs
 from polygon_sandbox import DatasetSize, Plan, Sandbox, World
-from syncing import Row, Syncs
+
+from unit_tests.connector.cloud_syncing import CloudSyncs
+from unit_tests.connector.syncing import Row, Syncs
 
 NOW, START = "2026-11-20T22:30:00Z", "2026-11-02"
 NEWS, GUIDANCE = "/v2/reference/news", "/benzinga/v1/guidance"

@@ -21,11 +21,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "integration_tests" / "kafka"))
+sys.path.insert(0, str(HERE.parents[1]))
 
 import msgspec  # noqa: E402
 from confluent_kafka import Consumer  # noqa: E402
-from kafka_broker import Broker, fetch_jars  # noqa: E402
+
+from integration_tests.kafka.kafka_broker import Broker, fetch_jars  # noqa: E402
 
 TOPICS = {
     "--raw-topic": "raw", "--filtered-topic": "filtered", "--dead-letter-topic": "dead",

@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "integration_tests" / "kafka"))
+sys.path.insert(0, str(HERE.parents[1]))
 
 from confluent_kafka import Producer  # noqa: E402
-from kafka_broker import Broker, fetch_jars  # noqa: E402
 from polygon_streaming.raw import headers  # noqa: E402
 from tables import Cost, Costs, machine  # type: ignore[import-not-found] # noqa: E402
+
+from integration_tests.kafka.kafka_broker import Broker, fetch_jars  # noqa: E402
 
 _FEEDS = {
     "parsed": "official client, parsed, json",

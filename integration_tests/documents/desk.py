@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from blocks import ROOT, Block
+from integration_tests.documents.blocks import ROOT, Block
 
 _LEFT_OUT: Final = shutil.ignore_patterns(
     ".git", ".venv", ".tmp", ".demo*", ".orchestration", ".*_cache", "__pycache__", ".hypothesis"

@@ -12,9 +12,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from blocks import Block, below, blocks
-from desk import Desk
 from source_polygon.sessions import last_finished
+
+from integration_tests.documents.blocks import Block, below, blocks
+from integration_tests.documents.desk import Desk
 
 
 @pytest.fixture(scope="module")

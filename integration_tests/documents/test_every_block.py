@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from blocks import ROOT, blocks, documents
+from integration_tests.documents.blocks import ROOT, blocks, documents
 
 COMMANDS: Final = "sh"
 OTHERS: Final = {"csv", "json", "python", "sql", "text", "yaml"}
@@ -38,7 +38,7 @@ ELSEWHERE: Final = {
         "integration_tests/examples/test_dbt.py",
         '_dbt(tmp_path, landed, "build")',
     ),
-    "make orchestrate": ("orchestration/tests/test_browser.py", '"polygon-orchestrate"'),
+    "make orchestrate": ("unit_tests/orchestration/test_browser.py", '"polygon-orchestrate"'),
 }
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from blocks import ROOT, documents
+from integration_tests.documents.blocks import ROOT, documents
 
 # [words](target "title"), and pictures; not within a block of code.
 _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)(?:\s+\"([^\"]*)\")?\)")

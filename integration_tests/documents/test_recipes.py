@@ -10,12 +10,12 @@ import fakesnow
 import pytest
 import requests
 import snowflake.connector
-from blocks import blocks
 from polygon_sandbox import DatasetSize, OptionsSize, Plan, Sandbox, World
-from syncing import Syncs
 
 from deploy.tests.snowflake.landing import NO_OPERATION, Landing
+from integration_tests.documents.blocks import blocks
 from integration_tests.documents.landed import land
+from unit_tests.connector.syncing import Syncs
 
 DOCUMENT = "docs/recipes.md"
 RECIPES = {block.heading: block.text for block in blocks(DOCUMENT) if block.heading != "Recipes"}

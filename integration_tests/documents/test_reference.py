@@ -3,7 +3,8 @@
 import importlib.util
 
 import pytest
-from blocks import ROOT
+
+from integration_tests.documents.blocks import ROOT
 
 _spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
 assert _spec

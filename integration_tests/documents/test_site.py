@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from blocks import ROOT
+
+from integration_tests.documents.blocks import ROOT
 
 _spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs" / "mkdocs_hooks.py")
 assert _spec
@@ -26,7 +27,7 @@ def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
     index = (tmp_path / "index.html").read_text()
     assert 'href="connector/"' in index
     design = (tmp_path / "design" / "index.html").read_text()
-    assert "https://example.com/r/blob/main/source-polygon/tests/test_kinds.py" in design
+    assert "https://example.com/r/blob/main/unit_tests/connector/test_kinds.py" in design
 
 
 @pytest.mark.parametrize(

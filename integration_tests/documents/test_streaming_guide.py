@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blocks import below
-from desk import Desk
 
 from deploy.tests.aws.account import REGION, Account
+from integration_tests.documents.blocks import below
+from integration_tests.documents.desk import Desk
 from maintenance.version import version
 
 GUIDE = "docs/streaming-deployment.md"

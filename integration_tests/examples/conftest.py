@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from polygon_sandbox import Plan, Sandbox, World
-from syncing import Syncs
 
 from integration_tests.documents.landed import land
+from unit_tests.connector.syncing import Syncs
 
 FIRST, NOW = "2026-09-21T22:30:00Z", "2026-11-20T22:30:00Z"
 STREAMS = ("grouped_daily", "tickers", "splits", "dividends")

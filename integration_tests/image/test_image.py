@@ -117,7 +117,7 @@ def test_nothing_of_the_build_or_the_checkout_is_left(
     search = "find /opt /airbyte /build 2>/dev/null; true"
     paths = docker("run", "--rm", "--entrypoint=sh", image, "-c", search).splitlines()
     assert any(path.endswith("/source_polygon/manifest.yaml") for path in paths)
-    unwanted = ("/build", ".whl", "/site-packages/pip", "/hatchling", "/tests")
+    unwanted = ("/build", ".whl", "/site-packages/pip", "/hatchling", "/tests", "/unit_tests")
     assert [path for path in paths if path.endswith(unwanted)] == []
 
 

@@ -126,7 +126,7 @@ def test_nothing_of_the_build_is_left(docker: Docker, streaming_image: str, cana
     search = f"find /opt /build 2>/dev/null; grep -r {canary} /opt /tmp; true"
     paths = docker("run", "--rm", "--entrypoint=sh", streaming_image, "-c", search).splitlines()
     assert any(path.endswith("/polygon_streaming/feed/supervisor.py") for path in paths)
-    unwanted = ("/build", ".whl", "/site-packages/pip", "/hatchling", "/tests")
+    unwanted = ("/build", ".whl", "/site-packages/pip", "/hatchling", "/tests", "/unit_tests")
     assert [path for path in paths if path.endswith(unwanted) or canary in path] == []
 
 

@@ -3,8 +3,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka_broker import Broker, fetch_jars
-from stages import Stage
+
+from integration_tests.kafka.kafka_broker import Broker, fetch_jars
+from integration_tests.kafka.stages import Stage
 
 
 @pytest.fixture(scope="session")

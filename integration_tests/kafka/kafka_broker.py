@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-import maven
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public names, all the same
     AdminClient,
@@ -17,6 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public n
     ResourceType,
 )
 from confluent_kafka.cimpl import NewTopic
+
+from integration_tests.kafka import maven
 
 B = TypeVar("B", bound="Broker")
 

@@ -9,7 +9,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public n
     AdminClient,
     TopicMetadata,
 )
-from kafka_broker import Broker, fetch_jars
+
+from integration_tests.kafka.kafka_broker import Broker, fetch_jars
 
 _COPIES = """
 default.replication.factor=3

@@ -11,7 +11,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public n
     ResourcePatternType,
     ResourceType,
 )
-from kafka_broker import Broker, free_ports
+
+from integration_tests.kafka.kafka_broker import Broker, free_ports
 
 _USER = "feed"
 _PASSWORD = "secret"

@@ -18,12 +18,21 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from fake_consumer import TOPIC, FakeAsker, FakeConsumer, FakeGroup, FakeMessage, as_bytes, as_read
-from fake_producer import FakeProducer, RecordingProducer
-from kafka_broker import Broker
 from polygon_streaming.kafka import clients
 from polygon_streaming.settings import FilterSettings
-from stages import read_values
+
+from integration_tests.kafka.kafka_broker import Broker
+from integration_tests.kafka.stages import read_values
+from unit_tests.streaming.fake_consumer import (
+    TOPIC,
+    FakeAsker,
+    FakeConsumer,
+    FakeGroup,
+    FakeMessage,
+    as_bytes,
+    as_read,
+)
+from unit_tests.streaming.fake_producer import FakeProducer, RecordingProducer
 
 NOW = 1_795_444_200_123
 HEADERS: list[tuple[str, str | bytes | None]] = [("market", "stocks"), ("empty", None)]

@@ -10,10 +10,11 @@ from threading import Thread
 import pytest
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from kafka_broker import Broker
 from polygon_streaming import decode_gap
 from polygon_streaming.raw import headers, read_dead_letter
-from stages import (
+
+from integration_tests.kafka.kafka_broker import Broker
+from integration_tests.kafka.stages import (
     Stage,
     end_of,
     lag,

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from kafka_broker import Broker
 from polygon_sandbox import StreamSandbox
-from stages import Stage, end_of, read_topic, read_values, wait_until
+
+from integration_tests.kafka.kafka_broker import Broker
+from integration_tests.kafka.stages import Stage, end_of, read_topic, read_values, wait_until
 
 pytestmark = pytest.mark.kafka_tests
 

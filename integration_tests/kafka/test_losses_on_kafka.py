@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from kafka_broker import Broker, free_ports
-from more_brokers import GuardedBroker, Member
 from polygon_sandbox import StreamSandbox
 from polygon_streaming import from_text
-from stages import Stage, end_of, read_topic, read_values, wait_until
+
+from integration_tests.kafka.kafka_broker import Broker, free_ports
+from integration_tests.kafka.more_brokers import GuardedBroker, Member
+from integration_tests.kafka.stages import Stage, end_of, read_topic, read_values, wait_until
 
 pytestmark = pytest.mark.kafka_tests
 

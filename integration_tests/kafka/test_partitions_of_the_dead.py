@@ -10,8 +10,17 @@ from threading import Thread
 
 import pytest
 import urllib3
-from kafka_broker import free_ports
-from stages import Stage, end_of, lag, produce_numbers, read_topic, volumes, wait_until
+
+from integration_tests.kafka.kafka_broker import free_ports
+from integration_tests.kafka.stages import (
+    Stage,
+    end_of,
+    lag,
+    produce_numbers,
+    read_topic,
+    volumes,
+    wait_until,
+)
 
 pytestmark = pytest.mark.kafka_tests
 

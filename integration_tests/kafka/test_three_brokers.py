@@ -8,8 +8,16 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from kafka_cluster import Peer, all_in_sync, cluster, coordinator_of, leader_of, restart
-from stages import Stage, end_of, lag, produce_numbers, volumes, wait_until
+
+from integration_tests.kafka.kafka_cluster import (
+    Peer,
+    all_in_sync,
+    cluster,
+    coordinator_of,
+    leader_of,
+    restart,
+)
+from integration_tests.kafka.stages import Stage, end_of, lag, produce_numbers, volumes, wait_until
 
 pytestmark = pytest.mark.kafka_tests
 

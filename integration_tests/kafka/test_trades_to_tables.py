@@ -10,11 +10,12 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from kafka_broker import free_ports
 from polygon_sandbox import Sandbox, StreamSandbox, World
 from polygon_sandbox.intraday import Intraday
 from polygon_sandbox.ticks import NS, quotes, trades
-from stages import Stage, lag, read_topic, wait_until
+
+from integration_tests.kafka.kafka_broker import free_ports
+from integration_tests.kafka.stages import Stage, lag, read_topic, wait_until
 
 pytestmark = pytest.mark.kafka_tests
 

@@ -8,9 +8,10 @@ from threading import Thread
 
 import pytest
 import urllib3
-from kafka_broker import Broker, free_ports
-from kafka_cluster import Peer, cluster, restart
-from stages import Stage, end_of, lag, produce_numbers, volumes, wait_until
+
+from integration_tests.kafka.kafka_broker import Broker, free_ports
+from integration_tests.kafka.kafka_cluster import Peer, cluster, restart
+from integration_tests.kafka.stages import Stage, end_of, lag, produce_numbers, volumes, wait_until
 
 pytestmark = pytest.mark.kafka_tests
 

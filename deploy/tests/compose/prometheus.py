@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from kafka_broker import free_ports
+
+from integration_tests.kafka.kafka_broker import free_ports
 
 _QUICKER = 30
 _SECONDS = 60

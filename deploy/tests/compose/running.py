@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from confluent_kafka import Producer
-from kafka_broker import free_ports
 from polygon_sandbox import StreamSandbox
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from stages import Stage
+
+from integration_tests.kafka.kafka_broker import free_ports
+from integration_tests.kafka.stages import Stage
 
 LIST = "market,channel,symbol\nstocks,A,*\n"
 RULES = "min_price: 1\n"

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import Producer
-from kafka_broker import Broker, fetch_jars
-from stages import Stage, lag, read_topic, wait_until
 
 from deploy.tests.confluent.flink import Flink
 from deploy.tests.confluent.raw_events import (
@@ -29,6 +27,8 @@ from deploy.tests.confluent.raw_ticks import (
     ticks_at_random,
     ticks_refused_in_python_only,
 )
+from integration_tests.kafka.kafka_broker import Broker, fetch_jars
+from integration_tests.kafka.stages import Stage, lag, read_topic, wait_until
 
 pytestmark = pytest.mark.kafka_tests
 

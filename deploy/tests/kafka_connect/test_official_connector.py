@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer
-from kafka_broker import Broker
-from kafka_broker import fetch_jars as fetch_kafka
 
 from deploy.clickhouse.statements import migrations
 from deploy.tests.kafka_connect.clickhouse_over_http import ClickHouseOverHttp
 from deploy.tests.kafka_connect.records import as_row, values
 from deploy.tests.kafka_connect.worker import CONFIGS, Worker, fetch_jars
+from integration_tests.kafka.kafka_broker import Broker
+from integration_tests.kafka.kafka_broker import fetch_jars as fetch_kafka
 
 pytestmark = pytest.mark.kafka_tests
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import maven
-from kafka_broker import free_ports
+from integration_tests.kafka import maven
+from integration_tests.kafka.kafka_broker import free_ports
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "kafka-connect"

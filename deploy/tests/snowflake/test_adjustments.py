@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from polygon_sandbox import Plan, Sandbox, World
-from syncing import Syncs
 
 from deploy.tests.snowflake.landing import Landing
+from unit_tests.connector.syncing import Syncs
 
 Row = dict[str, Any]
 Key = tuple[str, str]

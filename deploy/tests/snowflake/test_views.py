@@ -6,9 +6,9 @@ from typing import Any
 
 import requests
 from polygon_sandbox import Plan, Sandbox, World
-from syncing import Syncs
 
 from deploy.tests.snowflake.landing import Landing
+from unit_tests.connector.syncing import Syncs
 
 Row = dict[str, Any]
 

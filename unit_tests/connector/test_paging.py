@@ -1,0 +1,120 @@
+"""Paging: the vendor's next_url is followed on our address only, and never in a circle."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests_mock as rm
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from polygon_sandbox import Fault, Plan, Sandbox, World
+from source_polygon import SourcePolygon
+from source_polygon.vendor.paging import _target, pages
+
+from unit_tests.connector.syncing import Syncs
+
+BASE = "https://api.polygon.io"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "next_url", "target"),
+    [
+        (BASE, f"{BASE}/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
+        (BASE, "https://API.polygon.io:443/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
+        (BASE, "/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
+        # The same API under its other name.
+        (BASE, "https://api.massive.com/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
+        # Never asked without encryption, whatever a proxy makes of the address.
+        (BASE, "http://api.polygon.io/v3/x?cursor=a", f"{BASE}/v3/x?cursor=a"),
+        # A proxy that does not rewrite bodies, and one that rewrites the host alone.
+        ("https://proxy.example/polygon", f"{BASE}/v3/x?cursor=a", "https://proxy.example/polygon/v3/x?cursor=a"),
+        ("https://proxy.example/polygon", "https://proxy.example/v3/x?cursor=a", "https://proxy.example/polygon/v3/x?cursor=a"),
+        ("https://proxy.example/polygon", "https://proxy.example/polygon/v3/x?cursor=a", "https://proxy.example/polygon/v3/x?cursor=a"),
+    ],
+)  # fmt: skip
+def test_next_url_is_followed_on_our_address(base_url: str, next_url: str, target: str) -> None:
+    assert _target(next_url, base_url) == target
+
+
+@pytest.mark.parametrize(
+    "next_url",
+    [
+        "https://evil.example/v3/x?cursor=a",
+        "//evil.example/v3/x?cursor=a",
+        "https://api.polygon.io:8443/v3/x?cursor=a",
+        "https://api.polygon.io@evil.example/v3/x",
+        "https://api.polygon.io.evil.example/v3/x",
+    ],
+)
+def test_next_url_to_elsewhere_is_refused(next_url: str) -> None:
+    with pytest.raises(AirbyteTracedException, match="leads to another host"):
+        _target(next_url, BASE)
+
+
+def test_a_foreign_next_url_gets_no_request_and_fails_the_stream(
+    large: Syncs,
+) -> None:
+    with Sandbox(World(stocks=5), plan=Plan.unlimited()) as elsewhere:
+        large.sandbox.faults.add(Fault.foreign_next_url(elsewhere.url, path="tickers", times=None))
+        output = large.read("tickers", expect_failure=True)
+        assert elsewhere.requests == []
+    assert any("leads to another host" in error for error in output.errors)
+    assert "system_error" in output.failure_types
+
+
+def test_a_repeated_cursor_is_an_error_and_not_a_loop(large: Syncs) -> None:
+    large.sandbox.faults.add(Fault.repeated_next_url(path="tickers", times=None))
+    output = large.read("tickers", expect_failure=True)
+    assert any("goes in a circle" in error for error in output.errors)
+    assert len(large.sandbox.requests) < 6
+
+
+def test_a_row_without_its_key_is_an_error(large: Syncs) -> None:
+    with rm.Mocker() as vendor:
+        vendor.get(rm.ANY, json={"status": "OK", "results": [{"ticker": "A"}, {"name": "B"}]})
+        output = large.read("tickers", expect_failure=True)
+    assert any("A row has no ticker" in error for error in output.errors)
+
+
+@pytest.mark.parametrize(
+    ("next_urls", "words"),
+    [
+        ([f"{BASE}/v3/x?cursor={n}" for n in range(9)], "The same page comes twice"),
+        ([5], "next_url is not a text"),
+    ],
+)
+@pytest.mark.parametrize("as_written", [False, True])
+def test_paging_that_leads_nowhere_is_an_error(
+    next_urls: list[Any],
+    words: str,
+    as_written: bool,
+    clock: Callable[[str], None],
+    naps: list[float],
+) -> None:
+    """Fresh cursors that bring the same page would never end."""
+    config = {"api_key": "k-0123456789", "start_date": "2026-11-19", "requests_per_minute": 6000}
+    tickers = SourcePolygon(config=config).vendor("tickers")
+    with rm.Mocker() as vendor:
+        rows = [{"ticker": "A"}]
+        vendor.get(
+            rm.ANY,
+            [{"json": {"status": "OK", "results": rows, "next_url": url}} for url in next_urls],
+        )
+        vendor_as_asked = replace(tickers, as_written=as_written)
+        with pytest.raises(AirbyteTracedException, match=words):
+            list(pages(vendor_as_asked, {}, key=["ticker"], page_size=1000))
+        assert vendor.call_count <= 2
+
+
+def test_a_first_page_without_rows_that_leads_on_is_asked_for_again(
+    clock: Callable[[str], None], naps: list[float]
+) -> None:
+    config = {"api_key": "k-0123456789", "start_date": "2026-11-19", "requests_per_minute": 6000}
+    tickers = SourcePolygon(config=config).vendor("tickers")
+    good: dict[str, Any] = {"status": "OK", "results": [{"ticker": "A"}]}
+    more = {**good, "next_url": f"{BASE}/v3/x?cursor=1"}
+    with rm.Mocker() as vendor:
+        answers = [{**more, "results": []}, more, {**good, "results": [{"ticker": "B"}]}]
+        vendor.get(rm.ANY, [{"json": answer} for answer in answers])
+        found = [list(rows) for rows, _ in pages(tickers, {}, key=["ticker"], page_size=1000)]
+    assert found == [[{"ticker": "A"}], [{"ticker": "B"}]]

@@ -1,0 +1,146 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from polygon_streaming.errors import ConfigError
+from polygon_streaming.filter.records import Record
+from polygon_streaming.filter.rules import Judge, RulesFile, parse
+
+OPEN_MS = 1795444200000  # 2026-11-23 14:30 UTC, the opening of New York
+
+
+def _bar(**changes: Any) -> Record:
+    fields: dict[str, Any] = {
+        "event_type": "A", "market": "stocks", "symbol": "AAPL",
+        "window_start": "2026-11-23 14:30:00.000", "window_end": "2026-11-23 14:30:01.000",
+        "open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5, "vwap": 10.0, "volume": 100.0,
+        "accumulated_volume": None, "official_open": None, "day_vwap": None,
+        "average_trade_size": None, "otc": False, "received_at": "", "healed": False,
+    }  # fmt: skip
+    return Record(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("rules", "change", "passes"),
+    [
+        ("{}", {}, True),
+        ("include: [AAPL, 'B*']", {}, True),
+        ("include: [AAPL, 'B*']", {"symbol": "BRK.B"}, True),
+        ("include: [AAPL]", {"symbol": "aapl"}, False),
+        ("include: [AAPL]", {"symbol": "AAPLW"}, False),
+        ("exclude: ['*.WS']", {"symbol": "AAB.WS"}, False),
+        ("exclude: ['*.WS']", {"symbol": "AABxWS"}, True),
+        ("include: []", {}, False),
+        ("markets: [crypto]", {}, False),
+        ("channels: [AM]", {}, False),
+        ("channels: [A]", {}, True),
+        ("drop_otc: true", {"otc": True}, False),
+        ("min_price: 10.5", {}, True),
+        ("min_price: 10.51", {}, False),
+        ("max_price: 10", {}, False),
+        ("min_volume: 100", {}, True),
+        ("min_volume: 101", {}, False),
+        ("min_notional: 1000", {}, True),
+        ("min_notional: 1001", {}, False),
+        ("min_notional: 1001", {"vwap": None}, True),
+    ],
+)
+def test_rules(rules: str, change: dict[str, Any], passes: bool) -> None:
+    assert Judge(parse(rules)).passes(_bar(**change), OPEN_MS) is passes
+
+
+def test_regular_hours_are_those_of_the_exchange() -> None:
+    judge = Judge(parse("regular_hours_only: true"))
+    assert judge.passes(_bar(), OPEN_MS)
+    assert not judge.passes(_bar(), OPEN_MS - 1)
+    assert judge.passes(_bar(market="crypto"), OPEN_MS - 1)
+
+
+def test_a_sample_is_always_of_the_same_symbols() -> None:
+    judge = Judge(parse("sample: 0.25"))
+    symbols = [f"S{n}" for n in range(2000)]
+    first = [s for s in symbols if judge.passes(_bar(symbol=s), OPEN_MS)]
+    assert 400 < len(first) < 600
+    assert first == [s for s in symbols if judge.passes(_bar(symbol=s), OPEN_MS)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("include: AAPL", "include: "),
+        ("min_prise: 1", r"min_prise is not a rule. Did you mean 'min_price'\?"),
+        ("min_price: yes", "min_price: it is not a number"),
+        ("sample: on", "sample: it is not a number"),
+        ("include: [A]\ninclude: [B]", "line 2: 'include' is there twice"),
+        ("include: ON", r"include: give a list, such as \[ON\]"),
+        ("include: [[A]]", "include.0: give a text"),
+        ("channels: [T]", "channels: 'T' is unknown; give some of A, AM"),
+        ("sample: 0", "sample: Input should be greater than 0"),
+        ("min_price: 2\nmax_price: 1", "min_price is above max_price"),
+        ("fields: [opening]", "fields: 'opening' is unknown"),
+        ("- a list", "rules: "),
+        ("{", "not YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_rule(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse(text)
+
+
+def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("include: [AAPL]")
+    rules = RulesFile(path, interval_seconds=0)
+    assert rules.judge.passes(_bar(), OPEN_MS)
+    path.write_text("exclude: [AAPL]")
+    rules.refresh()
+    assert not rules.judge.passes(_bar(), OPEN_MS)
+    path.write_text("include: 7")
+    rules.refresh()
+    assert not rules.judge.passes(_bar(), OPEN_MS)
+    path.unlink()
+    rules.refresh()
+    assert not rules.judge.passes(_bar(), OPEN_MS)
+
+
+def test_a_missing_file_is_an_error_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        RulesFile(tmp_path / "none.yaml", 1)
+
+
+@pytest.mark.parametrize("text", ["include: [", "include: [2026-13-01]"])
+def test_what_is_no_yaml_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ConfigError, match="The rules are not YAML"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("word", "read_as"),
+    [
+        ("ON", "true or false"), ("NO", "true or false"), ("TRUE", "true or false"),
+        ("NULL", "nothing"), ("~", "nothing"), ("0x1F", "a number"), ("1.5", "a number"),
+        ("1:30", "a number"), ("2026-11-23", "a date"),
+    ],
+)  # fmt: skip
+def test_a_symbol_that_yaml_takes_for_something_else_is_to_be_quoted(
+    word: str, read_as: str
+) -> None:
+    for rule in ("include", "exclude", "markets"):
+        with pytest.raises(ConfigError) as caught:
+            parse(f"{rule}: [AAPL, {word}]")
+        assert f"YAML reads {word} as {read_as}. Write it in quotes: '{word}'." in str(caught.value)
+    assert parse(f"include: [AAPL, '{word}']").include == ("AAPL", word)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# include: [AAPL]\n", "---\n"])
+def test_an_empty_file_does_not_open_the_filter(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"The rules are empty. To let every bar pass write {}"):
+        RulesFile(path, 1)
+    path.write_text("exclude: [AAPL]")
+    rules = RulesFile(path, interval_seconds=0)
+    path.write_text(text)  # as an editor leaves it for a moment
+    rules.refresh()
+    assert not rules.judge.passes(_bar(), OPEN_MS)
+    assert RulesFile(None, 1).judge.passes(_bar(), OPEN_MS)

@@ -1,0 +1,108 @@
+"""What a stage says of its brokers: librdkafka's mock, and answers as Kafka was seen to give."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import structlog
+from confluent_kafka import Consumer, KafkaError, Producer
+from polygon_streaming.kafka import watch
+from polygon_streaming.kafka.clients import asker
+from polygon_streaming.kafka.watch import BrokerWatch
+from polygon_streaming.settings import FilterSettings
+from structlog.testing import capture_logs
+
+from unit_tests.streaming.fake_consumer import FakeAsker
+
+
+def _asker(brokers: str) -> Consumer:
+    return asker(FilterSettings.model_validate({"bootstrap_servers": brokers}))
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(watch, "_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(watch, "_RETRY_SECONDS", 0.02)
+
+
+def test_a_topic_that_is_missing_is_named_and_not_created(mock_kafka: str) -> None:
+    missing = ["kafka: the topic nowhere-1 is missing. Create it"]
+    with BrokerWatch(_asker(mock_kafka), ["nowhere-1"]) as watch:
+        assert watch.problems() == [
+            "kafka: the brokers have not answered yet: they have not been asked yet"
+        ]
+        _until(lambda: watch.problems() == missing)
+        time.sleep(0.2)
+        assert watch.problems() == missing
+        Producer({"bootstrap.servers": mock_kafka}).list_topics("nowhere-1", timeout=5)
+        _until(lambda: watch.problems() == [])
+
+
+def test_brokers_that_create_topics_on_first_use_are_made_to(mock_kafka: str) -> None:
+    producer = Producer({"bootstrap.servers": mock_kafka})
+    with BrokerWatch(_asker(mock_kafka), ["nowhere-2"], creator=producer) as watch:
+        _until(lambda: watch.problems() == [])
+
+
+def test_brokers_that_went_away_are_said_to_and_the_stage_hears_of_it() -> None:
+    owner = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    (node,) = owner.list_topics("raw", timeout=10).brokers.values()
+    calls: list[int] = []
+    watching = BrokerWatch(_asker(f"{node.host}:{node.port}"), ["raw"], lambda: calls.append(1))
+    with watching as watch:
+        _until(lambda: watch.problems() == [])
+        assert (watch.silent_seconds(), watch.outages, calls) == (0.0, 0, [])
+        del owner
+        _until(lambda: watch.problems() != [])
+        (problem,) = watch.problems()
+        assert problem.startswith("kafka: the brokers have not answered for ")
+        assert watch.silent_seconds() >= 1.0  # two questions, each of half a second
+        assert watch.outages == 1
+        assert len(calls) >= 2
+
+
+def test_what_is_wrong_is_a_state_in_the_log_and_its_end_an_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    watch = BrokerWatch(_asker("127.0.0.1:1"), ["raw"])
+    watch._client.close()
+    client = FakeAsker()
+    watch._client = cast("Any", client)
+    now = 1000.0
+    monkeypatch.setattr("polygon_streaming.kafka.watch.time.monotonic", lambda: now)
+    away = KafkaError(KafkaError._TRANSPORT)
+    denied = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    well = (None, [1, 2, 3])
+    said: list[tuple[str, str | None]] = []
+    leaderless = (None, [1, -1, -1])
+    # A question without an answer between two that have one is no outage, and nothing is said.
+    for answer in [well, away, well, away, away, away, leaderless, away, (denied, []), well, well]:
+        client.answer = answer
+        now += 3
+        with capture_logs() as lines:
+            watch._ask()
+            watch._say()
+        said += [(line["problem"], line.get("state")) for line in lines]
+    away_for = "kafka: the brokers have not answered for {} s: " + away.str()
+    silent = "kafka: the brokers have not answered"
+    assert watch.outages == 1
+    assert said == [
+        (away_for.format(6), silent),
+        (away_for.format(9), silent),
+        *[(text, text) for text in [
+            "kafka: 2 of 3 partitions of raw have no leader",
+            f"kafka: raw: {denied.str()}",
+        ]],
+        ("none: they answer and have the topics", None),
+    ]  # fmt: skip

@@ -1,0 +1,228 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from polygon_sandbox import StreamSandbox
+from polygon_streaming.stamps import from_text
+
+from unit_tests.streaming.clickhouse_server import ClickHouseServer, Failure
+from unit_tests.streaming.topics import values_of
+
+COMMAND = Path(sys.executable).with_name("polygon-stream")
+VERSION = (Path(__file__).parents[2] / "VERSION").read_text().strip()
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("POLYGON_")}
+    return subprocess.run(  # noqa: S603
+        [COMMAND, *arguments], capture_output=True, text=True, env={**clean, **environment},
+        check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_help_names_every_command_and_each_explains_itself() -> None:
+    overview = _run("--help")
+    assert overview.returncode == 0
+    for name in ("feed", "filter", "sink", "heal", "doctor"):
+        assert f"polygon-stream {name}" in overview.stdout
+        done = _run(name, "--help")
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"usage: polygon-stream {name} ")
+        assert "--bootstrap-servers" in done.stdout
+    assert _run("--version").stdout == f"polygon-stream {VERSION}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["fed"],
+            "'fed' is not a command. Give one of feed, filter, sink, heal, doctor. Did you mean",
+        ),
+        (["feed"], "api_key: is missing. Give --api-key or POLYGON_API_KEY."),
+        (["feed", "--api-key", "k", "--subscriptions", "none.csv"], "none.csv cannot be read"),
+        (["filter", "--rules", "none.yaml"], "none.yaml cannot be read"),
+        (["filter", "--kafka", "nonsense=1"], 'No such configuration property: "nonsense"'),
+        (["doctor", "--table", "no table"], "table: String should match pattern"),
+        (["sink", "--clickhouse", "localhost:8123"], "clickhouse: the address has an unknown form"),
+        (
+            ["sink", "--clickhouse", "chdb:/proc/none"],
+            "/proc/none cannot be a directory for the emb",
+        ),
+        (["sink", "--clickhouse", "chdb:/dev/null"], "/dev/null cannot be a directory for the emb"),
+        (["sink", "--clickhouse", "chdb:"], "chdb: names no directory"),
+        (["filter", "--rulz", "x"], "--rulz is not a flag of filter. Did you mean '--rules'?"),
+    ],
+)
+def test_wrong_usage_is_a_sentence_and_status_2(arguments: list[str], words: str) -> None:
+    done = _run(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Stack trace" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["markets: [stocks", "- stocks"])
+def test_a_settings_file_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    done = _run("filter", POLYGON_STREAM_CONFIG=str(path))
+    assert done.returncode == 2
+    assert f"POLYGON_STREAM_CONFIG: {path} is not YAML of settings" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_clickhouse_that_is_down_is_status_1() -> None:
+    done = _run("sink", "--clickhouse", "http://127.0.0.1:1/x")
+    assert done.returncode == 1
+    assert "clickhouse: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "problem"), [("kafka", "nonsense"), ("clickhouse", "privileges")])
+def test_the_doctor_has_words_for_what_raises_elsewhere(name: str, problem: str) -> None:
+    with ClickHouseServer() as server:
+        server.refuse["EXISTS"] = Failure(403, 497, "Code: 497. Not enough privileges")
+        done = _run("doctor", "--kafka", "nonsense=1", "--clickhouse", server.address)
+    lines = {line.split()[1]: line for line in done.stdout.splitlines()}
+    assert done.returncode == 1
+    assert lines[name].startswith("WRONG")
+    assert problem in lines[name]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_healing_stops_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    log = tmp_path / "log"
+    process = subprocess.Popen(  # noqa: S603
+        [COMMAND, "heal", "--api-key", "k", "--bootstrap-servers", "127.0.0.1:1"],
+        stderr=log.open("w"),
+    )
+    _wait(lambda: "librdkafka" in log.read_text())  # it waits 45 s for its partitions
+    process.send_signal(number)
+    assert process.wait(20) == 1
+    assert log.read_text().splitlines()[-1].startswith("polygon-stream heal: Stopped.")
+
+
+def test_what_the_kafka_library_logs_is_json_too(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with ClickHouseServer() as server:
+        process = subprocess.Popen(  # noqa: S603
+            [COMMAND, "sink", "--clickhouse", server.address, "--bootstrap-servers", "127.0.0.1:1"],
+            stderr=log.open("w"),
+        )
+        try:
+            _wait(lambda: "librdkafka" in log.read_text())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    (first, *_) = [line for line in lines if line.get("logger") == "librdkafka"]
+    assert first["level"] == "error"
+    assert "127.0.0.1:1" in first["event"]
+    assert lines[-1]["event"] == "stopped"
+
+
+def test_a_feed_without_kafka_waits_says_so_and_still_stops(
+    server: StreamSandbox, tmp_path: Path
+) -> None:
+    subscriptions = tmp_path / "subscriptions.csv"
+    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
+    log = tmp_path / "log"
+    process = subprocess.Popen(  # noqa: S603
+        [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", "127.0.0.1:1",
+         "--subscriptions", subscriptions],
+        env={**os.environ, "POLYGON_API_KEY": server.key}, stderr=log.open("w"),
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while "progress not known yet" not in log.read_text():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(20) == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(server.connections) == 0, "it would not know what is missing before"
+    assert lines[-1]["event"] == "stopped"
+    assert "librdkafka" in {line.get("logger") for line in lines}
+    assert len(lines) < 20
+
+
+def test_sigterm_drains_and_exits_0(mock_kafka: str, server: StreamSandbox, tmp_path: Path) -> None:
+    subscriptions = tmp_path / "subscriptions.csv"
+    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
+    log = (tmp_path / "log").open("w+")
+    process = subprocess.Popen(  # noqa: S603
+        [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", mock_kafka,
+         "--subscriptions", subscriptions, "--raw-topic", "raw-sigterm",
+         "--log-level", "debug"],  # at which the WebSocket library would log the key
+        env={**os.environ, "POLYGON_API_KEY": server.key}, stderr=log,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while server.sent < 200 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    log.seek(0)
+    text = log.read()
+    assert server.sent >= 200, text
+    assert '"undelivered": 0' in text
+    assert server.key not in text
+
+
+def test_after_a_standstill_the_gap_begins_before_it(
+    mock_kafka: str, server: StreamSandbox, tmp_path: Path
+) -> None:
+    subscriptions = tmp_path / "subscriptions.csv"
+    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
+    process = subprocess.Popen(  # noqa: S603
+        [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", mock_kafka,
+         "--subscriptions", subscriptions, "--raw-topic", "raw-still",
+         "--gaps-topic", "gaps-still"],
+        env={**os.environ, "POLYGON_API_KEY": server.key},
+    )  # fmt: skip
+    try:
+        _wait(lambda: server.sent > 200)
+        stopped_ms = time.time() * 1000
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(6)  # longer than the feed takes for a hiccup
+        server.cut()
+        process.send_signal(signal.SIGCONT)
+        _wait(lambda: bool(values_of(mock_kafka, "gaps-still")))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+    (gap,) = values_of(mock_kafka, "gaps-still")
+    assert gap["reason"] == "disconnected: closed 1006"
+    assert from_text(gap["from"]) <= stopped_ms
+    assert from_text(gap["to"]) >= stopped_ms + 6_000
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "not within 30 s"
+        time.sleep(0.05)
+
+
+def test_the_doctor_says_what_is_wrong(tmp_path: Path) -> None:
+    subscriptions = tmp_path / "subscriptions.csv"
+    subscriptions.write_text("market,channel,symbol\nstocks,A,AAPL\nnowhere,A,X\n")
+    done = _run("doctor", "--subscriptions", str(subscriptions), "--bootstrap-servers",
+                "127.0.0.1:1")  # fmt: skip
+    assert done.returncode == 1
+    lines = {line.split()[1]: line for line in done.stdout.splitlines()}
+    assert lines["key"].startswith("WRONG")
+    assert "Set POLYGON_API_KEY" in lines["key"]
+    assert "Row 3: market 'nowhere' is unknown" in lines["subscriptions"]
+    assert lines["rules"].startswith("ok")
+    assert "127.0.0.1:1 cannot be asked" in lines["kafka"]
+    assert lines["clickhouse"].startswith("ok")
