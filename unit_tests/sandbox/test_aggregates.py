@@ -128,7 +128,7 @@ def test_the_plan_decides(get: Get, ticker: str, sandbox: Sandbox) -> None:
     assert get(path).status_code == 403
 
 
-def test_the_stream_sends_what_rest_gives_afterwards() -> None:
+async def test_the_stream_sends_what_rest_gives_afterwards() -> None:
     world = World(seed=7)
     symbols = [str(row["ticker"]) for row in world.tickers("stocks")[:3]]
 
@@ -144,7 +144,7 @@ def test_the_stream_sends_what_rest_gives_afterwards() -> None:
         return events
 
     with StreamSandbox(symbols, clocked=True, seed=7) as server:
-        events = asyncio.run(listen(server.url))
+        events = await listen(server.url)
     assert [event["n"] for event in events] == list(range(1, 10))
     assert {event["sym"] for event in events} == set(symbols)
     for event in events:

@@ -59,12 +59,12 @@ def test_serve_answers_until_terminated() -> None:
     ("market", "name", "field"),
     [("stocks", "A.*", "sym"), ("crypto", "XAS.*", "pair"), ("forex", "CAS.*", "pair")],
 )
-def test_serve_has_the_bars_that_stream_sent(market: str, name: str, field: str) -> None:
+async def test_serve_has_the_bars_that_stream_sent(market: str, name: str, field: str) -> None:
     with (
         _Command("serve", "--size", "tiny") as rest,
         _Command("stream", "--size", "tiny") as stream,
     ):
-        events = asyncio.run(_listen(f"{stream.url}/{market}", stream.key, name))
+        events = await _listen(f"{stream.url}/{market}", stream.key, name)
         names = World(**asdict(SIZES["tiny"])).tickers("fx" if market == "forex" else market)
         assert len({event[field] for event in events}) == len({row["ticker"] for row in names})
         for event in events[::7]:

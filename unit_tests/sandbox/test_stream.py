@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -21,12 +22,17 @@ def server() -> Iterator[StreamSandbox]:
         yield started
 
 
-def _talk(url: str, body: Callable[[ClientConnection], Awaitable[None]]) -> None:
-    async def run() -> None:
+@asynccontextmanager
+async def _talk(url: str) -> AsyncIterator[ClientConnection]:
+    """Connect to the market of stocks; what takes longer than 20 s is given up."""
+    task = asyncio.current_task()
+    assert task is not None
+    giving_up = asyncio.get_running_loop().call_later(20, task.cancel)
+    try:
         async with connect(f"{url}/stocks", max_size=None, proxy=None) as socket:
-            await asyncio.wait_for(body(socket), 20)
-
-    asyncio.run(run())
+            yield socket
+    finally:
+        giving_up.cancel()
 
 
 async def _next(socket: ClientConnection) -> list[dict[str, Any]]:
@@ -44,8 +50,8 @@ async def _subscribe(socket: ClientConnection, params: str) -> None:
     await socket.send(json.dumps({"action": "subscribe", "params": params}))
 
 
-def test_acks_one_by_one_silence_for_the_unknown_and_a_refusal(server: StreamSandbox) -> None:
-    async def body(socket: ClientConnection) -> None:
+async def test_acks_one_by_one_silence_for_the_unknown_and_a_refusal(server: StreamSandbox) -> None:
+    async with _talk(server.url) as socket:
         assert await _login(socket) == "auth_success"
         await _subscribe(socket, "ZZ.AAPL,T.AAPL,A.NOTATICKER,AM.AAPL,AM.AAPL")
         assert [(s["status"], s["message"]) for s in await _next(socket)] == [
@@ -54,11 +60,9 @@ def test_acks_one_by_one_silence_for_the_unknown_and_a_refusal(server: StreamSan
             ("success", "subscribed to: AM.AAPL"),
         ]
 
-    _talk(server.url, body)
 
-
-def test_events_are_numbered_without_a_hole(server: StreamSandbox) -> None:
-    async def body(socket: ClientConnection) -> None:
+async def test_events_are_numbered_without_a_hole(server: StreamSandbox) -> None:
+    async with _talk(server.url) as socket:
         await _login(socket)
         await _subscribe(socket, "A.*")
         await _next(socket)
@@ -66,21 +70,17 @@ def test_events_are_numbered_without_a_hole(server: StreamSandbox) -> None:
         assert [event["n"] for event in events] == list(range(1, 201))
         assert {event["sym"] for event in events} == {"AAPL", "MSFT"}
 
-    _talk(server.url, body)
 
-
-def test_a_wrong_key_is_refused_and_cut_off(server: StreamSandbox) -> None:
-    async def body(socket: ClientConnection) -> None:
+async def test_a_wrong_key_is_refused_and_cut_off(server: StreamSandbox) -> None:
+    async with _talk(server.url) as socket:
         assert await _login(socket, "wrong") == "auth_failed"
         with pytest.raises(ConnectionClosed) as caught:
             await socket.recv()
         assert caught.value.rcvd is None, "without a close frame"
 
-    _talk(server.url, body)
 
-
-def test_the_older_connection_is_evicted(server: StreamSandbox) -> None:
-    async def body(older: ClientConnection) -> None:
+async def test_the_older_connection_is_evicted(server: StreamSandbox) -> None:
+    async with _talk(server.url) as older:
         await _login(older)
         async with connect(f"{server.url}/stocks", proxy=None) as newer:
             assert await _login(newer) == "auth_success"
@@ -90,22 +90,19 @@ def test_the_older_connection_is_evicted(server: StreamSandbox) -> None:
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1008
 
-    _talk(server.url, body)
-
 
 @pytest.mark.parametrize("code", [1000, 1001, 1008, 1011])
-def test_scripted_closes(server: StreamSandbox, code: int) -> None:
+async def test_scripted_closes(server: StreamSandbox, code: int) -> None:
     server.faults.add(StreamFault.close(code, after_frames=2))
 
-    async def body(socket: ClientConnection) -> None:
+    async with _talk(server.url) as socket:
         await _login(socket)
         await _subscribe(socket, "A.*")
         async for _ in _until_closed(socket):
             pass
         assert socket.close_code == code
-
-    _talk(server.url, body)
-    _talk(server.url, lambda socket: _expect_login(socket))
+    async with _talk(server.url) as socket:
+        assert await _login(socket) == "auth_success"
 
 
 async def _until_closed(socket: ClientConnection) -> AsyncIterator[str | bytes]:
@@ -116,21 +113,15 @@ async def _until_closed(socket: ClientConnection) -> AsyncIterator[str | bytes]:
         return
 
 
-async def _expect_login(socket: ClientConnection) -> None:
-    assert await _login(socket) == "auth_success"
-
-
-def test_the_same_seed_tells_the_same_story() -> None:
-    async def body(socket: ClientConnection) -> None:
-        await _login(socket)
-        await _subscribe(socket, "A.AAPL")
-        await _next(socket)
-        told.append({event["s"]: event["o"] for event in await _next(socket)})
-
+async def test_the_same_seed_tells_the_same_story() -> None:
     told: list[dict[int, float]] = []
     for seed in (3, 3, 4):
         with StreamSandbox(["AAPL"], rate=20_000, events_per_frame=200, seed=seed) as server:
-            _talk(server.url, body)
+            async with _talk(server.url) as socket:
+                await _login(socket)
+                await _subscribe(socket, "A.AAPL")
+                await _next(socket)
+                told.append({event["s"]: event["o"] for event in await _next(socket)})
     first, second, other = told
     both = set(first) & set(second)
     assert len(both) > 100, "they began within some seconds of each other"
@@ -138,23 +129,21 @@ def test_the_same_seed_tells_the_same_story() -> None:
     assert all(other[start] != first[start] for start in set(first) & set(other))
 
 
-def test_nothing_happens_while_it_is_silent() -> None:
-    async def body(socket: ClientConnection) -> None:
-        await _login(socket)
-        await _subscribe(socket, "A.AAPL")
-        await _next(socket)
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(socket.recv(), 1.5)
-        assert (quiet.sent, quiet.seconds) == (0, {})
-        quiet.silent = False
-        events = await _next(socket)
-        assert [event["n"] for event in events] == [1]
-        # It counts what has gone out, and that can be here before.
-        deadline = time.monotonic() + 10
-        while not quiet.seconds and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
-        assert quiet.seconds == {events[0]["e"] // 1000: 1}
-
+async def test_nothing_happens_while_it_is_silent() -> None:
     with StreamSandbox(["AAPL"], clocked=True) as quiet:
         quiet.silent = True
-        _talk(quiet.url, body)
+        async with _talk(quiet.url) as socket:
+            await _login(socket)
+            await _subscribe(socket, "A.AAPL")
+            await _next(socket)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(socket.recv(), 1.5)
+            assert (quiet.sent, quiet.seconds) == (0, {})
+            quiet.silent = False
+            events = await _next(socket)
+            assert [event["n"] for event in events] == [1]
+            # It counts what has gone out, and that can be here before.
+            deadline = time.monotonic() + 10
+            while not quiet.seconds and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+            assert quiet.seconds == {events[0]["e"] // 1000: 1}

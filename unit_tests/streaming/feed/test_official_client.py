@@ -46,9 +46,9 @@ class Listener:
             self.connection.close("stopped")
 
 
-def test_events_come_as_they_were_sent(client: ClientName, server: StreamSandbox) -> None:
+async def test_events_come_as_they_were_sent(client: ClientName, server: StreamSandbox) -> None:
     listener = Listener(client, server.host, server.key, enough=20)
-    assert asyncio.run(listener.run()) == End("stopped", authorised=True)
+    assert await listener.run() == End("stopped", authorised=True)
     assert all(text.startswith('{"ev":"A","sym":"AAPL"') for text in listener.texts)
     assert listener.connection.protocol.unconfirmed == set()
     assert listener.connection.protocol.confirmed == 1
@@ -64,32 +64,36 @@ def test_events_come_as_they_were_sent(client: ClientName, server: StreamSandbox
     ],
     ids=lambda value: value.name if isinstance(value, StreamFault) else "",
 )
-def test_every_end_is_told_and_nothing_is_tried_again(
+async def test_every_end_is_told_and_nothing_is_tried_again(
     client: ClientName, server: StreamSandbox, fault: StreamFault, reason: str
 ) -> None:
     server.faults.add(fault)
-    end = asyncio.run(Listener(client, server.host, server.key).run())
+    end = await Listener(client, server.host, server.key).run()
     assert (end.reason, end.authorised) == (reason, True)
     assert len(server.connections) == 1
 
 
-def test_a_key_that_is_not_accepted_ends_it(client: ClientName, server: StreamSandbox) -> None:
-    end = asyncio.run(Listener(client, server.host, "wrong").run())
+async def test_a_key_that_is_not_accepted_ends_it(
+    client: ClientName, server: StreamSandbox
+) -> None:
+    end = await Listener(client, server.host, "wrong").run()
     assert (end.reason, end.authorised) == ("auth_failed", False)
     assert end.detail
     assert len(server.connections) == 1
 
 
-def test_a_handshake_that_fails_ends_it_at_once(client: ClientName) -> None:
+async def test_a_handshake_that_fails_ends_it_at_once(client: ClientName) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         host = f"127.0.0.1:{taken.getsockname()[1]}"
-        end = asyncio.run(Listener(client, host, "key").run())
+        end = await Listener(client, host, "key").run()
     assert end.reason == "handshake"
     assert "ConnectionRefusedError" in end.detail
 
 
-def test_a_binary_frame_is_text_and_what_is_not_text_in_it_is_marked(client: ClientName) -> None:
+async def test_a_binary_frame_is_text_and_what_is_not_text_in_it_is_marked(
+    client: ClientName,
+) -> None:
     async def talk(socket: ServerConnection) -> None:
         await socket.send('[{"ev":"status","status":"connected"}]')
         await socket.recv()
@@ -98,14 +102,11 @@ def test_a_binary_frame_is_text_and_what_is_not_text_in_it_is_marked(client: Cli
         await socket.send(b'"\xff"')
         await socket.wait_closed()
 
-    async def body() -> Listener:
-        async with serve(talk, "127.0.0.1", 0) as server:
-            port = next(iter(server.sockets)).getsockname()[1]
-            listener = Listener(client, f"127.0.0.1:{port}", "key", enough=2)
-            await listener.run()
-            return listener
-
-    assert asyncio.run(body()).texts == ['{"ev":"A","sym":"AAPL"}', '"\ufffd"']
+    async with serve(talk, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        listener = Listener(client, f"127.0.0.1:{port}", "key", enough=2)
+        await listener.run()
+    assert listener.texts == ['{"ev":"A","sym":"AAPL"}', '"\ufffd"']
 
 
 def test_a_client_that_is_not_installed_is_a_wrong_setting(

@@ -1,7 +1,8 @@
 """What a feed misses of a market, through silence, stops, refusals and changes of the list."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -35,22 +36,17 @@ def listed(tmp_path: Path) -> Path:
     return path
 
 
-Body = Callable[[Running], Awaitable[None]]
-
-
-def _feed(kafka: str, server: StreamSandbox, path: Path, body: Body, **changes: Any) -> Running:
-    """Run a feed for as long as the body takes, and return it."""
-
-    async def run() -> Running:
-        running = Running(kafka, server, path, **changes)
-        await running.start()
-        try:
-            await body(running)
-        finally:
-            await running.finish()
-        return running
-
-    return asyncio.run(asyncio.wait_for(run(), 60))
+@asynccontextmanager
+async def _fed(
+    kafka: str, server: StreamSandbox, path: Path, **changes: Any
+) -> AsyncIterator[Running]:
+    """Run a feed for as long as the block lasts; it may still be looked at then."""
+    running = Running(kafka, server, path, **changes)
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.finish()
 
 
 async def _events(run: Running, more: int = 50) -> None:
@@ -63,24 +59,17 @@ async def _left(run: Running) -> None:
     await run.until(lambda: all(task.done() for task in leaving.values()), "it has left")
 
 
-def _hush(server: StreamSandbox, run: Running, market: str = "crypto") -> Awaitable[int]:
+async def _hush(server: StreamSandbox, run: Running, market: str = "crypto") -> int:
     """Let the server confirm everything and send nothing; return when the last event came."""
-
-    async def wait() -> int:
-        server.rate = 0.0001
-        await asyncio.sleep(0.3)
-        return run.feed.markets.open[market].publisher.last_event_ms
-
-    return wait()
+    server.rate = 0.0001
+    await asyncio.sleep(0.3)
+    return run.feed.markets.open[market].publisher.last_event_ms
 
 
-def test_the_gap_of_a_silent_server_ends_with_the_first_event_not_with_a_confirmation(
+async def test_the_gap_of_a_silent_server_ends_with_the_first_event_not_with_a_confirmation(
     mock_kafka: str, server: StreamSandbox, listed: Path
 ) -> None:
-    last = first = 0
-
-    async def body(run: Running) -> None:
-        nonlocal last, first
+    async with _fed(mock_kafka, server, listed, silence_seconds=0.5) as run:
         await _events(run)
         last = await _hush(server, run)
         await run.until(lambda: len(server.connections) == 3, "two fruitless connections")
@@ -92,8 +81,6 @@ def test_the_gap_of_a_silent_server_ends_with_the_first_event_not_with_a_confirm
         await _events(run)
         assert run.feed.problems() == []
         first = run.feed.markets.open["crypto"].first_event_ms
-
-    run = _feed(mock_kafka, server, listed, body, silence_seconds=0.5)
     (gap,) = run.records(run.settings.gaps_topic)
     assert gap["reason"] == "disconnected: silent"
     assert from_text(gap["from"]) == last
@@ -101,44 +88,36 @@ def test_the_gap_of_a_silent_server_ends_with_the_first_event_not_with_a_confirm
 
 
 @pytest.mark.parametrize("limit", [0.5, 600])
-def test_a_stop_in_silence_leaves_the_gap_to_the_successor(
+async def test_a_stop_in_silence_leaves_the_gap_to_the_successor(
     mock_kafka: str, server: StreamSandbox, listed: Path, limit: float
 ) -> None:
     """Whether the silence was noticed or not: it takes an event to prove there was none before."""
-    last = first = 0
-
-    async def silent(run: Running) -> None:
-        nonlocal last
+    async with _fed(mock_kafka, server, listed, silence_seconds=limit) as run:
         await _events(run)
         last = await _hush(server, run)
         wanted = 3 if limit < 1 else 1
         await run.until(lambda: len(server.connections) == wanted, "connections")
         await run.until(lambda: server.subscriptions == {"XAS.AAPL"}, "all is confirmed")
-
-    async def loud(run: Running) -> None:
-        nonlocal first
+    assert run.records(run.settings.gaps_topic) == []
+    async with _fed(mock_kafka, server, listed) as run:
         await run.until(lambda: run.feed.problems() == [], "subscribed")
         assert run.records(run.settings.gaps_topic) == []
         server.rate = 400
         await _events(run)
         first = run.feed.markets.open["crypto"].first_event_ms
-
-    run = _feed(mock_kafka, server, listed, silent, silence_seconds=limit)
-    assert run.records(run.settings.gaps_topic) == []
-    _feed(mock_kafka, server, listed, loud)
     (gap,) = run.records(run.settings.gaps_topic)
     assert gap["reason"] == "restart"
     assert from_text(gap["from"]) == last
     assert from_text(gap["to"]) >= first
 
 
-def test_a_refused_market_does_not_end_the_others_and_is_tried_again(
+async def test_a_refused_market_does_not_end_the_others_and_is_tried_again(
     mock_kafka: str, server: StreamSandbox, listed: Path
 ) -> None:
     listed.write_text(f"{HEADER}stocks,A,AAPL\noptions,A,MSFT\n")
     server.not_in_plan.add("options")
 
-    async def body(run: Running) -> None:
+    async with _fed(mock_kafka, server, listed, cool_down_seconds=1.0) as run:
         await _events(run)
         refused = 'options: the server refuses it: "Your plan doesn\'t include websocket access."'
         await run.until(lambda: run.feed.problems() == [refused], "options are refused")
@@ -148,19 +127,14 @@ def test_a_refused_market_does_not_end_the_others_and_is_tried_again(
         await run.until(lambda: run.feed.problems() == [], "options are served")
         await run.until(lambda: run.feed.markets.open["options"].publisher.produced > 0, "events")
         assert run.feed.markets.open["stocks"].publisher.produced > 0
-
-    run = _feed(mock_kafka, server, listed, body, cool_down_seconds=1.0)
     assert run.records(run.settings.gaps_topic) == [], "what was never served is not missing"
 
 
-def test_a_market_that_was_served_and_is_refused_later_is_a_gap_until_it_is_served_again(
+async def test_a_market_that_was_served_and_is_refused_later_is_a_gap_until_it_is_served_again(
     mock_kafka: str, server: StreamSandbox, listed: Path
 ) -> None:
     listed.write_text(f"{HEADER}stocks,A,AAPL\noptions,A,MSFT\n")
-    refused_at = 0
-
-    async def body(run: Running) -> None:
-        nonlocal refused_at
+    async with _fed(mock_kafka, server, listed, cool_down_seconds=0.5) as run:
         options = run.feed
         await run.until(lambda: len(options.markets.open) == 2, "both markets")
         market = options.markets.open["options"]
@@ -171,40 +145,34 @@ def test_a_market_that_was_served_and_is_refused_later_is_a_gap_until_it_is_serv
         refused_at = market.publisher.last_event_ms
         server.not_in_plan.clear()
         await run.until(lambda: not market.refused and not market.ledger.has_outage, "served")
-
-    run = _feed(mock_kafka, server, listed, body, cool_down_seconds=0.5)
     gaps = [g for g in run.records(run.settings.gaps_topic) if g["market"] == "options"]
     assert [(g["from"], g["subscriptions"]) for g in gaps] == [(to_text(refused_at), ["A.MSFT"])]
 
 
-def test_only_a_feed_with_every_market_refused_ends(
+async def test_only_a_feed_with_every_market_refused_ends(
     mock_kafka: str, server: StreamSandbox, listed: Path
 ) -> None:
     listed.write_text(f"{HEADER}stocks,A,AAPL\noptions,A,MSFT\n")
     server.not_in_plan |= {"options", "stocks"}
 
-    async def body(run: Running) -> None:
-        await run.until(lambda: False, "the end")
-
     with pytest.raises(ConfigError, match=r"options \(.*, stocks \(.*no market is served"):
-        _feed(mock_kafka, server, listed, body)
+        async with _fed(mock_kafka, server, listed) as run:
+            await run.until(lambda: False, "the end")
     assert len(server.connections) == 2
 
 
-def test_a_market_taken_off_the_list_ends_and_leaves_nothing_behind(
+async def test_a_market_taken_off_the_list_ends_and_leaves_nothing_behind(
     mock_kafka: str, server: StreamSandbox, listed: Path
 ) -> None:
     both = f"{HEADER}stocks,A,AAPL\noptions,A,MSFT\n"
     listed.write_text(both)
     server.not_in_plan.add("options")
 
-    async def body(run: Running) -> None:
+    async with _fed(mock_kafka, server, listed, cool_down_seconds=5.0) as run:
         await run.until(lambda: "options" in " ".join(run.feed.problems()), "options are refused")
         listed.write_text(f"{HEADER}stocks,A,AAPL\n")
         await run.until(lambda: run.feed.problems() == [], "its problem has gone with it")
-        await run.until(
-            lambda: all(t.done() for t in run.feed.markets.leaving.values()), "it has left"
-        )
+        await _left(run)
         assert metrics.FEED.get_sample_value("polygon_ws_refused", {"market": "options"}) is None
         assert list(run.feed.markets.open) == ["stocks"]
         server.not_in_plan.clear()
@@ -214,16 +182,12 @@ def test_a_market_taken_off_the_list_ends_and_leaves_nothing_behind(
         assert metrics.FEED.get_sample_value("polygon_ws_connected", {"market": "options"}) == 1
         listed.write_text(f"{HEADER}stocks,A,AAPL\n")
         await run.until(lambda: server.subscriptions == {"A.AAPL"}, "its connection is closed")
-        await run.until(
-            lambda: all(t.done() for t in run.feed.markets.leaving.values()), "it has left"
-        )
+        await _left(run)
         listed.write_text(both)
         await run.until(lambda: len(run.feed.markets.open) == 2, "it is back again")
         options = run.feed.markets.open["options"]
         await run.until(lambda: options.ready and options.publisher.produced > 0, "it flows")
         await _events(run)
-
-    run = _feed(mock_kafka, server, listed, body, cool_down_seconds=5.0)
     assert run.records(run.settings.gaps_topic) == [], "what nobody wanted is not missing"
 
 

@@ -4,7 +4,6 @@ The stream and the REST API of the sandbox have the same bars, so what heals can
 what would have come.
 """
 
-import asyncio
 import json
 import os
 import subprocess
@@ -33,7 +32,7 @@ Key = tuple[str, int]
     ("market", "channel", "in_world", "prefix"),
     [("stocks", "A", "stocks", ""), ("crypto", "XAS", "crypto", "X:")],
 )
-def test_healing_puts_in_what_the_stream_would_have_sent(
+async def test_healing_puts_in_what_the_stream_would_have_sent(
     mock_kafka: str, tmp_path: Path, market: str, channel: str, in_world: str, prefix: str
 ) -> None:
     world = World(seed=SEED)
@@ -45,8 +44,8 @@ def test_healing_puts_in_what_the_stream_would_have_sent(
     topics = {"raw_topic": f"raw-healed-{market}", "gaps_topic": f"gaps-healed-{market}"}
 
     with StreamSandbox(symbols, clocked=True, seed=SEED) as server:
-        asyncio.run(_interrupted(Running(mock_kafka, server, path, retry_seconds=4,
-                                         retry_max_seconds=4, **topics), server))  # fmt: skip
+        waits = {"retry_seconds": 4, "retry_max_seconds": 4}
+        await _interrupted(Running(mock_kafka, server, path, **waits, **topics), server)
     gaps = [json.loads(m.value() or b"") for m in messages_of(mock_kafka, topics["gaps_topic"])]
     (gap,) = gaps
     assert gap["reason"] == "disconnected: closed 1006"
@@ -74,7 +73,7 @@ def test_healing_puts_in_what_the_stream_would_have_sent(
         assert {n: streamed[key][n] for n in COMPARED} == {n: healed[key][n] for n in COMPARED}
 
 
-def test_all_that_a_silent_server_kept_is_healed(mock_kafka: str, tmp_path: Path) -> None:
+async def test_all_that_a_silent_server_kept_is_healed(mock_kafka: str, tmp_path: Path) -> None:
     """It confirms and sends nothing, over reconnects and a restart of the feed."""
     world = World(seed=SEED)
     symbols = [_stream_symbol(str(row["ticker"]), "X:") for row in world.tickers("crypto")][:2]
@@ -83,22 +82,18 @@ def test_all_that_a_silent_server_kept_is_healed(mock_kafka: str, tmp_path: Path
     topics = {"raw_topic": "raw-silent", "gaps_topic": "gaps-silent"}
 
     with StreamSandbox(symbols, clocked=True, seed=SEED) as server:
-
-        async def live() -> None:
-            before = Running(mock_kafka, server, path, silence_seconds=2.0, **topics)
-            await before.start()
-            await before.until(lambda: before.events() >= 4, "bars of two seconds")
-            server.silent = True
-            await before.until(lambda: len(server.connections) == 3, "two fruitless connections")
-            await before.finish()
-            after = Running(mock_kafka, server, path, **topics)
-            await after.start()
-            await after.until(lambda: after.feed.problems() == [], "all is confirmed")
-            server.silent = False
-            await after.until(lambda: after.events() >= 4, "bars of two more seconds")
-            await after.finish()
-
-        asyncio.run(live())
+        before = Running(mock_kafka, server, path, silence_seconds=2.0, **topics)
+        await before.start()
+        await before.until(lambda: before.events() >= 4, "bars of two seconds")
+        server.silent = True
+        await before.until(lambda: len(server.connections) == 3, "two fruitless connections")
+        await before.finish()
+        after = Running(mock_kafka, server, path, **topics)
+        await after.start()
+        await after.until(lambda: after.feed.problems() == [], "all is confirmed")
+        server.silent = False
+        await after.until(lambda: after.events() >= 4, "bars of two more seconds")
+        await after.finish()
     with Sandbox(world) as rest:
         assert _heal(mock_kafka, rest, topics, "silent").startswith("1 gaps healed with ")
 
