@@ -156,9 +156,7 @@ def builder() -> Iterator[Callable[..., Any]]:
         port = free.getsockname()[1]
     environment = {k: v for k, v in os.environ.items() if k != "AIRBYTE_ENABLE_UNSAFE_CODE"}
     serve = ["-m", "uvicorn", "airbyte_cdk.manifest_server.app:app", "--port", str(port)]
-    server = subprocess.Popen(  # noqa: S603 - our own interpreter
-        [sys.executable, *serve, "--log-level", "warning"], env=environment
-    )
+    server = subprocess.Popen([sys.executable, *serve, "--log-level", "warning"], env=environment)
     url = f"http://127.0.0.1:{port}"
 
     def call(what: str, **body: Any) -> Any:

@@ -50,9 +50,7 @@ def write_config(folder: Path, sandbox: Sandbox, **overrides: Any) -> Path:
 
 def run(*args: str | Path) -> tuple[int, list[dict[str, Any]], str]:
     """Run the command; return its exit status, its messages and all it printed."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        [*COMMAND, *map(str, args)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*COMMAND, *map(str, args)], capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     return done.returncode, [json.loads(line) for line in lines], done.stdout + done.stderr
 
@@ -267,7 +265,7 @@ def test_sigterm_ends_the_read_at_once_with_whole_lines(
 ) -> None:
     slow = write_config(tmp_path, sandbox, start_date=str(DAYS[-60]))
     sandbox.faults.add(Fault.delay(0.3, path="grouped", times=None))
-    process = subprocess.Popen(  # noqa: S603 - our own command
+    process = subprocess.Popen(
         [*COMMAND, "read", "--config", slow, "--catalog", CATALOGS / "incremental_catalog.json"],
         stdout=subprocess.PIPE,
         text=True,
@@ -292,7 +290,7 @@ def test_sigterm_ends_a_read_whose_parent_ignores_it(sandbox: Sandbox, tmp_path:
     catalog = CATALOGS / "incremental_catalog.json"
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [*COMMAND, "read", "--config", slow, "--catalog", catalog], stdout=subprocess.PIPE
         )
     finally:
@@ -306,7 +304,7 @@ def test_sigterm_ends_a_read_whose_parent_ignores_it(sandbox: Sandbox, tmp_path:
 
 def test_sigterm_ends_a_read_whose_output_nobody_takes(sandbox: Sandbox, tmp_path: Path) -> None:
     long = write_config(tmp_path, sandbox, start_date=str(DAYS[-60]))
-    process = subprocess.Popen(  # noqa: S603 - our own command
+    process = subprocess.Popen(
         [*COMMAND, "read", "--config", long, "--catalog", CATALOGS / "incremental_catalog.json"],
         stdout=subprocess.PIPE,
     )
@@ -337,7 +335,7 @@ def test_memory_does_not_grow_with_the_number_of_sessions(sandbox: Sandbox, tmp_
             "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True);"
             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
         )
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             [sys.executable, "-c", code, *read, "--config", config, "--catalog", catalog],
             capture_output=True,
             text=True,

@@ -62,9 +62,7 @@ def build(root: Path, dist: Path) -> None:
     environment = {**os.environ, "SOURCE_DATE_EPOCH": _git(root, "log", "-1", "--format=%ct")}
     for package in PACKAGES:
         command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(dist), package]
-        subprocess.run(  # noqa: S603
-            command, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run(command, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
     tool = str(Path(sys.executable).with_name("cyclonedx-py"))
     for name, (requirements, project) in PARTS.items():
         command = [
@@ -76,13 +74,13 @@ def build(root: Path, dist: Path) -> None:
             "--output-reproducible",
         ]
         command += ["--output-format", "JSON", "--output-file", str(dist / name)]
-        subprocess.run(command, cwd=root, check=True, stderr=subprocess.DEVNULL)  # noqa: S603
+        subprocess.run(command, cwd=root, check=True, stderr=subprocess.DEVNULL)
     (dist / "NOTES.md").write_text(notes(root))
 
 
 def _git(root: Path, *words: str) -> str:
     command = ["git", *words]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -34,7 +34,7 @@ def measured(command: list[str], folder: Path, mark: bytes, rows: int) -> Measur
     """
     usage = folder / "usage.json"
     started = time.monotonic()
-    with subprocess.Popen(  # noqa: S603 - the contenders
+    with subprocess.Popen(
         [sys.executable, str(_USAGE), str(usage), *command], cwd=folder, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout  # noqa: S101 - a pipe, as asked for

@@ -150,7 +150,7 @@ def _run(contender: Contender, job: Job, folder: Path, server: Server) -> Measur
     started = time.monotonic()
     usage = folder / "usage.json"
     with out.open("wb") as lines:
-        status = subprocess.call(  # noqa: S603 - the contenders above
+        status = subprocess.call(
             [sys.executable, str(HERE / "usage.py"), str(usage), *contender.command],
             stdout=lines,
             cwd=folder,

@@ -54,7 +54,7 @@ def run() -> list[list[str]]:
 
 def _discovered(folder: Path) -> list[dict[str, Any]]:
     command = [str(Path(sys.executable).with_name("source-polygon")), "discover"]
-    done = subprocess.run(  # noqa: S603 - our own command
+    done = subprocess.run(
         [*command, "--config", "config.json"], cwd=folder, check=True, stdout=subprocess.PIPE
     )
     messages = map(json.loads, done.stdout.splitlines())
@@ -72,7 +72,7 @@ def _read(folder: Path) -> tuple[float, Counter[str]]:
     command = [str(Path(sys.executable).with_name("source-polygon")), "read"]
     usage = [sys.executable, str(HERE / "usage.py"), str(folder / "usage.json")]
     records: Counter[str] = Counter()
-    with subprocess.Popen(  # noqa: S603 - our own command
+    with subprocess.Popen(
         [*usage, *command, "--config", "config.json", "--catalog", "catalog.json"],
         cwd=folder,
         stdout=subprocess.PIPE,

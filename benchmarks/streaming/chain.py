@@ -107,7 +107,7 @@ def main() -> None:
 @contextmanager
 def _server(given: argparse.Namespace, total: int) -> Iterator[str]:
     pace = given.rate / given.per_frame
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [sys.executable, HERE / "frames_server.py", *map(str, (total, given.per_frame, pace))],
         stdout=subprocess.PIPE,
         text=True,
@@ -127,7 +127,7 @@ def _running(stages: dict[str, list[str]], directory: Path) -> Iterator[dict[str
     processes = {}
     for name, arguments in stages.items():
         with (directory / name).open("wb") as log:
-            processes[name] = subprocess.Popen(  # noqa: S603
+            processes[name] = subprocess.Popen(
                 [command, *arguments], env=environment, stdout=log, stderr=log
             )
     try:

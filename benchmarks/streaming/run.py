@@ -70,7 +70,7 @@ def feeds(broker: Broker, events: int, per_frame: int, rounds: int) -> None:
     def run(contender: str, number: int) -> Cost:
         topic = f"in-{contender}-{number}"
         broker.create(topic, f"{topic}-gaps")
-        server = subprocess.Popen(  # noqa: S603
+        server = subprocess.Popen(
             [sys.executable, HERE / "frames_server.py", str(events), str(per_frame)],
             stdout=subprocess.PIPE,
             text=True,
@@ -120,7 +120,7 @@ def _rounds(
 
 
 def _run(python: str, script: str, *arguments: object) -> Cost:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [python, HERE / script, *map(str, arguments)], capture_output=True, text=True, check=False
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith('{"events"')]

@@ -64,8 +64,8 @@ class Desk:
         for words, value in (replace or {}).items():
             assert words in script, f"{words!r} is in no block"
             script = script.replace(words, value)
-        done = subprocess.run(  # noqa: S603
-            ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.folder,
             env={
                 **os.environ,

@@ -21,7 +21,7 @@ def land(connection: duckdb.DuckDBPyConnection, stream: str, rows: Iterable[Row]
     connection.execute(f'CREATE TABLE "{stream}" ({columns})')
     frame = pd.DataFrame([[_value(row.get(field)) for field in schema] for row in rows])
     connection.register("landed", frame.astype(object))
-    connection.execute(f'INSERT INTO "{stream}" SELECT * FROM landed')  # noqa: S608 - our own name
+    connection.execute(f'INSERT INTO "{stream}" SELECT * FROM landed')
 
 
 def _type(schema: Row) -> str:

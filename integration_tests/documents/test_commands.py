@@ -33,8 +33,8 @@ def free_port() -> int:
 @contextmanager
 def serving(desk: Desk, block: Block, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run a block that serves until Ctrl-C, from when it listens."""
-    process = subprocess.Popen(  # noqa: S603
-        ["bash", "-euc", f"exec {block.text}"],  # noqa: S607
+    process = subprocess.Popen(
+        ["bash", "-euc", f"exec {block.text}"],
         cwd=desk.folder,
         stdout=subprocess.DEVNULL,
     )

@@ -20,7 +20,7 @@ def _dbt(folder: Path, file: Path, *arguments: str) -> subprocess.CompletedProce
     package = folder / "package"
     if not package.exists():
         shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("target", "logs"))
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [
             str(Path(sys.executable).with_name("dbt")), *arguments,
             "--vars", f"{{as_of: \"date '{TODAY}'\"}}",

@@ -127,7 +127,7 @@ def _table(folder: Path) -> Path:
         for number, (symbol, second, *numbers) in enumerate(BARS)
     ]  # fmt: skip
     table = folder / "table.chdb"
-    subprocess.run(  # noqa: S603
+    subprocess.run(
         [sys.executable, "-c", MAKE, str(table)], input=json.dumps(rows), text=True, check=True
     )
     return table

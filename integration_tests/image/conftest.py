@@ -34,7 +34,7 @@ CONFINED = [
 
 def run(*command: str | Path) -> str:
     """Run a command and return what it printed to stdout; fail with its stderr."""
-    done = subprocess.run(  # noqa: S603 - docker, apt-get and our own script
+    done = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, check=False
     )
     if done.returncode:
@@ -47,9 +47,7 @@ def answers() -> bool:
     command = ["docker", "version"]
     return (
         shutil.which("docker") is not None
-        and not subprocess.run(  # noqa: S603
-            command, capture_output=True, check=False
-        ).returncode
+        and not subprocess.run(command, capture_output=True, check=False).returncode
     )
 
 
@@ -70,8 +68,8 @@ def own_engine() -> Iterator[None]:
     host = f"unix://{folder}/docker.sock"
     options = [f"--data-root={CACHE}", f"--exec-root={folder}", f"--pidfile={folder}/pid"]
     with (folder / "log").open("w") as log:
-        engine = subprocess.Popen(  # noqa: S603
-            ["dockerd", f"--host={host}", *options],  # noqa: S607
+        engine = subprocess.Popen(
+            ["dockerd", f"--host={host}", *options],
             stdout=log,
             stderr=log,
         )
@@ -93,7 +91,7 @@ def own_engine() -> Iterator[None]:
         engine.wait(timeout=60)
         # The engine leaves name spaces of networks mounted, with which the folder would stay.
         for left in (folder / "netns").glob("*"):
-            subprocess.run(["umount", left], capture_output=True, check=False)  # noqa: S603, S607
+            subprocess.run(["umount", left], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -117,7 +115,7 @@ def base(docker: Callable[..., str], pytestconfig: pytest.Config) -> str:
     metadata = safe_load_yaml((ROOT / "metadata.yaml").read_text())["data"]
     real = str(metadata["connectorBuildOptions"]["baseImage"])
     pull = ["docker", "pull", "--quiet", real]
-    if not subprocess.run(pull, capture_output=True, check=False).returncode:  # noqa: S603
+    if not subprocess.run(pull, capture_output=True, check=False).returncode:
         return real
     script = Path(__file__).with_name("stand_in_base.sh")
     stand_in = "source-polygon-base:" + hashlib.sha256(script.read_bytes()).hexdigest()[:12]
@@ -193,7 +191,7 @@ def in_process(mount: Path) -> Callable[..., tuple[int, list[dict[str, Any]]]]:
 
 def messages(*command: str) -> tuple[int, list[dict[str, Any]]]:
     """Run the connector; every line on its stdout must be a message."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 

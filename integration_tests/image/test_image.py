@@ -197,7 +197,7 @@ def test_docker_stop_ends_a_read_at_once_with_whole_lines(
         lines = docker("logs", container).splitlines()
     finally:
         sandbox.faults.clear()
-        subprocess.run(["docker", "rm", "--force", container], capture_output=True, check=False)  # noqa: S603, S607
+        subprocess.run(["docker", "rm", "--force", container], capture_output=True, check=False)
     assert seconds < 5
     assert state["ExitCode"] == 128 + 15  # ended by SIGTERM; 137 would be killed, after ten seconds
     printed = [json.loads(line) for line in lines]

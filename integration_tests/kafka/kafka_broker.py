@@ -172,7 +172,7 @@ auto.create.topics.enable=true
     def _java(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = ["java", *self._options, "-cp", f"{JARS}/*", main]
         with (self._directory / "log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603
+            return subprocess.Popen(
                 [*command, *arguments, str(self._properties)], stdout=log, stderr=log
             )
 

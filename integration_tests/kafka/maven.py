@@ -24,6 +24,6 @@ def fetch(project: Path, folder: Path, wanted: str) -> None:
     if any(folder.glob(wanted)):
         return
     command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"Maven could not fetch {wanted}: {done.stdout[-2000:]}")

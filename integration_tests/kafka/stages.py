@@ -35,7 +35,7 @@ class Stage:
         self._log = log
         self.started.append(self)
         with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 [COMMAND, name, *arguments],
                 stdout=output,
                 stderr=output,

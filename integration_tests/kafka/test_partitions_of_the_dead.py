@@ -58,7 +58,7 @@ def dead(topics: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A member that hangs before its commit, to be killed."""
     names = [topics["bootstrap_servers"], topics["raw_topic"], topics["filtered_topic"]]
     script = [sys.executable, "-c", _HALF_A_FILTER, *names, f"filter-{topics['raw_topic']}"]
-    process = subprocess.Popen(script, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen(script, stdout=subprocess.PIPE, text=True)
     yield process
     process.kill()
     process.wait()

@@ -46,7 +46,7 @@ print(json.dumps({
 
 
 def _read(database: Path, rest: Sandbox) -> dict[str, list[Any]]:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", _READ, str(database), rest.url, rest.key],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip

@@ -17,7 +17,7 @@ ACTIONLINT = shutil.which("actionlint") or shutil.which(str(ROOT / ".tmp/bin/act
 
 
 def run(*command: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - commands of this file's own
+    return subprocess.run(
         [str(word) for word in command], text=True, capture_output=True, check=False, **options
     )
 

@@ -72,7 +72,7 @@ def _serve(directory: Path, port: int, stocks: int) -> int:
         first = _dagster("job", "execute", "--job", "sessions", "--tags", json.dumps(_range(days)))
         log = directory / "first_run.log"
         with log.open("w") as out:
-            done = subprocess.run(first, env=environment, stdout=out, stderr=out, check=False)  # noqa: S603
+            done = subprocess.run(first, env=environment, stdout=out, stderr=out, check=False)
         if done.returncode:
             print(f"The first run failed; see {log}.", file=sys.stderr)  # noqa: T201
             return 1
@@ -80,7 +80,7 @@ def _serve(directory: Path, port: int, stocks: int) -> int:
         log, url = directory / "dagster.log", f"http://127.0.0.1:{port}"
         with log.open("w") as out:
             command = _dagster("dev", "--port", str(port))
-            ui = subprocess.Popen(command, env=environment, stdout=out, stderr=out)  # noqa: S603
+            ui = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
         try:
             if _answers(url, ui):
                 print(f"The UI: {url}. Dagster's log: {log}. Ctrl-C stops it.", flush=True)  # noqa: T201

@@ -85,7 +85,7 @@ class Stages:
         """Start a command that runs until it is stopped."""
         port = _free_port()
         with self._log(name).open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 [*self._command(name, flags), "--http-port", str(port)],
                 stdout=log,
                 stderr=log,
@@ -102,7 +102,7 @@ class Stages:
             SystemExit: it failed, or left something out.
         """
         with self._log("heal").open("wb") as log:
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(
                 self._command("heal", flags),
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -70,7 +70,7 @@ def test_a_killed_run_is_completed_by_the_next(tmp_path: Path) -> None:
                 }
             )
         ]
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
         )
         try:

@@ -39,7 +39,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command += ["--stocks", "60", "--directory", str(folder / "home")]
     log = folder / "log"
     with log.open("w") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)  # noqa: S603
+        process = subprocess.Popen(command, stdout=out, stderr=out)
     url = f"http://127.0.0.1:{port}"
 
     def told() -> bool:
@@ -62,7 +62,7 @@ def text(tmp_path: Path) -> Iterator[Callable[[str], str]]:
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,1200"]
     options += [f"--user-data-dir={tmp_path}", "--remote-debugging-port=0", "about:blank"]
     with (tmp_path / "chromium.log").open("w") as log:
-        browser = subprocess.Popen([str(CHROMIUM), *options], stdout=log, stderr=log)  # noqa: S603
+        browser = subprocess.Popen([str(CHROMIUM), *options], stdout=log, stderr=log)
     try:
         told = tmp_path / "DevToolsActivePort"
         until(lambda: told.exists() and told.read_text().strip(), 60, "Chromium starts")

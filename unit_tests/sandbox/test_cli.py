@@ -35,7 +35,7 @@ def test_serve_answers_until_terminated() -> None:
     arguments = ["serve", "--port", "0", "--stocks", "30", "--requests-per-minute", "1"]
     arguments += ["--now", "2026-11-20T22:30:00Z", "--plan", "free", "--verbose"]
     code = f"from polygon_sandbox.cli import main; main({arguments!r})"
-    with subprocess.Popen(  # noqa: S603 - our own code in our own interpreter
+    with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
@@ -94,7 +94,7 @@ class _Command:
 
     def __init__(self, *arguments: str) -> None:
         code = f"from polygon_sandbox.cli import main; main({[*arguments, '--port', '0']!r})"
-        self._process = subprocess.Popen(  # noqa: S603 - our own code in our own interpreter
+        self._process = subprocess.Popen(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
         )
 

@@ -173,7 +173,7 @@ def test_the_aws_command_line_reads_it(sandbox: Sandbox, tmp_path: Path) -> None
 def run(command: list[Any], **environment: str) -> "subprocess.CompletedProcess[str]":
     beside = Path(sys.executable).parent
     path = f"{beside}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(  # noqa: S603 - the commands above
+    return subprocess.run(
         command,
         env={**os.environ, "PATH": path, **environment},
         capture_output=True,

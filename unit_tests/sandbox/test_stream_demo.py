@@ -22,7 +22,7 @@ COMMAND = Path(sys.executable).with_name("polygon-sandbox")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What the demo printed, and its directory."""
     directory = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [COMMAND, "demo-stream", "--directory", directory, "--seconds", "16", "--rate", "60"],
         capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip

@@ -20,7 +20,7 @@ VERSION = (Path(__file__).parents[2] / "VERSION").read_text().strip()
 
 def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("POLYGON_")}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [COMMAND, *arguments], capture_output=True, text=True, env={**clean, **environment},
         check=False, timeout=60,
     )  # fmt: skip
@@ -100,7 +100,7 @@ def test_the_doctor_has_words_for_what_raises_elsewhere(name: str, problem: str)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_healing_stops_in_order(tmp_path: Path, number: signal.Signals) -> None:
     log = tmp_path / "log"
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [COMMAND, "heal", "--api-key", "k", "--bootstrap-servers", "127.0.0.1:1"],
         stderr=log.open("w"),
     )
@@ -113,7 +113,7 @@ def test_healing_stops_in_order(tmp_path: Path, number: signal.Signals) -> None:
 def test_what_the_kafka_library_logs_is_json_too(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with ClickHouseServer() as server:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [COMMAND, "sink", "--clickhouse", server.address, "--bootstrap-servers", "127.0.0.1:1"],
             stderr=log.open("w"),
         )
@@ -136,7 +136,7 @@ def test_a_feed_without_kafka_waits_says_so_and_still_stops(
     subscriptions = tmp_path / "subscriptions.csv"
     subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
     log = tmp_path / "log"
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", "127.0.0.1:1",
          "--subscriptions", subscriptions],
         env={**os.environ, "POLYGON_API_KEY": server.key}, stderr=log.open("w"),
@@ -159,7 +159,7 @@ def test_sigterm_drains_and_exits_0(mock_kafka: str, server: StreamSandbox, tmp_
     subscriptions = tmp_path / "subscriptions.csv"
     subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
     log = (tmp_path / "log").open("w+")
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", mock_kafka,
          "--subscriptions", subscriptions, "--raw-topic", "raw-sigterm",
          "--log-level", "debug"],  # at which the WebSocket library would log the key
@@ -182,7 +182,7 @@ def test_after_a_standstill_the_gap_begins_before_it(
 ) -> None:
     subscriptions = tmp_path / "subscriptions.csv"
     subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", mock_kafka,
          "--subscriptions", subscriptions, "--raw-topic", "raw-still",
          "--gaps-topic", "gaps-still"],

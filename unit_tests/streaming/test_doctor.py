@@ -103,8 +103,8 @@ def test_a_table_that_lacks_columns_is_wrong(
         "import clickhouse_connect, sys\n"
         "clickhouse_connect.get_client(interface='chdb', path=sys.argv[1]).command(sys.argv[2])"
     )
-    subprocess.run([sys.executable, "-c", code, directory, statement], check=True)  # noqa: S603
-    done = subprocess.run(  # noqa: S603
+    subprocess.run([sys.executable, "-c", code, directory, statement], check=True)
+    done = subprocess.run(
         [Path(sys.executable).with_name("polygon-stream"), "doctor", "--clickhouse",
          f"chdb:{directory}", "--table", "bars", "--bootstrap-servers", "127.0.0.1:1",
          "--subscriptions", settings["subscriptions"]],

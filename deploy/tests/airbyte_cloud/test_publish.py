@@ -414,7 +414,7 @@ def test_the_command_runs_from_the_shell(publish: Command, airbyte: Lookalike) -
     publish()
     command = [sys.executable, "-m", "deploy.airbyte_cloud", "--dry-run"]
     command += [str(word) for option in publish.files.items() for word in option]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -42,8 +42,8 @@ class Prometheus:
 
     def __enter__(self) -> "Prometheus":
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603
-                [  # noqa: S607
+            self._process = subprocess.Popen(
+                [
                     "prometheus",
                     f"--config.file={self._config}",
                     f"--storage.tsdb.path={self._config.parent / 'data'}",

@@ -29,7 +29,7 @@ def compose() -> list[str] | None:
     """Return the command of Compose: Docker's plugin, or the program of its own."""
     plugin = ["docker", "compose"]
     if shutil.which("docker"):
-        asked = subprocess.run([*plugin, "version"], capture_output=True, check=False)  # noqa: S603
+        asked = subprocess.run([*plugin, "version"], capture_output=True, check=False)
         if asked.returncode == 0:
             return plugin
     return ["docker-compose"] if shutil.which("docker-compose") else None
@@ -40,7 +40,7 @@ def test_compose_accepts_the_file() -> None:
     if program is None:
         pytest.skip("Compose is not installed: apt-get install docker-compose")
     command = [*program, "--file", str(DEPLOY / "compose.yaml"), "config", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -122,7 +122,7 @@ def test_connectors_are_registered_at_a_worker_that_is_busy_at_first() -> None:
         Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         command = [str(COMPOSE / "register.sh"), address, "1", str(DEPLOY / "kafka-connect")]
-        subprocess.run(command, check=True)  # noqa: S603
+        subprocess.run(command, check=True)
         server.shutdown()
     wanted = {}
     for name in ("clickhouse-sink", "clickhouse-dead-letters"):

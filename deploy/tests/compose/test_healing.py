@@ -39,7 +39,7 @@ class Loop:
         stand_in.write_text(HEAL.format(folder=folder))
         stand_in.chmod(0o755)
         self._folder = folder
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             ["/bin/sh", "-c", script.replace("sleep 900", "sleep 0.05")],
             env={"PATH": f"{folder}:{os.environ['PATH']}", "POLYGON_API_KEY": key},
             stdout=subprocess.PIPE,

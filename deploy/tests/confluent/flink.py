@@ -53,7 +53,7 @@ class Flink:
         command = ["java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-Duser.timezone=America/New_York"]
         command += ["-cp", f"{JARS}/*", "org.apache.flink.table.gateway.SqlGateway"]
         with (self._directory / "log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 command,
                 stdout=log,
                 stderr=log,

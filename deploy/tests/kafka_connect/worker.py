@@ -51,7 +51,7 @@ class Worker:
         command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*"]
         command.append("org.apache.kafka.connect.cli.ConnectStandalone")
         with (self._directory / "worker.log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 [*command, str(self._directory / "worker.properties")],
                 stdout=log,
                 stderr=log,

@@ -118,7 +118,7 @@ async def _interrupted(run: Running, server: StreamSandbox) -> None:
 
 
 def _heal(kafka: str, rest: Sandbox, topics: dict[str, str], market: str) -> str:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [COMMAND, "heal", "--bootstrap-servers", kafka, "--rest-url", rest.url,
          "--raw-topic", topics["raw_topic"], "--gaps-topic", topics["gaps_topic"],
          "--group", f"heal-{market}", "--requests-per-minute", "60000"],

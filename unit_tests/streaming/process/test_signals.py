@@ -40,7 +40,7 @@ libc.pthread_mutex_lock(lock)
 
 
 def test_sigterm_is_heard_in_a_call_that_does_not_return() -> None:
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [sys.executable, "-c", _IN_A_CALL_THAT_DOES_NOT_RETURN],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -49,7 +49,7 @@ RECORD = {
 
 
 def test_a_bar_sent_again_replaces_the_earlier_one_and_times_are_right(tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, str(tmp_path / "db"), json.dumps(RECORD)],
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
