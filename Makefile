@@ -5,8 +5,8 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-stream orchestrate test test-days test-days-whole test-kafka \
-    test-image style check fix manifests reference boards docs actionlint check-workflows vendor-news version \
-    release bench-source bench-flat-files publish-cloud publish-image lock clean
+    test-image style check fix manifests reference boards docs actionlint check-workflows vendor-news \
+    version release coverage mutants bench-source bench-flat-files publish-cloud publish-image lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,16 @@ orchestrate: $(INSTALLED) ## Serve Dagster on sandbox data, with a first run fin
 
 test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# Of the two packages that carry data, by their own tests: a third of all, and of the time.
+coverage: $(INSTALLED) ## Measure how much of the connector and of streaming their own tests reach
+	@mkdir -p .tmp/coverage
+	@$(BIN)/pytest --quiet --numprocesses auto --dist loadfile --no-loadscope-reorder --cov \
+	    --cov-report=term --cov-report=html:build/coverage unit_tests/connector unit_tests/streaming
+
+mutants: $(INSTALLED) ## Change the core bit by bit and see that tests notice; ARGS="rules --sample 20"
+	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/mutants.txt
+	@$(BIN)/python -m maintenance.mutants $(ARGS)
 
 test-days: $(INSTALLED) ## Run what hangs on dates on other dates; DAYS=2027-01-04T15:00Z one of your own
 	@$(BIN)/python integration_tests/other_days/run.py $(DAYS)
@@ -122,6 +132,7 @@ lock: ## Write requirements/*.txt anew (needs uv)
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/streaming.txt \
 	    streaming/pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/mutants.txt --group mutants
 	echo hatchling | $(COMPILE) --constraint requirements/dev.txt \
 	    --output-file requirements/build.txt -
 

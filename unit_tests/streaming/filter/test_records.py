@@ -79,6 +79,22 @@ def test_an_exact_volume_is_the_float_that_python_reads(text: str) -> None:
         ({"c": "12"}, "Expected `float`"),
         ({"o": 1e308}, r"at `\$.o`"),
         ({"vw": -1e19}, r"at `\$.vw`"),
+        ({"o": 1e18}, r"< 1e\+?18 - at `\$.o`"),
+        ({"o": -1e18}, r"> -1e\+?18 - at `\$.o`"),
+        ({"v": 1e18}, r"< 1e\+?18 - at `\$.v`"),
+        ({"dv": "1e18"}, "dv is '1e18', not a volume"),
+        ({"e": 1795444260001}, "e is 60001 ms after s, and no bar is so long"),
+        (
+            {"s": RECEIVED + 3_600_000, "e": RECEIVED + 3_660_001},
+            "e is 60001 ms after s, and no bar is so long",
+        ),
+        ({"s": 4_102_444_800_000, "e": None}, "its window starts 640833.5 h after"),
+        ({"s": 946_684_799_999}, "s is 9.467e.11, not in milliseconds"),
+        ({"s": 4_102_444_800_001, "e": None}, "s is 4.102e.12, not in milliseconds"),
+        ({"e": 10**17}, "e is 1e.17, not in milliseconds"),
+        ({"s": 1e300}, "s is beyond all bounds"),
+        ({"s": 9e299}, "s is 9e.299, not"),
+        ({"s": RECEIVED + 9_000_000, "e": None}, "its window starts 2.5 h after it was received"),
         ({"v": -9}, r">= 0.0 - at `\$.v`"),
         ({"av": -1}, r">= 0.0 - at `\$.av`"),
         ({"z": -0.5}, r">= 0.0 - at `\$.z`"),
@@ -112,13 +128,28 @@ def test_what_the_table_would_refuse_is_unreadable(changes: Any, reason: str) ->
         {"s": RECEIVED + 3_600_000, "e": None},
         {"s": 1005000000000, "e": None},
         {"v": 0, "z": 0},
+        {"dv": "0", "dav": "0"},
+        {"sym": "A" * 100},
+        {"o": 999_999_999_999_999_872.0, "c": -999_999_999_999_999_872.0},
+        {"s": 946_684_800_000, "e": None},  # the first instant of the century
     ],
 )
 def test_what_is_unusual_passes(changes: Any) -> None:
     jsonschema.validate(msgspec.to_builtins(_clean(**changes)), _schema())
 
 
-@pytest.mark.parametrize("received_ms", [-1, 0, 1795444201, 10**17])
+@pytest.mark.parametrize("edge_ms", [946_684_800_000, 4_102_444_800_000])
+def test_the_first_and_the_last_instant_are_instants(edge_ms: int) -> None:
+    bar = read(json.dumps({**BAR, "s": edge_ms, "e": edge_ms}).encode())
+    assert bar is not None
+    record = clean(bar, "stocks", edge_ms, healed=True)
+    assert record.window_start == record.window_end == record.received_at
+    assert record.healed
+
+
+@pytest.mark.parametrize(
+    "received_ms", [-1, 0, 1795444201, 946_684_799_999, 4_102_444_800_001, 10**17]
+)
 def test_a_record_that_does_not_say_when_it_was_received_is_unreadable(received_ms: int) -> None:
     bar = read(json.dumps(BAR).encode())
     assert bar is not None

@@ -1,10 +1,14 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.filter.records import Record
 from polygon_streaming.filter.rules import Judge, RulesFile, parse
+from polygon_streaming.process import metrics
 
 OPEN_MS = 1795444200000  # 2026-11-23 14:30 UTC, the opening of New York
 
@@ -38,6 +42,23 @@ def _bar(**changes: Any) -> Record:
         ("min_price: 10.5", {}, True),
         ("min_price: 10.51", {}, False),
         ("max_price: 10", {}, False),
+        ("max_price: 10.5", {}, True),
+        ("min_price: 0", {"close": 0.0}, True),
+        ("min_price: 0", {"close": -0.01}, False),
+        ("max_price: 0", {"close": 0.01}, False),
+        ("max_price: 20", {"close": -37.63}, True),
+        ("min_price: 10.5\nmax_price: 10.5", {}, True),
+        ("markets: [stocks, crypto]", {}, True),
+        ("markets: []", {}, False),
+        ("channels: []", {}, False),
+        ("drop_otc: true", {}, True),
+        ("drop_otc: false", {"otc": True}, True),
+        ("min_volume: 0", {"volume": 0.0}, True),
+        ("min_volume: 0.5", {"volume": 0.25}, False),
+        ("min_volume: 0.5", {"volume": 0.5}, True),
+        ("min_notional: 0", {"close": -1.0, "vwap": None}, True),
+        ("min_notional: 0.5", {"volume": 0.25, "vwap": 1.0}, False),
+        ("sample: 1", {}, True),
         ("min_volume: 100", {}, True),
         ("min_volume: 101", {}, False),
         ("min_notional: 1000", {}, True),
@@ -47,6 +68,73 @@ def _bar(**changes: Any) -> Record:
 )
 def test_rules(rules: str, change: dict[str, Any], passes: bool) -> None:
     assert Judge(parse(rules)).passes(_bar(**change), OPEN_MS) is passes
+
+
+def test_each_rule_is_off_until_it_is_named() -> None:
+    judge = Judge(parse("{}"))
+    assert judge.passes(_bar(otc=True, close=-5.0, volume=0.0), OPEN_MS - 86_400_000 // 2)
+    assert judge.fields is None
+    rules = parse("{}")
+    assert (rules.sample, rules.drop_otc, rules.regular_hours_only) == (1.0, False, False)
+    assert rules.trades.model_dump() == rules.quotes.model_dump() == {
+        "markets": None, "include": ("*",), "exclude": (), "conditions": None,
+        "exclude_conditions": None, "regular_hours_only": False, "min_price": None,
+        "max_price": None, "min_size": None, "min_notional": None, "sample": 1.0,
+    }  # fmt: skip
+    with pytest.raises(ValidationError, match="frozen"):
+        rules.sample = 0.5
+    with pytest.raises(ValidationError, match="frozen"):
+        rules.trades.sample = 0.5
+
+
+def test_fields_come_after_the_key() -> None:
+    judge = Judge(parse("fields: [close, open]"))
+    assert judge.fields == ("event_type", "market", "symbol", "window_start", "close", "open")
+
+
+@pytest.mark.parametrize("rule", ["min_price", "max_price", "min_volume", "min_notional"])
+def test_a_limit_begins_at_nought(rule: str) -> None:
+    assert getattr(parse(f"{rule}: 0"), rule) == 0
+    with pytest.raises(ConfigError, match=f"{rule}: Input should be greater than or equal to 0"):
+        parse(f"{rule}: -0.01")
+
+
+def test_a_share_is_above_nought_and_one_at_most() -> None:
+    assert parse("sample: 0.001").sample == 0.001
+    with pytest.raises(ConfigError, match="sample: Input should be less than or equal to 1"):
+        parse("sample: 1.001")
+
+
+def test_a_file_is_looked_at_when_the_interval_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = [100.0]
+    clock = SimpleNamespace(monotonic=lambda: moment[0])
+    monkeypatch.setattr("polygon_streaming.filter.rules.time", clock)
+    path = tmp_path / "rules.yaml"
+    path.write_text("include: [AAPL]")
+    rules = RulesFile(path, interval_seconds=5)
+    path.write_text("exclude: [AAPL]")
+    for moment[0], passes in ((104.99, True), (105.0, False)):
+        rules.refresh()
+        assert rules.judge.passes(_bar(), OPEN_MS) is passes
+    path.write_text("include: [AAPL]")
+    for moment[0], passes in ((109.99, False), (110.0, True)):
+        rules.refresh()
+        assert rules.judge.passes(_bar(), OPEN_MS) is passes
+
+
+def test_the_metric_says_whether_the_file_is_good(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("{}")
+    rules = RulesFile(path, interval_seconds=0)
+    assert metrics.FILTER.get_sample_value("polygon_rules_reload_successful") == 1
+    path.write_text("include: 7")
+    rules.refresh()
+    assert metrics.FILTER.get_sample_value("polygon_rules_reload_successful") == 0
+    path.write_text("{}")
+    rules.refresh()
+    assert metrics.FILTER.get_sample_value("polygon_rules_reload_successful") == 1
 
 
 def test_regular_hours_are_those_of_the_exchange() -> None:
@@ -78,6 +166,13 @@ def test_a_sample_is_always_of_the_same_symbols() -> None:
         ("sample: 0", "sample: Input should be greater than 0"),
         ("min_price: 2\nmax_price: 1", "min_price is above max_price"),
         ("fields: [opening]", "fields: 'opening' is unknown"),
+        ("fields: [symbol]", "fields: 'symbol' is unknown; give some of window_end, open"),
+        ("markets: [shares]", "markets: 'shares' is unknown; give some of stocks"),
+        ("trades: 3", "trades: give rules of its own, or {} to let all pass"),
+        ("trades: {min_prise: 1}", r"trades.min_prise is not a rule. Did you mean 'min_price'"),
+        ("trades: {conditions: [-1]}", "should be greater than or equal to 0"),
+        ("quotes: {min_price: 2, max_price: 1}", "quotes: min_price is above max_price"),
+        ("trades: {markets: [shares]}", "trades.markets: 'shares' is unknown"),
         ("- a list", "rules: "),
         ("{", "not YAML"),
     ],
