@@ -59,7 +59,8 @@ ROOMS = {
         ),
     ),
     "frames": Room(
-        ("streaming/polygon_streaming/feed/frames.py",), ("unit_tests/streaming/feed/test_frames.py",)
+        ("streaming/polygon_streaming/feed/frames.py",),
+        ("unit_tests/streaming/feed/test_frames.py",),
     ),
     "gaps": Room(
         ("streaming/polygon_streaming/gaps/gap.py", "streaming/polygon_streaming/gaps/ledger.py"),

@@ -3,12 +3,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
-
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.filter.records import Record
 from polygon_streaming.filter.rules import Judge, RulesFile, parse
 from polygon_streaming.process import metrics
+from pydantic import ValidationError
 
 OPEN_MS = 1795444200000  # 2026-11-23 14:30 UTC, the opening of New York
 
