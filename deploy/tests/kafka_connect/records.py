@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import msgspec
-from polygon_streaming.filter.records import clean, read
+from polygon_streaming.filter.bars import Bar
+from polygon_streaming.filter.events import read
+from polygon_streaming.filter.records import clean
 
 _START_MS = 1_793_629_800_000  # 2026-11-02 14:30:00 UTC
 
@@ -35,7 +37,7 @@ def values(count: int) -> list[tuple[str, bytes]]:
     made = []
     for number, event in enumerate(events(count)):
         bar = read(json.dumps(event).encode())
-        assert bar is not None
+        assert isinstance(bar, Bar)
         market = "crypto" if event["ev"] == "XAS" else "stocks"
         record = clean(bar, market, _START_MS + 1000 * number + 250, healed=number % 11 == 0)
         made.append((record.symbol, encode(record)))

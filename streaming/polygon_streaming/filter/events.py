@@ -1,22 +1,41 @@
 """What a raw record is: a bar, a trade, a quote, or an event of another kind."""
 
-from typing import Final
+import json
+from itertools import chain
+from typing import Final, Union
 
 import msgspec
 
-from polygon_streaming.channels import QUOTES, TRADES
-from polygon_streaming.filter import records
+from polygon_streaming.channels import AGGREGATE_SECONDS, QUOTES, TRADES
+from polygon_streaming.filter import bars
+from polygon_streaming.filter.bars import Bar
 from polygon_streaming.filter.quotes import CryptoQuote, ForexQuote, Quote, QuoteEvent
-from polygon_streaming.filter.records import Bar
 from polygon_streaming.filter.trades import CryptoTrade, Trade, TradeEvent
 from polygon_streaming.raw import Unreadable
 
 Event = Bar | TradeEvent | QuoteEvent | ForexQuote
 
-_ticks = msgspec.json.Decoder(Trade | CryptoTrade | Quote | CryptoQuote | ForexQuote)
-# What stands behind `{"ev":"` where the vendor writes it. A hint, which saves trying to read trades
-# as bars; what is written in another way is read as well.
-_HINTS: Final = frozenset(f'{name}"'[:2].encode() for name in (*TRADES, *QUOTES))
+
+class _Kind(msgspec.Struct, gc=False):
+    ev: str
+
+
+TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "bars": bars.TYPES,
+    "trades": (Trade, CryptoTrade),
+    "quotes": (Quote, CryptoQuote, ForexQuote),
+}
+"""The types of the events that `read` returns, by kind."""
+_decode = msgspec.json.Decoder(Union[tuple(chain(*TYPES.values()))]).decode  # noqa: UP007
+_kinds = msgspec.json.Decoder(_Kind)
+_WHAT: Final = {
+    **dict.fromkeys(AGGREGATE_SECONDS, "a bar"),
+    **dict.fromkeys(TRADES, "a trade"),
+    **dict.fromkeys(QUOTES, "a quote"),
+}
+# Besides what is wrong for JSON or for an event: text that is not UTF-8, numbers with more digits
+# than Python reads, and what is nested too deeply.
+_DECODING: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 def read(value: bytes | None) -> Event | None:
@@ -25,21 +44,38 @@ def read(value: bytes | None) -> Event | None:
     Raises:
         Unreadable: it is not a JSON object with an event type, or has a wrong field.
     """
-    if value is not None and value[7:9] in _HINTS:
-        return _read_tick(value) or records.read(value)
-    bar = records.read(value)
-    if bar is not None or value is None:
-        return bar
-    return _read_tick(value)
-
-
-def _read_tick(value: bytes) -> Event | None:
+    if value is None:
+        raise Unreadable("no value")
     try:
-        event: Event = _ticks.decode(value)
-    except records.DECODING as error:
-        kind = records.kind_of(value)
-        if kind in TRADES or kind in QUOTES:
-            what = "a trade" if kind in TRADES else "a quote"
-            raise Unreadable(f"not {what}: {error}") from None
-        return None
+        event: Event = _decode(value)
+    except _DECODING as error:
+        what = _WHAT.get(_kind_of(value))
+        if what is None:
+            return None
+        raise Unreadable(f"not {what}: {error}") from None
     return event
+
+
+def _kind_of(value: bytes) -> str:
+    """Return the event type in a raw record.
+
+    Raises:
+        Unreadable: it is not an event.
+    """
+    try:
+        return _kinds.decode(value).ev
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8: {error}") from None
+    except _DECODING as error:
+        raise Unreadable(f"not an event: {_in_words(value, error)}") from None
+
+
+def _in_words(value: bytes, error: Exception) -> str:
+    """Return what is wrong; of half a surrogate pair the decoder says that the data end early."""
+    try:
+        json.dumps(json.loads(value), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "half of a surrogate pair, which is not text"
+    except (ValueError, RecursionError):
+        pass
+    return str(error)

@@ -98,9 +98,9 @@ class Filter:
                     self._settings.batch_records, self._settings.linger_ms / 1000 or 0.001
                 )
                 self._note_lag()
-                good = [message for message in messages if self._is_record(message)]
-                if good:
-                    self._process(good)
+                records = self._records(messages)
+                if records:
+                    self._process(records)
         except KafkaException as error:
             raise explain(error.args[0], self._settings) from error
         finally:
@@ -216,14 +216,16 @@ class Filter:
         self._output.aborted(cause)
         self._stop.wait(min(0.05 * 2.0 ** len(self._aborted), _LONGEST_PAUSE_SECONDS))
 
-    def _is_record(self, message: Message) -> bool:
-        error = message.error()
-        if error is None:
-            return True
-        if ends_consumer(error):
-            raise KafkaException(error)
-        log.warning("consumer", reason=error.str(), state=f"consumer {error.name()}")
-        return False
+    def _records(self, messages: list[Message]) -> list[Message]:
+        """Return what is no error of the consumer."""
+        errors = [error for message in messages if (error := message.error()) is not None]
+        if not errors:
+            return messages
+        for error in errors:
+            if ends_consumer(error):
+                raise KafkaException(error)
+            log.warning("consumer", reason=error.str(), state=f"consumer {error.name()}")
+        return [message for message in messages if message.error() is None]
 
     def _check_limit(self, in_a_row: int) -> None:
         limit = self._settings.dead_letter_limit

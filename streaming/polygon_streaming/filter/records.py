@@ -4,12 +4,14 @@ Nothing leaves here that the table would refuse: one record that ClickHouse cann
 whole batch to the sink's dead-letter queue. What cannot be cleaned raises, with the reason.
 """
 
-import json
-from typing import Annotated, Final
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 
 from polygon_streaming.channels import AGGREGATE_SECONDS
+from polygon_streaming.filter.bars import MOST, Bar, Size
 from polygon_streaming.raw import Unreadable
 from polygon_streaming.stamps import EARLIEST_MS, LATEST_MS, is_instant, to_text
 
@@ -17,48 +19,12 @@ KEY_FIELDS: Final = ("event_type", "market", "symbol", "window_start")
 """What identifies a bar; a later bar of the same key replaces the earlier one."""
 
 
-# The longest names, of options, have 26 characters. Longer ones would make of a record that is just
-# within the brokers' limit one that is beyond it.
-Name = Annotated[str, msgspec.Meta(max_length=100)]
-# Above any price and any volume. Prices may be negative: futures and spreads trade below zero (oil
-# settled at -37.63 dollars on 2020-04-20), and the vendor's specification sets no bound.
-_MOST: Final = 1e18
-Price = Annotated[float, msgspec.Meta(gt=-_MOST, lt=_MOST)]
-_Size = Annotated[float, msgspec.Meta(ge=0, lt=_MOST)]
 # The longest bars are of a minute. Not each channel's own length: the vendor's specification has
 # examples of indices with `e` at `s`, and of XAS with `e` a minute after it.
 _LONGEST_MS: Final = 60_000
 # No bar starts after it was received. An hour is left to a clock that is wrong; a bar in local time
 # east of Greenwich, or in a wrong unit that falls into these years, is further ahead.
 _AHEAD_MS: Final = 3_600_000
-
-
-class Bar(msgspec.Struct, gc=False):
-    """An aggregate event as the vendor sends it (its WebSocket specification has the meanings).
-
-    `dv` and `dav` are decimal strings, exact where `v` and `av` are rounded (seen since 2026). Of
-    futures `dv` is a number and something else: the value traded (the vendor's client).
-    Numbers are read as floats, whatever the specification says: fractions occur in all of them.
-    """
-
-    ev: str
-    s: int | float
-    o: Price
-    h: Price
-    l: Price  # noqa: E741 - the vendor's name
-    c: Price
-    sym: Name = ""
-    pair: Name = ""
-    e: int | float | None = None
-    v: _Size | None = None
-    dv: str | int | float | None = None
-    av: _Size | None = None
-    dav: str | None = None
-    vw: Price | None = None
-    op: Price | None = None
-    a: Price | None = None
-    z: _Size | None = None
-    otc: bool | None = None
 
 
 class Record(msgspec.Struct, gc=False):
@@ -102,75 +68,15 @@ class Record(msgspec.Struct, gc=False):
     healed: bool
 
 
-class _Kind(msgspec.Struct, gc=False):
-    ev: str
-
-
-_CHANNELS: Final = frozenset(AGGREGATE_SECONDS)
-_bars = msgspec.json.Decoder(Bar)
-_read_number = msgspec.json.Decoder(float).decode
-_kinds = msgspec.json.Decoder(_Kind)
-# Besides what is wrong for JSON or for a bar: text that is not UTF-8, numbers with more digits than
-# Python reads, and what is nested too deeply.
-DECODING: Final = (msgspec.MsgspecError, ValueError, RecursionError)
-
-
-def read(value: bytes | None) -> Bar | None:
-    """Return the bar in a raw event; None if it is an event of another kind.
-
-    Raises:
-        Unreadable: it is no JSON object with an event type, or a bar with a wrong field.
-    """
-    if value is None:
-        raise Unreadable("no value")
-    try:
-        bar = _bars.decode(value)
-    except DECODING as error:
-        _check_kind(value, error)
-        return None
-    return bar if bar.ev in _CHANNELS else None
-
-
-def _check_kind(value: bytes, why_no_bar: Exception) -> None:
-    """Make sure that what is not read as a bar is an event of another kind.
-
-    Raises:
-        Unreadable: it is a broken bar, or not an event.
-    """
-    if kind_of(value) in AGGREGATE_SECONDS:
-        raise Unreadable(f"not a bar: {why_no_bar}") from None
-
-
-def kind_of(value: bytes) -> str:
-    """Return the event type in a raw record.
-
-    Raises:
-        Unreadable: it is not an event.
-    """
-    try:
-        return _kinds.decode(value).ev
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"not UTF-8: {error}") from None
-    except DECODING as error:
-        raise Unreadable(f"not an event: {_in_words(value, error)}") from None
-
-
-def _in_words(value: bytes, error: Exception) -> str:
-    """Return what is wrong; of half a surrogate pair the decoder says that the data end early."""
-    try:
-        json.dumps(json.loads(value), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return "half of a surrogate pair, which is not text"
-    except (ValueError, RecursionError):
-        pass
-    return str(error)
+_read_volume: Final[Callable[[Any], float]] = msgspec.json.Decoder(Size).decode
+_NO_VOLUME: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
 
 def clean(bar: Bar, market: str, received_ms: int, healed: bool) -> Record:
     """Return the clean record of a bar.
 
     Args:
-        bar: as `read` returned it.
+        bar: as the vendor sent it.
         market: its market; empty if the raw record does not say.
         received_ms: when the feed received it, milliseconds since 1970 UTC.
         healed: whether it comes from the REST API.
@@ -181,39 +87,63 @@ def clean(bar: Bar, market: str, received_ms: int, healed: bool) -> Record:
     symbol = bar.sym or bar.pair
     if not symbol:
         raise Unreadable("not a bar: no symbol in sym or pair")
-    start = int(bar.s)
-    end = start + 1000 * AGGREGATE_SECONDS[bar.ev] if bar.e is None else int(bar.e)
+    channel = bar.ev
+    window = _window(channel, bar.s, bar.e)
     # Each bar is compared here, and only what is wrong is looked at closely.
-    if not (
-        EARLIEST_MS <= start <= LATEST_MS
-        and 0 <= end - start <= _LONGEST_MS
-        and EARLIEST_MS <= received_ms <= LATEST_MS
-        and start - received_ms <= _AHEAD_MS
-    ):
-        raise Unreadable(_wrong_time(bar, start, end, received_ms))
+    if window is None or not window[0] <= received_ms <= LATEST_MS:
+        raise Unreadable(_wrong_time(bar, received_ms))
+    dv, dav = bar.dv, bar.dav
+    volume, accumulated = bar.v or 0.0, bar.av
+    try:
+        # Reads what JSON takes for a number to the same float as Python, in a third of the time.
+        if dv is not None and market[:7] != "futures":
+            volume = _read_volume(dv)
+        if dav is not None:
+            accumulated = _read_volume(dav)
+    except _NO_VOLUME:
+        volume, accumulated = _volumes(bar, volume, market)
     return Record(
-        bar.ev,
+        channel,
         market,
         symbol,
-        to_text(start),
-        to_text(end),
+        window[1],
+        window[2],
         bar.o,
         bar.h,
         bar.l,
         bar.c,
         bar.vw,
-        bar.v or 0.0 if bar.dv is None or market[:7] == "futures" else _exact("dv", bar.dv),
-        bar.av if bar.dav is None else _exact("dav", bar.dav),
+        volume,
+        accumulated,
         bar.op,
         bar.a,
         bar.z,
-        bool(bar.otc),
+        bar.otc is True,
         to_text(received_ms),
         healed,
     )
 
 
-def _wrong_time(bar: Bar, start: int, end: int, received_ms: int) -> str:
+# Bars of all symbols share their few windows.
+@lru_cache(maxsize=16_384)
+def _window(channel: str, s: float, e: float | None) -> tuple[int, str, str] | None:
+    """Return the earliest time at which a window can have been received, its start and its end.
+
+    None if it is not the window of a bar.
+    """
+    start, end = _bounds(channel, s, e)
+    if EARLIEST_MS <= start <= LATEST_MS and 0 <= end - start <= _LONGEST_MS:
+        return max(EARLIEST_MS, start - _AHEAD_MS), to_text(start), to_text(end)
+    return None
+
+
+def _bounds(channel: str, s: float, e: float | None) -> tuple[int, int]:
+    start = int(s)
+    return start, start + 1000 * AGGREGATE_SECONDS[channel] if e is None else int(e)
+
+
+def _wrong_time(bar: Bar, received_ms: int) -> str:
+    start, end = _bounds(bar.ev, bar.s, bar.e)
     for name, stamp in (("s", bar.s), ("e", bar.e)):
         if stamp is not None and not is_instant(stamp):
             number = f"{stamp:.4g}" if abs(stamp) < 1e300 else "beyond all bounds"
@@ -226,22 +156,22 @@ def _wrong_time(bar: Bar, start: int, end: int, received_ms: int) -> str:
     return f"not a bar: e is {end - start} ms after s, and no bar is so long"
 
 
-def _read_otherwise(text: str) -> float:
-    """Return the number in a text that JSON does not take for one: `5.`, say; -1 for none."""
-    try:
-        return float(text)
-    except ValueError:
-        return -1.0
+def _volumes(bar: Bar, volume: float, market: str) -> tuple[float, float | None]:
+    """Return volumes of which one is not a number for JSON: `5.`, say.
+
+    Raises:
+        Unreadable: it is not one for Python either.
+    """
+    if bar.dv is not None and market[:7] != "futures":
+        volume = _exact("dv", bar.dv)
+    return volume, bar.av if bar.dav is None else _exact("dav", bar.dav)
 
 
 def _exact(name: str, text: str | float) -> float:
-    volume = -1.0
-    if isinstance(text, str):
-        try:
-            # Reads what JSON takes for a number to the same float, in a third of the time.
-            volume = _read_number(text)
-        except DECODING:
-            volume = _read_otherwise(text)
-    if not 0 <= volume < _MOST:
+    try:
+        volume = float(text) if isinstance(text, str) else -1.0
+    except ValueError:
+        volume = -1.0
+    if not 0 <= volume < MOST:
         raise Unreadable(f"not a bar: {name} is {text!r}, not a volume")
     return volume

@@ -4,15 +4,19 @@ A record is judged before anything remembers it, and whatever it holds, it ends 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from confluent_kafka import Message
 
 from polygon_streaming import raw
-from polygon_streaming.filter.events import read
-from polygon_streaming.filter.quotes import clean_quote
-from polygon_streaming.filter.records import Bar, clean
+from polygon_streaming.filter.bars import Bar
+from polygon_streaming.filter.events import TYPES, read
+from polygon_streaming.filter.quotes import ForexQuote, QuoteEvent, clean_quote
+from polygon_streaming.filter.records import Record
+from polygon_streaming.filter.records import clean as clean_bar
 from polygon_streaming.filter.rules import RulesFile
+from polygon_streaming.filter.tick_rules import Tick
 from polygon_streaming.filter.trades import TradeEvent, clean_trade
 from polygon_streaming.filter.volume_watch import VolumeWatch
 from polygon_streaming.gaps.gap import Gap
@@ -20,6 +24,7 @@ from polygon_streaming.gaps.gap import Gap
 # `bars`, `trades` or `quotes`, the symbol, and the record. One with names takes longer to make than
 # a price to read.
 Refined = tuple[str, str, bytes]
+_Clean = Callable[[Any, raw.Origin, int], Any]
 
 
 class Refinery:
@@ -30,7 +35,14 @@ class Refinery:
         self._rules = rules
         self._on_gap = on_gap
         self._jumps = VolumeWatch()
-        self._encode = msgspec.json.Encoder().encode
+        self._encode_into = msgspec.json.Encoder().encode_into
+        self._room = bytearray()
+        cleaners: dict[str, _Clean] = {
+            "bars": self._bar, "trades": self._trade, "quotes": self._quote,
+        }  # fmt: skip
+        self._cleaners = {
+            event: (kind, cleaners[kind]) for kind, events in TYPES.items() for event in events
+        }
 
     def forget(self) -> None:
         """Forget what was seen: what comes next does not follow what came last."""
@@ -45,30 +57,33 @@ class Refinery:
         event = read(message.value())
         if event is None:
             return None
-        origin, received_ms = raw.origin(message), message.timestamp()[1]
-        if isinstance(event, Bar):
-            return self._bar(event, origin, received_ms)
-        judge = self._rules.judge
-        if isinstance(event, TradeEvent):
-            trade = clean_trade(event, origin.market, received_ms, origin.healed)
-            if not judge.trades.passes(trade):
-                return None
-            return "trades", trade.symbol, self._encode(trade)
-        quote = clean_quote(event, origin.market, received_ms, origin.healed)
-        if not judge.quotes.passes(quote):
+        kind, clean = self._cleaners[type(event)]
+        record = clean(event, raw.origin(message), message.timestamp()[1])
+        if record is None:
             return None
-        return "quotes", quote.symbol, self._encode(quote)
+        fields, shown = self._rules.judge.fields, record
+        if fields is not None and kind == "bars":
+            shown = {name: getattr(record, name) for name in fields}
+        # A record of its own would grow step by step; this room has grown already.
+        room = self._room
+        self._encode_into(shown, room)
+        return kind, record.symbol, bytes(room)
 
-    def _bar(self, bar: Bar, origin: raw.Origin, received_ms: int) -> Refined | None:
-        record = clean(bar, origin.market, received_ms, origin.healed)
-        if bar.ev == "A" and origin.market == "stocks":
+    def _bar(self, bar: Bar, origin: raw.Origin, received_ms: int) -> Record | None:
+        market = origin.market
+        record = clean_bar(bar, market, received_ms, origin.healed)
+        if market == "stocks" and bar.ev == "A":
             gap = self._jumps.see(bar, origin.stretch)
             if gap is not None:
                 self._on_gap(gap)
-        judge = self._rules.judge
-        if not judge.passes(record, bar.s):
-            return None
-        if judge.fields is None:
-            return "bars", record.symbol, self._encode(record)
-        some = {name: getattr(record, name) for name in judge.fields}
-        return "bars", record.symbol, self._encode(some)
+        return record if self._rules.judge.passes(record, bar.s) else None
+
+    def _trade(self, trade: TradeEvent, origin: raw.Origin, received_ms: int) -> Tick | None:
+        record = clean_trade(trade, origin.market, received_ms, origin.healed)
+        return record if self._rules.judge.trades.passes(record) else None
+
+    def _quote(
+        self, quote: QuoteEvent | ForexQuote, origin: raw.Origin, received_ms: int
+    ) -> Tick | None:
+        record = clean_quote(quote, origin.market, received_ms, origin.healed)
+        return record if self._rules.judge.quotes.passes(record) else None

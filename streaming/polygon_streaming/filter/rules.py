@@ -132,15 +132,16 @@ class Judge:
         self.fields = None if rules.fields is None else (*KEY_FIELDS, *rules.fields)
         # Most files name few rules: only those are asked for each bar.
         self._tests = [test for needed, test in self._possible() if needed]
+        self._hours_only = rules.regular_hours_only
 
     def passes(self, record: Record, start_ms: float) -> bool:
         """Tell whether a bar that starts at `start_ms` passes all rules."""
-        if not self._symbols.wants(record.symbol):
+        if not self._symbols[record.symbol]:
             return False
         for test in self._tests:
             if not test(record):
                 return False
-        hours = self._rules.regular_hours_only and record.market == "stocks"
+        hours = self._hours_only and record.market == "stocks"
         return not hours or in_session(int(start_ms))
 
     def _possible(self) -> list[tuple[bool, Any]]:

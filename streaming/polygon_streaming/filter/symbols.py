@@ -9,29 +9,28 @@ from typing import Final
 _REMEMBERED: Final = 200_000
 
 
-class Symbols:
-    """The symbols that some patterns let pass, some do not, and a share of them at that."""
+class Symbols(dict[str, bool]):
+    """Whether each symbol passes: some patterns let it pass, some do not, and a share at that.
+
+    `symbols[symbol]` is always the same for the same symbol. A dictionary of answers, which looks
+    for those that are missing: no call for each event.
+    """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str], sample: float) -> None:
+        super().__init__()
         self._include = _pattern(include)
         self._exclude = _pattern(exclude)
         self._below = sample * 2**32
-        self._known: dict[str, bool] = {}
 
-    def wants(self, symbol: str) -> bool:
-        """Tell whether a symbol passes: always the same answer for the same symbol."""
-        known = self._known.get(symbol)
-        return self._remember(symbol) if known is None else known
-
-    def _remember(self, symbol: str) -> bool:
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
+    def __missing__(self, symbol: str) -> bool:
+        if len(self) >= _REMEMBERED:
+            self.clear()
         wanted = (
             bool(self._include.fullmatch(symbol))
             and not self._exclude.fullmatch(symbol)
             and zlib.crc32(symbol.encode()) < self._below
         )
-        self._known[symbol] = wanted
+        self[symbol] = wanted
         return wanted
 
 

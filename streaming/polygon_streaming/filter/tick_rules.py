@@ -113,7 +113,7 @@ class TickJudge:
 
     def passes(self, record: Tick) -> bool:
         """Tell whether an event passes all rules."""
-        if not self._symbols.wants(record.symbol):
+        if not self._symbols[record.symbol]:
             return False
         for test in self._tests:
             if not test(record):

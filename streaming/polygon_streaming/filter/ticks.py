@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from polygon_streaming.filter.records import Name, Price
+from polygon_streaming.filter.bars import Name, Price
 from polygon_streaming.raw import Unreadable
 from polygon_streaming.stamps import NS_PER_MS, as_ns, is_instant, ns_to_text
 

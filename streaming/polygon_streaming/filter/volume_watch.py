@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from datetime import datetime, timezone
 from typing import Final
 
-from polygon_streaming.filter.records import Bar
+from polygon_streaming.filter.bars import Bar
 from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.trading import NEW_YORK
 
@@ -23,7 +23,8 @@ _ROUNDING: Final = 1.0
 # many others have begun.
 _STRETCHES: Final = 16
 
-_Seen = dict[str, tuple[int, int, float]]
+# By symbol: start and end of its last bar, and the day's volume with it.
+_Seen = dict[str, tuple[float, float, float]]
 
 
 class VolumeWatch:
@@ -49,11 +50,12 @@ class VolumeWatch:
         seen = self._stretches.get(stretch)
         if seen is None:
             seen = self._begin(stretch)
-        start, end = int(bar.s), int(bar.e if bar.e is not None else bar.s + 1000)
-        before = seen.get(bar.sym)
+        start, symbol = bar.s, bar.sym
+        end = start + 1000 if bar.e is None else bar.e
+        before = seen.get(symbol)
         if before is not None and start < before[0]:
             return None  # an earlier bar, sent again
-        seen[bar.sym] = (start, end, accumulated)
+        seen[symbol] = (start, end, accumulated)
         # The first bar, the same one corrected, the next one, or a new day.
         if before is None or start <= before[1] or accumulated < before[2]:
             return None
@@ -61,10 +63,10 @@ class VolumeWatch:
             return None
         return Gap(
             market="stocks",
-            start_ms=before[1],
-            end_ms=start,
+            start_ms=int(before[1]),
+            end_ms=int(start),
             reason="volume_jump",
-            subscriptions=[f"A.{bar.sym}"],
+            subscriptions=[f"A.{symbol}"],
             feed="",
             certain=False,
         )
@@ -77,6 +79,6 @@ class VolumeWatch:
         return seen
 
 
-def _day(ms: int) -> str:
+def _day(ms: float) -> str:
     """Return the New York day of an instant: the accumulated volume is of one."""
     return f"{datetime.fromtimestamp(ms / 1000, timezone.utc).astimezone(NEW_YORK):%Y-%m-%d}"

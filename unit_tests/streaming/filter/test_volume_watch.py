@@ -1,6 +1,6 @@
 from typing import Any
 
-from polygon_streaming.filter.records import Bar
+from polygon_streaming.filter.bars import Bar
 from polygon_streaming.filter.volume_watch import VolumeWatch
 
 START = 1795444200000
@@ -9,7 +9,7 @@ START = 1795444200000
 def _bar(second: int, v: float, av: float | None, **changes: Any) -> Bar:
     start = START + 1000 * second
     fields: dict[str, Any] = {
-        "ev": "A", "s": start, "e": start + 1000, "o": 1, "h": 1, "l": 1, "c": 1, "sym": "AAPL",
+        "s": start, "e": start + 1000, "o": 1, "h": 1, "l": 1, "c": 1, "sym": "AAPL",
         "v": v, "av": av,
     }  # fmt: skip
     return Bar(**{**fields, **changes})

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from polygon_streaming.errors import ConfigError, StreamError
-from polygon_streaming.filter.records import clean, read
+from polygon_streaming.filter.bars import Bar
+from polygon_streaming.filter.events import read
+from polygon_streaming.filter.records import clean
 from polygon_streaming.gaps.clients import connect
 from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.gaps.heal import Healer
@@ -88,7 +90,7 @@ def test_a_gap_is_filled_with_bars_that_the_filter_reads(
     assert headers["healed"] == b"disconnected: x"
     assert headers["market"] == b"stocks"
     bar = read(value)
-    assert bar is not None
+    assert isinstance(bar, Bar)
     assert clean(bar, "stocks", START, healed=True).volume == 33.5
     # The next page is asked for at the configured host, and the key is never in an address.
     assert len(handler.asked) == 6
@@ -150,7 +152,7 @@ def test_what_does_not_say_its_type_is_healed_with_second_bars(
     _record(settings, *(_gap([f"?.{s}"], seconds=1, market=m) for m, s in undelivered.items()))
     _healer(settings).run()
     bars = [read(value) for _, _, value in _raw(settings)]
-    assert {(bar.ev, bar.sym or bar.pair) for bar in bars if bar is not None} == {
+    assert {(bar.ev, bar.sym or bar.pair) for bar in bars if isinstance(bar, Bar)} == {
         ("A", "AAPL"), ("A", "ESZ6"), ("XAS", "BTC-USD"), ("CAS", "EUR/USD"),
     }  # fmt: skip
 

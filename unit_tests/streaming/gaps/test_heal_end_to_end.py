@@ -15,7 +15,9 @@ import pytest
 from polygon_sandbox import Sandbox, StreamSandbox, World
 from polygon_sandbox.tape import ClockTape
 from polygon_streaming import raw
-from polygon_streaming.filter.records import clean, read
+from polygon_streaming.filter.bars import Bar
+from polygon_streaming.filter.events import read
+from polygon_streaming.filter.records import clean
 from polygon_streaming.stamps import from_text
 
 from unit_tests.streaming.running_feed import Running
@@ -135,7 +137,7 @@ def _bars(kafka: str, topic: str) -> tuple[dict[Key, Any], dict[Key, Any]]:
     healed: dict[Key, Any] = {}
     for message in messages_of(kafka, topic):
         bar, source = read(message.value()), raw.origin(message)
-        assert bar is not None
+        assert isinstance(bar, Bar)
         record = clean(bar, source.market, message.timestamp()[1], source.healed)
         assert record.symbol == (message.key() or b"").decode()
         target = healed if record.healed else streamed

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polygon_streaming.errors import StreamError
-from polygon_streaming.filter.records import read
+from polygon_streaming.filter.events import read
 from polygon_streaming.gaps.rest import BrokenAnswer, Rest
 from polygon_streaming.gaps.series import event
 
