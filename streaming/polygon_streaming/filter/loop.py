@@ -101,6 +101,8 @@ class Filter:
                 records = self._records(messages)
                 if records:
                     self._process(records)
+                # Their memory is for the next ones, which else would lie beside them.
+                del messages, records
         except KafkaException as error:
             raise explain(error.args[0], self._settings) from error
         finally:
@@ -187,9 +189,8 @@ class Filter:
                 dropped += 1
                 continue
             kept += 1
-            kind, symbol, value = refined
             # The timestamp stays that of the receipt, so that lag tools see the whole way.
-            received_ms = message.timestamp()[1]
+            kind, symbol, value, received_ms = refined
             try:
                 # Keywords would make this call half as long again.
                 produce(targets[kind], value, symbol, -1, None, None, received_ms)

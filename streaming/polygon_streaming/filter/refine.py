@@ -21,9 +21,9 @@ from polygon_streaming.filter.trades import TradeEvent, clean_trade
 from polygon_streaming.filter.volume_watch import VolumeWatch
 from polygon_streaming.gaps.gap import Gap
 
-# `bars`, `trades` or `quotes`, the symbol, and the record. One with names takes longer to make than
-# a price to read.
-Refined = tuple[str, str, bytes]
+# `bars`, `trades` or `quotes`, the symbol, the record, and when it was received. One with names
+# takes longer to make than a price to read.
+Refined = tuple[str, str, bytes, int]
 _Clean = Callable[[Any, raw.Origin, int], Any]
 
 
@@ -58,7 +58,8 @@ class Refinery:
         if event is None:
             return None
         kind, clean = self._cleaners[type(event)]
-        record = clean(event, raw.origin(message), message.timestamp()[1])
+        received_ms = message.timestamp()[1]
+        record = clean(event, raw.origin(message), received_ms)
         if record is None:
             return None
         fields, shown = self._rules.judge.fields, record
@@ -67,7 +68,7 @@ class Refinery:
         # A record of its own would grow step by step; this room has grown already.
         room = self._room
         self._encode_into(shown, room)
-        return kind, record.symbol, bytes(room)
+        return kind, record.symbol, bytes(room), received_ms
 
     def _bar(self, bar: Bar, origin: raw.Origin, received_ms: int) -> Record | None:
         market = origin.market
