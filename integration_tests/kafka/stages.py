@@ -19,6 +19,7 @@ COMMAND = Path(sys.executable).with_name("polygon-stream")
 KEY = "sandbox-key-0123456789"
 # Long ago, so that no bar is ahead of the day on which the tests run.
 FIRST_MS = 1_600_000_000_000
+KINDS = ("bars", "trades", "quotes")
 
 
 class Stage:
@@ -85,7 +86,31 @@ def number_event(number: int) -> bytes:
     ).encode()
 
 
-def produce_numbers(address: str, topic: str, numbers: Iterable[int], per_second: int) -> None:
+def mixed_event(number: int) -> bytes:
+    """Return a bar, a trade or a quote, by turns, that carries a running number."""
+    symbol, instant = f"S{number % 97}", FIRST_MS + number
+    match KINDS[number % 3]:
+        case "trades":
+            return (
+                f'{{"ev":"T","sym":"{symbol}","i":"{number}","x":4,"p":10.5,"s":100,"ds":"100.5",'
+                f'"c":[14,41],"t":{instant},"q":{number},"z":3}}'
+            ).encode()
+        case "quotes":
+            return (
+                f'{{"ev":"Q","sym":"{symbol}","bx":4,"bp":10.4,"bs":100,"ax":7,"ap":10.6,"as":200,'
+                f'"c":1,"i":[604],"t":{instant},"q":{number},"z":3}}'
+            ).encode()
+        case _:
+            return number_event(number)
+
+
+def produce_numbers(
+    address: str,
+    topic: str,
+    numbers: Iterable[int],
+    per_second: int,
+    event: Callable[[int], bytes] = number_event,
+) -> None:
     """Produce numbered events at a pace."""
     producer = Producer(
         {
@@ -98,7 +123,7 @@ def produce_numbers(address: str, topic: str, numbers: Iterable[int], per_second
     sent = headers("stocks", "c0ffee")
     started = time.monotonic()
     for count, number in enumerate(numbers, start=1):
-        value = number_event(number)
+        value = event(number)
         while True:
             try:
                 producer.produce(topic, value, f"S{number % 97}", headers=sent)
@@ -144,6 +169,23 @@ def read_values(address: str, topic: str, isolation: str = "read_committed") -> 
 def volumes(address: str, topic: str, isolation: str = "read_committed") -> Counter[int]:
     """Return how often each running number stands in the filtered topic."""
     return Counter(int(record["volume"]) for record in read_values(address, topic, isolation))
+
+
+def mixed_numbers(address: str, topics: dict[str, str]) -> dict[str, Counter[int]]:
+    """Return how often each running number of `mixed_event` stands in the topic of each kind."""
+    found = {"bars": volumes(address, topics["filtered_topic"])}
+    for kind in ("trades", "quotes"):
+        values = read_values(address, topics[f"{kind}_topic"])
+        found[kind] = Counter(record["sequence_number"] for record in values)
+    return found
+
+
+def each_once(total: int) -> dict[str, Counter[int]]:
+    """Return what `mixed_numbers` shall be of the numbers from 1 on: each in one topic, once."""
+    return {
+        kind: Counter(number for number in range(1, total + 1) if KINDS[number % 3] == kind)
+        for kind in KINDS
+    }
 
 
 def end_of(address: str, topic: str) -> int:

@@ -16,8 +16,11 @@ from polygon_streaming.raw import headers, read_dead_letter
 from integration_tests.kafka.kafka_broker import Broker
 from integration_tests.kafka.stages import (
     Stage,
+    each_once,
     end_of,
     lag,
+    mixed_event,
+    mixed_numbers,
     number_event,
     produce_numbers,
     read_topic,
@@ -34,6 +37,13 @@ SENT = headers("stocks", "c0ffee")
 def _filter_flags(topics: dict[str, str], member: int = 1) -> dict[str, object]:
     run = topics["raw_topic"]
     return {**topics, "group": f"filter-{run}", "transactional_id": f"filter-{run}-{member}"}
+
+
+def _feeding(topics: dict[str, str], total: int, per_second: int) -> Thread:
+    """Return who produces bars, trades and quotes by turns, numbered from 1 on."""
+    place = topics["bootstrap_servers"], topics["raw_topic"]
+    work = (*place, range(1, total + 1), per_second, mixed_event)
+    return Thread(target=produce_numbers, args=work, daemon=True)
 
 
 def _caught_up(topics: dict[str, str]) -> bool:
@@ -54,12 +64,10 @@ def _wait_for_output(stage: Stage, topics: dict[str, str], before: int) -> None:
 def test_each_event_once_through_kill_9_at_random_moments(
     topics: dict[str, str], log: Path
 ) -> None:
-    total, per_second = 500_000, 11_000
-    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
+    total = 500_000
+    address = topics["bootstrap_servers"]
     flags = {**_filter_flags(topics), "batch_records": 1000}
-    feeding = Thread(
-        target=produce_numbers, args=(address, raw, range(1, total + 1), per_second), daemon=True
-    )
+    feeding = _feeding(topics, total, 11_000)
     feeding.start()
     dice = random.Random(20261123)  # noqa: S311 - the same moments in each run
     kills = at_work = 0
@@ -84,18 +92,15 @@ def test_each_event_once_through_kill_9_at_random_moments(
     wait_until(lambda: _caught_up(topics), 60, "the filter has read everything")
     assert last.stop() == 0
 
-    counts = volumes(address, topics["filtered_topic"])
-    assert counts == Counter(range(1, total + 1))
+    assert mixed_numbers(address, topics) == each_once(total)
     assert kills >= 20
     assert at_work >= 10, "the kills came too early to prove anything"
 
 
 def test_rebalances_lose_and_repeat_nothing(topics: dict[str, str], log: Path) -> None:
     total = 120_000
-    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
-    feeding = Thread(
-        target=produce_numbers, args=(address, raw, range(1, total + 1), 12_000), daemon=True
-    )
+    address = topics["bootstrap_servers"]
+    feeding = _feeding(topics, total, 12_000)
     first = Stage(log, "filter", batch_records=500, **_filter_flags(topics, 1))
     feeding.start()
     time.sleep(2)
@@ -111,15 +116,13 @@ def test_rebalances_lose_and_repeat_nothing(topics: dict[str, str], log: Path) -
     wait_until(lambda: _caught_up(topics), 120, "the survivor has read everything")
     assert third.stop() == 0
 
-    assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
+    assert mixed_numbers(address, topics) == each_once(total)
 
 
 def test_a_zombie_is_fenced_and_says_so(topics: dict[str, str], log: Path) -> None:
     total = 60_000
-    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
-    feeding = Thread(
-        target=produce_numbers, args=(address, raw, range(1, total + 1), 10_000), daemon=True
-    )
+    address = topics["bootstrap_servers"]
+    feeding = _feeding(topics, total, 10_000)
     zombie = Stage(log.with_name("zombie"), "filter", batch_records=500, **_filter_flags(topics))
     feeding.start()
     wait_until(lambda: end_of(address, topics["filtered_topic"]) > 0, 30, "the zombie has begun")
@@ -136,17 +139,15 @@ def test_a_zombie_is_fenced_and_says_so(topics: dict[str, str], log: Path) -> No
     wait_until(lambda: _caught_up(topics), 60, "the successor has read everything")
     assert successor.stop() == 0
 
-    assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
+    assert mixed_numbers(address, topics) == each_once(total)
 
 
 def test_a_restart_of_the_broker_loses_and_repeats_nothing(
     broker: Broker, topics: dict[str, str], log: Path
 ) -> None:
     total = 60_000
-    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
-    feeding = Thread(
-        target=produce_numbers, args=(address, raw, range(1, total + 1), 10_000), daemon=True
-    )
+    address = topics["bootstrap_servers"]
+    feeding = _feeding(topics, total, 10_000)
     stage = Stage(log, "filter", batch_records=500, **_filter_flags(topics))
     feeding.start()
     wait_until(lambda: end_of(address, topics["filtered_topic"]) > 5000, 30, "the filter works")
@@ -162,7 +163,7 @@ def test_a_restart_of_the_broker_loses_and_repeats_nothing(
         wait_until(lambda: _caught_up(topics), 60, "the next filter has read everything")
     assert stage.stop() == 0
 
-    assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
+    assert mixed_numbers(address, topics) == each_once(total)
 
 
 def test_no_filter_is_stuck_after_its_coordinator_has_restarted(
@@ -170,10 +171,8 @@ def test_no_filter_is_stuck_after_its_coordinator_has_restarted(
 ) -> None:
     """In one of four such restarts librdkafka's own settings left the younger filter stuck."""
     total, rounds = 60_000, 5
-    address, raw = topics["bootstrap_servers"], topics["raw_topic"]
-    feeding = Thread(
-        target=produce_numbers, args=(address, raw, range(1, total + 1), 1_000), daemon=True
-    )
+    address = topics["bootstrap_servers"]
+    feeding = _feeding(topics, total, 1_000)
     feeding.start()
     dice = random.Random(5)  # noqa: S311 - the same moments in each run
     older = Stage(log, "filter", **_filter_flags(topics, 1))
@@ -191,7 +190,7 @@ def test_no_filter_is_stuck_after_its_coordinator_has_restarted(
     wait_until(lambda: _caught_up(topics), 90, "the first has read everything")
     assert older.stop() == 0
 
-    assert volumes(address, topics["filtered_topic"]) == Counter(range(1, total + 1))
+    assert mixed_numbers(address, topics) == each_once(total)
 
 
 def test_poison_goes_to_the_dead_letters_with_its_place(topics: dict[str, str], log: Path) -> None:

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -17,11 +16,21 @@ from integration_tests.kafka.kafka_cluster import (
     leader_of,
     restart,
 )
-from integration_tests.kafka.stages import Stage, end_of, lag, produce_numbers, volumes, wait_until
+from integration_tests.kafka.stages import (
+    Stage,
+    each_once,
+    end_of,
+    lag,
+    mixed_event,
+    mixed_numbers,
+    produce_numbers,
+    wait_until,
+)
 
 pytestmark = pytest.mark.kafka_tests
 
-_TOPICS = ("raw", "filtered", "dead_letter", "gaps")
+_OUTPUT = ("filtered", "trades", "quotes")
+_TOPICS = {f"{kind}_topic": kind for kind in ("raw", *_OUTPUT, "dead_letter", "gaps")}
 _GROUP = "filter"
 _AWAY_SECONDS = 60
 
@@ -36,7 +45,6 @@ class Filters:
     """Two filters of one group, and who starts one again that ends, as a supervisor does."""
 
     def __init__(self, address: str, folder: Path) -> None:
-        self._topics = {f"{kind}_topic": kind for kind in _TOPICS}
         self._address, self._folder = address, folder
         self._stages = {number: self.start(number) for number in (1, 2)}
 
@@ -44,7 +52,7 @@ class Filters:
         """Start filter `number`."""
         return Stage(
             self._folder / f"{log}-{number}", "filter", bootstrap_servers=self._address,
-            group=_GROUP, transactional_id=self.id_of(number), batch_records=500, **self._topics,
+            group=_GROUP, transactional_id=self.id_of(number), batch_records=500, **_TOPICS,
         )  # fmt: skip
 
     @staticmethod
@@ -75,17 +83,20 @@ class Filters:
         return all(self.stage(number).running for number in (1, 2)) and self.end() > end + 1_000
 
     def end(self) -> int:
-        """Return the end of the output."""
-        return end_of(self._address, "filtered")
+        """Return the end of the output, over its topics."""
+        return sum(end_of(self._address, topic) for topic in _OUTPUT)
 
 
 def test_each_event_once_whoever_dies(three: list[Peer], tmp_path: Path) -> None:
     address = ",".join(broker.address for broker in three)
-    three[0].create(*_TOPICS, copies=3)
+    three[0].create(*_TOPICS.values(), copies=3)
     filters = Filters(address, tmp_path)
     total = 180_000
-    numbers = range(1, total + 1)
-    feeding = Thread(target=produce_numbers, args=(address, "raw", numbers, 1_000), daemon=True)
+    feeding = Thread(
+        target=produce_numbers,
+        args=(address, "raw", range(1, total + 1), 1_000, mixed_event),
+        daemon=True,
+    )
     feeding.start()
     wait_until(lambda: filters.goes_on_after(0), 60, "the filters work")
 
@@ -130,4 +141,4 @@ def test_each_event_once_whoever_dies(three: list[Peer], tmp_path: Path) -> None
     feeding.join()
     wait_until(filters.are_through, 120, "everything is read")
     assert [filters.stage(number).stop() for number in (1, 2)] == [0, 0]
-    assert volumes(address, "filtered") == Counter(numbers)
+    assert mixed_numbers(address, _TOPICS) == each_once(total)
