@@ -44,7 +44,7 @@ class Chain:
         )
         self.feeding.start()
         wait_until(lambda: end_of(address, self.filtered) > 1_000, 60, "the filter works")
-        wait_until(lambda: self.ready() == ["ok", "ok"], 30, "both are ready")
+        self.wait_for_readiness(60)
 
     def start_filter(self) -> None:
         """Start the filter, as an orchestrator would."""
@@ -56,6 +56,15 @@ class Chain:
     def ready(self) -> list[str]:
         """Return what filter and sink say of being ready."""
         return [_get(port, "/readyz") for port in self.ports]
+
+    def wait_for_readiness(self, seconds: float) -> None:
+        """Wait until both are ready, and fail with what they say instead."""
+        until = time.monotonic() + seconds
+        while (said := self.ready()) != ["ok", "ok"]:
+            assert self.filter.running, self.filter.log()[-3000:]
+            assert self.sink.running, self.sink.log()[-3000:]
+            assert time.monotonic() < until, f"not ready in {seconds} s: {said}"
+            time.sleep(0.1)
 
     def live(self) -> list[str]:
         """Return what filter and sink say of being alive."""
@@ -97,9 +106,7 @@ def test_an_outage_of_all_brokers_is_waited_for(
     for stage, before in zip((chain.filter, chain.sink), lines, strict=True):
         assert len(stage.log().splitlines()) - before < 20
     broker.start()
-    wait_until(lambda: chain.ready() == ["ok", "ok"], 60, "both are ready again")
-    assert chain.filter.running, chain.filter.log()
-    assert chain.sink.running, chain.sink.log()
+    chain.wait_for_readiness(120)
     chain.finish()
 
 

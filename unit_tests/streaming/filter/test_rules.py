@@ -166,6 +166,7 @@ def test_a_sample_is_always_of_the_same_symbols() -> None:
         ("min_price: 2\nmax_price: 1", "min_price is above max_price"),
         ("fields: [opening]", "fields: 'opening' is unknown"),
         ("fields: [symbol]", "fields: 'symbol' is unknown; give some of window_end, open"),
+        ("markets: [zzz, bonds]", "markets: 'bonds' is unknown"),
         ("markets: [shares]", "markets: 'shares' is unknown; give some of stocks"),
         ("trades: 3", "trades: give rules of its own, or {} to let all pass"),
         ("trades: {min_prise: 1}", r"trades.min_prise is not a rule. Did you mean 'min_price'"),
