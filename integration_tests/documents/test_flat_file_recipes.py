@@ -7,9 +7,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from blocks import blocks
 from polygon_sandbox import Sandbox, World
 from polygon_sandbox.flat_files import FilesSize, FlatFiles
+
+from integration_tests.documents.blocks import blocks
 
 DAY = date(2026, 11, 19)
 OPENING = 1795098600  # 09:30 in New York on that day
