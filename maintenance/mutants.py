@@ -94,6 +94,7 @@ ROOMS = {
             "source-polygon/source_polygon/engine/cursor.py",
         ),
         (
+            "unit_tests/connector/test_lanes.py",
             "unit_tests/connector/test_backlog.py",
             "unit_tests/connector/test_grouped_daily.py",
         ),

@@ -1,14 +1,18 @@
 """The key of a ticker row, as a pure function of what was seen before."""
 
 import pytest
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_polygon.rows import Row
 from source_polygon.streams.listings import (
     Memory,
     Seen,
     active_again,
     begun,
+    changed,
     classify,
+    ended,
     newest_of_each,
+    require_times,
     sift,
 )
 
@@ -133,6 +137,69 @@ def test_the_vendor_is_asked_where_not_all_active_rows_were_read() -> None:
     table.asked.clear()
     assert table.sync(gone, since="2026-12-01", whole=False) == []
     assert table.asked == set()
+
+
+@pytest.mark.parametrize(
+    ("on", "key"),
+    [
+        ("2026-09-21T06:00:00.000000000Z", "2026-09-21T06:00:00.000000000Z"),
+        ("2026-09-21T06:00:00.000000001Z", "open"),
+    ],
+)
+def test_sixty_days_before_the_newest_delisting_is_long_ago(on: str, key: str) -> None:
+    assert begun(Memory(), FIRST).horizon == "2026-09-21T06:00:00.000000000Z"
+    assert Table(delisted("ABC", on)).first == [("ABC", key)]
+
+
+def test_a_boundary_that_is_set_stays() -> None:
+    memory = Memory(horizon=OLD)
+    assert begun(memory, FIRST) is memory
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked"),
+    [("2026-11-22T06:00:00Z", {"ABC"}), ("2026-11-22T05:59:59.999999999Z", set())],
+)
+def test_recorded_just_now_is_within_a_day(recorded: str, asked: set[str]) -> None:
+    table = Table(active("ABC"))
+    table.sync(active("ABC"), delisted("ABC", "2026-11-20T00:00:00Z", stamp=recorded))
+    assert table.asked == asked
+
+
+def test_a_row_stamped_at_the_instant_of_the_last_sync_is_emitted_again() -> None:
+    assert changed({"last_updated_utc": LATER}, "2026-11-21T06:00:00.000000000Z")
+    assert not changed({"last_updated_utc": LATER}, "2026-11-21T06:00:00.000000001Z")
+    for unsaid in ({}, {"last_updated_utc": None}, {"last_updated_utc": "soon"}):
+        assert changed(unsaid, NOW)
+
+
+def test_of_equally_new_rows_the_last_counts_and_the_log_names_five(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def twice(tickers: str) -> list[Row]:
+        return [{**active(ticker), "cik": cik} for ticker in tickers for cik in ("1", "2")]
+
+    assert [row["cik"] for row in newest_of_each(twice("ABCDE"))] == ["2"] * 5
+    assert "E (cik) came in several rows" in caplog.text
+    assert "more" not in caplog.text
+    list(newest_of_each(twice("ABCDEF")))
+    assert "E (cik) and 1 more came in several rows" in caplog.text
+
+
+def test_a_row_that_does_not_say_so_is_active_and_one_without_an_end_ended_at_its_stamp() -> None:
+    unsaid = {"ticker": "ABC", "last_updated_utc": LATER}
+    assert list(newest_of_each([unsaid, active("ABC", FIRST)])) == [unsaid]
+    assert ended({**unsaid, "active": False}) == "2026-11-21T06:00:00.000000000Z"
+    assert ended({"ticker": "ABC"}) == ""
+
+
+@pytest.mark.parametrize("name", ["last_updated_utc", "delisted_utc"])
+def test_a_stamp_that_is_not_a_time_is_refused_by_its_ticker(name: str) -> None:
+    require_times([{"ticker": "A", name: unsaid} for unsaid in (None, "", NOW)], "stocks")
+    with pytest.raises(AirbyteTracedException) as caught:
+        require_times([active("A"), {"ticker": "B", name: "soon" + "n" * 99}], "otc")
+    words = f"The row of B (market otc) has {name} soon{'n' * 56}, expected a time such as"
+    assert words in str(caught.value.internal_message or caught.value.message)
 
 
 def test_two_endings_between_two_syncs_are_two_rows() -> None:
