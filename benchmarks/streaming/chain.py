@@ -4,8 +4,9 @@
     python benchmarks/streaming/chain.py --seconds 600
     python benchmarks/streaming/chain.py --rate 100000 --filters 3 --per-frame 1000
     python benchmarks/streaming/chain.py --per-frame 10000            # a second's bars at once
+    python benchmarks/streaming/chain.py --kind trades --rate 50000 --filters 2 --per-frame 500
 
-Every bar has a running number, and the reader ticks each off: printed are how many are missing or
+Every event has a running number, and the reader ticks each off: printed are how many are missing or
 came twice, the latency from the socket to the committed record, and the CPU of each process.
 """
 
@@ -18,6 +19,7 @@ import time
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -37,24 +39,43 @@ _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 
 
-class _Numbered(msgspec.Struct):
-    average_trade_size: float
+class _NumberedBar(msgspec.Struct):
+    number: float = msgspec.field(name="average_trade_size")
+
+
+class _NumberedTrade(msgspec.Struct):
+    number: int = msgspec.field(name="sequence_number")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of events: its channel, the topic that it comes out on, and where its number is."""
+
+    channel: str
+    topic: str
+    numbered: type[_NumberedBar] | type[_NumberedTrade]
+
+
+KINDS = {
+    "bars": Kind("A", TOPICS["--filtered-topic"], _NumberedBar),
+    "trades": Kind("T", TOPICS["--trades-topic"], _NumberedTrade),
+}
 
 
 class Tally:
-    """What the reader has seen: which bars, and how long each was under way, by second."""
+    """What the reader has seen: which events, and how long each was under way, by second."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, kind: Kind) -> None:
         self._seen = bytearray(total)
         self.arrived = 0
         self.twice = 0
         self.delays = array("d")
         self.seconds: dict[int, array[float]] = {}
-        self._number = msgspec.json.Decoder(_Numbered).decode
+        self._number = msgspec.json.Decoder(kind.numbered).decode
 
     def add(self, value: bytes | None, received_ms: int, now_ms: float) -> None:
         """Tick a record off."""
-        number = int(self._number(value or b"").average_trade_size)
+        number = int(self._number(value or b"").number)
         if self._seen[number]:
             self.twice += 1
             return
@@ -73,6 +94,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long")
     parser.add_argument("--per-frame", type=int, default=100, help="events a frame")
     parser.add_argument("--filters", type=int, default=1, help="filters of the group")
+    parser.add_argument("--kind", choices=KINDS, default="bars", help="what is streamed")
     parser.add_argument("--flag", action="append", default=[], help="a flag of the filter: --x=1")
     given = parser.parse_args()
     fetch_jars()
@@ -87,8 +109,9 @@ def main() -> None:
             for n in range(1, given.filters + 1)
         }
         subscriptions = directory / "subscriptions.csv"
-        subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
-        reader = _reader(broker.address)
+        kind = KINDS[given.kind]
+        subscriptions.write_text(f"market,channel,symbol\nstocks,{kind.channel},*\n")
+        reader = _reader(broker.address, kind.topic)
         with _running(stages, directory) as filters:
             time.sleep(_SETTLE_SECONDS)
             feed = {"feed": ["feed", *common, "--feed", f"127.0.0.1:{port}", "--no-tls",
@@ -97,7 +120,7 @@ def main() -> None:
                 pids = {"broker": broker.pid, **feeds, **filters, "reader": os.getpid()}
                 before = {name: _cpu_of(pid) for name, pid in pids.items()}
                 began = time.monotonic()
-                tally = _read(reader, total, given.seconds)
+                tally = _read(reader, Tally(total, kind), total, given.seconds)
                 took = time.monotonic() - began
                 cpu = {name: (_cpu_of(pid) - before[name]) / took for name, pid in pids.items()}
         reader.close()
@@ -108,7 +131,12 @@ def main() -> None:
 def _server(given: argparse.Namespace, total: int) -> Iterator[str]:
     pace = given.rate / given.per_frame
     process = subprocess.Popen(
-        [sys.executable, HERE / "frames_server.py", *map(str, (total, given.per_frame, pace))],
+        [
+            sys.executable,
+            HERE / "frames_server.py",
+            *map(str, (total, given.per_frame, pace)),
+            given.kind,
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -139,17 +167,16 @@ def _running(stages: dict[str, list[str]], directory: Path) -> Iterator[dict[str
                 print(name, (directory / name).read_text()[-2000:])  # noqa: T201
 
 
-def _reader(brokers: str) -> Consumer:
+def _reader(brokers: str, topic: str) -> Consumer:
     reader = Consumer(
         {"bootstrap.servers": brokers, "group.id": "reader", "auto.offset.reset": "earliest",
          "isolation.level": "read_committed", "fetch.wait.max.ms": 5}
     )  # fmt: skip
-    reader.subscribe([TOPICS["--filtered-topic"]])
+    reader.subscribe([topic])
     return reader
 
 
-def _read(reader: Consumer, total: int, seconds: float) -> Tally:
-    tally = Tally(total)
+def _read(reader: Consumer, tally: Tally, total: int, seconds: float) -> Tally:
     deadline = time.monotonic() + seconds + _PATIENCE_SECONDS
     while tally.arrived < total and time.monotonic() < deadline:
         messages = reader.consume(100_000, _POLL_SECONDS)
