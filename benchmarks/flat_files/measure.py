@@ -23,7 +23,9 @@ class Measure:
     rows: int
 
 
-def measured(command: list[str], folder: Path, mark: bytes, rows: int) -> Measure:
+def measured(
+    command: list[str], folder: Path, mark: bytes, rows: int, says: bytes = b""
+) -> Measure:
     """Run a command that reads so many rows, and check that it did.
 
     Args:
@@ -31,6 +33,7 @@ def measured(command: list[str], folder: Path, mark: bytes, rows: int) -> Measur
         folder: of its files.
         mark: how a line begins that is a row; empty if all are, or if the only line is a count.
         rows: how many there must be.
+        says: what is printed by a command that prints no rows, once all of them were read.
     """
     usage = folder / "usage.json"
     started = time.monotonic()
@@ -38,18 +41,22 @@ def measured(command: list[str], folder: Path, mark: bytes, rows: int) -> Measur
         [sys.executable, str(_USAGE), str(usage), *command], cwd=folder, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout  # noqa: S101 - a pipe, as asked for
-        lines, marked, last = 0, 0, b""
+        lines, marked, last, told = 0, 0, b"", False
         while chunk := os.read(process.stdout.fileno(), _CHUNK):
             lines += chunk.count(b"\n")
             if mark:
                 # A mark begins a line, so only one that the chunks cut apart can be lost.
                 marked += (last[-len(mark) + 1 :] + chunk).count(mark)
+            told |= bool(says) and says in chunk
             last = chunk
     wall = time.monotonic() - started
     if process.returncode:
         raise SystemExit(f"{command} failed with {process.returncode}")
-    # `wc -l` counts the header too.
-    found = marked if mark else int(last) - 1 if lines == 1 else lines
+    if says:
+        found = rows if told else 0
+    else:
+        # `wc -l` counts the header too.
+        found = marked if mark else int(last) - 1 if lines == 1 else lines
     if found != rows:
         raise SystemExit(f"{command} has {found:,} rows of {rows:,}")
     cpu, peak = json.loads(usage.read_text())

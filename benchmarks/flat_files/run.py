@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import into_clickhouse  # type: ignore[import-not-found]
 import tables  # type: ignore[import-not-found]
 from measure import Measure, measured  # type: ignore[import-not-found]
 from polygon_sandbox import Plan, Sandbox, World
@@ -101,9 +102,21 @@ def main(
         title = f"{table.title}, {rows / _MILLION:g} million"
         found.append((title, measures))
         tables.show(title, measures)
+    for title, measures in _into_clickhouse(int(2 * _MILLION * scale), rounds, titles):
+        found.append((title, measures))
+        tables.show(title, measures)
     print(tables.machine())  # noqa: T201
     if write:
         tables.write(found, rounds)
+
+
+def _into_clickhouse(
+    rows: int, rounds: int, titles: tuple[str, ...]
+) -> list[tuple[str, dict[str, list[Measure]]]]:
+    if titles and not any(text in into_clickhouse.TITLE for text in titles):
+        return []
+    made = into_clickhouse.run(rows, rounds)
+    return [(f"{title}, {rows / _MILLION:g} million a day", made[title]) for title in made]
 
 
 @contextmanager

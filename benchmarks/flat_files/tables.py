@@ -55,19 +55,19 @@ def machine() -> str:
 
 
 def _rows(measures: dict[str, list[Measure]]) -> list[list[str]]:
-    header = ["contender", "CPU s per million", "of the floor", "rows/s and core", "wall s"]
+    header = ["contender", "CPU s per million", "of the first", "rows/s and core", "wall s"]
     header += ["peak MiB"]
-    floor = None
+    first = None
     rows = []
     for name, runs in measures.items():
         per_million = sorted(run.cpu / run.rows * 1e6 for run in runs)
         middle = statistics.median(per_million)
-        floor = floor or middle
+        first = first or middle
         rows.append(
             [
                 name,
                 f"{middle:.2f} ({per_million[0]:.2f} to {per_million[-1]:.2f})",
-                f"{middle / floor:.1f}",
+                f"{middle / first:.1f}",
                 f"{1e6 / middle:,.0f}",
                 f"{statistics.median(run.wall for run in runs):.1f}",
                 f"{max(run.peak for run in runs):.0f}",
