@@ -24,7 +24,7 @@ _INSERT = """
 def main() -> None:
     """Create the table and fill it."""
     directory, *paths = sys.argv[1:]
-    session: Any = Session(directory)
+    session: Any = Session(directory)  # type: ignore[no-untyped-call]
     table = (files("polygon_streaming") / "stock_aggregates.sql").read_text()
     session.query(table.replace("{table}", "stock_aggregates"))
     for path in paths:
