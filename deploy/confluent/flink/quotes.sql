@@ -31,7 +31,11 @@ quotes AS (
                 KEY 'x' VALUE JSON_VALUE(event, '$.x')
             )
             ELSE event
-        END AS event
+        END AS event,
+        -- Flink would put this, and each JSON_VALUE below, wherever its column is used, and parse the
+        -- event hundreds of times. It does not where something random is used twice, as this is below
+        -- and the next one at the end.
+        RAND() AS apart
     FROM events
     WHERE
         ENCODE(event, 'UTF-8') = val -- or it is no UTF-8
@@ -65,7 +69,9 @@ fields AS (
         JSON_VALUE(event, '$.participant_timestamp') AS participant_timestamp,
         JSON_VALUE(event, '$.bt') AS bt,
         JSON_VALUE(event, '$.at') AS `at`,
-        JSON_VALUE(event, '$.r') AS r
+        JSON_VALUE(event, '$.r') AS r,
+        apart + apart AS known,
+        RAND() AS apart
     FROM quotes
 ),
 -- TRY_CAST, since one event that CAST could not read would stop the statement for good.
@@ -220,6 +226,7 @@ WHERE
     AND (bt IS NULL OR bid_number = 0 OR bid_ns > 0)
     AND (`at` IS NULL OR ask_number = 0 OR ask_ns > 0)
     AND (r IS NULL OR vendor_number = 0 OR vendor_ns > 0)
+    AND apart + apart + known >= 0 -- always
     -- The rules; limits hold for each side that has a price.
     AND market IN ('stocks', 'options', 'forex', 'crypto')
     AND symbol NOT IN ('ZVZZT')

@@ -35,7 +35,10 @@ fields AS (
         JSON_VALUE(event, '$.trft') AS trft,
         JSON_VALUE(event, '$.participant_timestamp') AS participant_timestamp,
         JSON_VALUE(event, '$.r') AS r,
-        JSON_VALUE(event, '$.correction') AS correction
+        JSON_VALUE(event, '$.correction') AS correction,
+        -- Flink would put each JSON_VALUE wherever its column is used, and parse the event a hundred
+        -- times. It does not where something random is used twice, as this is at the end.
+        RAND() AS apart
     FROM (SELECT *, DECODE(val, 'UTF-8') AS event FROM polygon_stream_aggregates)
     WHERE
         ENCODE(event, 'UTF-8') = val -- or it is no UTF-8
@@ -154,6 +157,7 @@ WHERE
     AND (trft IS NULL OR trf_number = 0 OR trf_ns > 0)
     AND (participant_timestamp IS NULL OR participant_number = 0 OR participant_ns > 0)
     AND (r IS NULL OR vendor_number = 0 OR vendor_ns > 0)
+    AND apart + apart >= 0 -- always
     -- The rules.
     AND symbol NOT IN ('ZVZZT')
     AND NOT ARRAY_CONTAINS(conditions, 15)
