@@ -1,11 +1,7 @@
 """The Airbyte Cloud edition: importable, and the same connector as the Docker edition."""
 
 import json
-import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import datetime, timedelta, timezone
@@ -22,6 +18,7 @@ from source_polygon import SourcePolygon
 from source_polygon.sessions import last_finished, sessions
 from source_polygon.stamps import from_milliseconds
 
+from integration_tests.servers import Server, free_ports
 from unit_tests.connector.cloud_syncing import (
     CLOUD,
     MANIFESTS,
@@ -149,14 +146,12 @@ def test_the_version_is_one_that_released_platforms_run() -> None:
 
 
 @pytest.fixture(scope="module")
-def builder() -> Iterator[Callable[..., Any]]:
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
     """The service behind the Connector Builder, called over HTTP, without custom code."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {k: v for k, v in os.environ.items() if k != "AIRBYTE_ENABLE_UNSAFE_CODE"}
+    (port,) = free_ports(1)
     serve = ["-m", "uvicorn", "airbyte_cdk.manifest_server.app:app", "--port", str(port)]
-    server = subprocess.Popen([sys.executable, *serve, "--log-level", "warning"], env=environment)
+    # Custom code is off whatever this process allows itself.
+    command = ["env", "-u", "AIRBYTE_ENABLE_UNSAFE_CODE", sys.executable, *serve]
     url = f"http://127.0.0.1:{port}"
 
     def call(what: str, **body: Any) -> Any:
@@ -164,18 +159,10 @@ def builder() -> Iterator[Callable[..., Any]]:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    try:
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            try:
-                if requests.get(f"{url}/health", timeout=5).ok:
-                    break
-            except requests.ConnectionError:
-                time.sleep(0.2)
+    log = tmp_path_factory.mktemp("builder") / "log"
+    with Server([*command, "--log-level", "warning"], log) as server:
+        server.start(lambda: requests.get(f"{url}/health", timeout=5).ok)
         yield call
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
 
 
 @pytest.fixture

@@ -1,11 +1,7 @@
 """Blocks that need only this repository, run in a copy of it; the sandbox is the vendor."""
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,6 +12,7 @@ from source_polygon.sessions import last_finished
 
 from integration_tests.documents.blocks import Block, below, blocks
 from integration_tests.documents.desk import Desk
+from integration_tests.servers import Server, free_ports, listens
 
 
 @pytest.fixture(scope="module")
@@ -23,36 +20,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return Desk(tmp_path_factory.mktemp("desk"))
 
 
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
-
-
 @contextmanager
-def serving(desk: Desk, block: Block, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def serving(desk: Desk, block: Block, port: int) -> Iterator[Server]:
     """Run a block that serves until Ctrl-C, from when it listens."""
-    process = subprocess.Popen(
-        ["bash", "-euc", f"exec {block.text}"],
-        cwd=desk.folder,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            assert process.poll() is None
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        yield process
-    finally:
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGINT)
-        process.wait(30)
+    command = ["bash", "-euc", f"exec {block.text}"]
+    log = desk.notes.with_name("log")
+    with Server(command, log, folder=desk.folder, ends_on=signal.SIGINT) as server:
+        server.start(lambda: listens(port))
+        yield server
 
 
 def with_port(block: Block, words: str, port: int) -> Block:
@@ -68,7 +43,7 @@ def test_the_connector_from_the_command_line(desk: Desk) -> None:
         for block in blocks("docs/connector.md")
         if block.heading == "From the command line" and block.language == "json"
     )
-    port = free_port()
+    (port,) = free_ports(1)
     start = str(last_finished("stocks") - timedelta(days=5))
     config = given.text.replace("2026-11-02", start).replace("8787", str(port))
     assert json.loads(config)["base_url"] == f"http://127.0.0.1:{port}"
@@ -139,6 +114,6 @@ def test_the_variables_for_confluent_are_settings(desk: Desk) -> None:
 )
 def test_the_sandbox_serves(desk: Desk, heading: str, command: str) -> None:
     (block,) = [b for b in below("sandbox/README.md", heading) if not b.needs]
-    port = free_port()
-    with serving(desk, with_port(block, command, port), port) as process:
-        assert process.poll() is None
+    (port,) = free_ports(1)
+    with serving(desk, with_port(block, command, port), port) as server:
+        assert server.running

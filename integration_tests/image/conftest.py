@@ -19,6 +19,8 @@ import pytest
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from polygon_sandbox import Plan, Sandbox, World
 
+from integration_tests.servers import Server
+
 ROOT = Path(__file__).parents[2]
 IMAGE = "airbyte/source-polygon:dev"
 # The engine that the tests start keeps its images here, so that a second run is fast.
@@ -67,28 +69,15 @@ def own_engine() -> Iterator[None]:
     folder = Path(tempfile.mkdtemp(prefix="docker-"))  # a socket's path must be short
     host = f"unix://{folder}/docker.sock"
     options = [f"--data-root={CACHE}", f"--exec-root={folder}", f"--pidfile={folder}/pid"]
-    with (folder / "log").open("w") as log:
-        engine = subprocess.Popen(
-            ["dockerd", f"--host={host}", *options],
-            stdout=log,
-            stderr=log,
-        )
+    engine = Server(["dockerd", f"--host={host}", *options], folder / "log")
     os.environ["DOCKER_HOST"] = host
     try:
-        for _ in range(120):
-            if answers():
-                break
-            if engine.poll() is not None:
-                pytest.fail("dockerd has ended:\n" + (folder / "log").read_text()[-2000:])
-            time.sleep(0.5)
-        else:
-            pytest.fail("dockerd does not answer:\n" + (folder / "log").read_text()[-2000:])
+        engine.start(answers)
         yield
         run("docker", "image", "prune", "--force")  # builds that later ones have replaced
     finally:
         del os.environ["DOCKER_HOST"]
-        engine.terminate()
-        engine.wait(timeout=60)
+        engine.end()
         # The engine leaves name spaces of networks mounted, with which the folder would stay.
         for left in (folder / "netns").glob("*"):
             subprocess.run(["umount", left], capture_output=True, check=False)

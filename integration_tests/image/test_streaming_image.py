@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +13,8 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from polygon_sandbox.stream import StreamSandbox
+
+from integration_tests.servers import free_ports
 
 Docker = Callable[..., str]
 
@@ -64,12 +65,6 @@ def brokers() -> Iterator[str]:
     (broker,) = producer.list_topics(timeout=10).brokers.values()
     yield f"{broker.host}:{broker.port}"
     del producer
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answer(port: int, path: str) -> tuple[int, str]:
@@ -137,7 +132,7 @@ def test_a_feed_becomes_ready_delivers_and_ends_in_order_by_sigterm(
     listed.write_text("market,channel,symbol\nstocks,A,*\n")
     listed.chmod(0o644)
     tmp_path.chmod(0o755)
-    port = free_port()
+    (port,) = free_ports(1)
     with StreamSandbox(["AAPL", "MSFT"], 100, events_per_frame=10) as server:
         container = docker(
             "run", "--detach", *CONFINED, f"--volume={tmp_path}:/lists:ro",

@@ -1,6 +1,6 @@
 """A real Apache Kafka (KRaft, one node on loopback) for tests: started, killed, started again."""
 
-import socket
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public n
 from confluent_kafka.cimpl import NewTopic
 
 from integration_tests.kafka import maven
+from integration_tests.servers import Server, free_ports
 
 B = TypeVar("B", bound="Broker")
 
@@ -51,9 +52,9 @@ class Broker:
         self._options = options or ("-Xmx512m", "-XX:TieredStopAtLevel=1")
         self._port, controller = free_ports(2)
         self.voter = f"1@127.0.0.1:{controller}"
-        self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         self._properties = directory / "server.properties"
+        self._node = Server(self._java("kafka.Kafka"), directory / "log")
         self._properties.write_text(
             f"""
 process.roles=broker,controller
@@ -86,10 +87,12 @@ auto.create.topics.enable=true
     @property
     def pid(self) -> int:
         """The node's process; 0 while it is down."""
-        return self._process.pid if self._process else 0
+        return self._node.pid
 
     def __enter__(self: B) -> B:
-        self._java("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c").wait(60)
+        with (self._directory / "log").open("ab") as log:
+            format_ = self._java("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c")
+            subprocess.run(format_, stdout=log, stderr=log, timeout=60, check=False)
         self.start()
         return self
 
@@ -103,32 +106,15 @@ auto.create.topics.enable=true
 
     def start(self) -> None:
         """Start the node and wait until it answers."""
-        self._process = self._java("kafka.Kafka")
-        deadline = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                AdminClient({"bootstrap.servers": self.address, "log_level": 0}).list_topics(
-                    timeout=2
-                )
-                return
-            except KafkaException:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    log = (self._directory / "log").read_text()[-3000:]
-                    raise RuntimeError(f"Kafka did not start:\n{log}") from None
+        self._node.start(self._answers, _START_SECONDS)
 
     def kill(self) -> None:
         """End the node without a chance to tidy up."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._node.end(signal.SIGKILL)
 
     def stop(self) -> None:
         """Let the node hand over what it leads, and end."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(_START_SECONDS)
-            self._process = None
+        self._node.end(signal.SIGTERM, _START_SECONDS)
 
     def create(self, *topics: str, partitions: int = 4, copies: int = 1, **config: str) -> None:
         """Create topics with so many copies; `config` has `_` where Kafka has `.`."""
@@ -154,6 +140,17 @@ auto.create.topics.enable=true
         admin = AdminClient({"bootstrap.servers": self.address})
         admin.delete_topics([topic])[topic].result(30)
 
+    def _answers(self) -> bool:
+        try:
+            AdminClient({"bootstrap.servers": self.address, "log_level": 0}).list_topics(timeout=2)
+        except KafkaException:
+            return False
+        return True
+
+    def _java(self, main: str, *arguments: str) -> list[str]:
+        command = ["java", *self._options, "-cp", f"{JARS}/*", main]
+        return [*command, *arguments, str(self._properties)]
+
     def _wait_for_leaders(self, topics: tuple[str, ...], partitions: int) -> None:
         consumer = Consumer({"bootstrap.servers": self.address, "group.id": "leaders"})
         deadline = time.monotonic() + _START_SECONDS
@@ -168,21 +165,3 @@ auto.create.topics.enable=true
                             raise
                         time.sleep(0.1)
         consumer.close()
-
-    def _java(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = ["java", *self._options, "-cp", f"{JARS}/*", main]
-        with (self._directory / "log").open("ab") as log:
-            return subprocess.Popen(
-                [*command, *arguments, str(self._properties)], stdout=log, stderr=log
-            )
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -12,7 +12,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public n
     ResourceType,
 )
 
-from integration_tests.kafka.kafka_broker import Broker, free_ports
+from integration_tests.kafka.kafka_broker import Broker
+from integration_tests.servers import free_ports
 
 _USER = "feed"
 _PASSWORD = "secret"

@@ -12,9 +12,10 @@ import pytest
 from polygon_sandbox import StreamSandbox
 from polygon_streaming import from_text
 
-from integration_tests.kafka.kafka_broker import Broker, free_ports
+from integration_tests.kafka.kafka_broker import Broker
 from integration_tests.kafka.more_brokers import GuardedBroker, Member
 from integration_tests.kafka.stages import Stage, end_of, read_topic, read_values, wait_until
+from integration_tests.servers import free_ports
 
 pytestmark = pytest.mark.kafka_tests
 

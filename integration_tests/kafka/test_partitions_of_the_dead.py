@@ -11,7 +11,6 @@ from threading import Thread
 import pytest
 import urllib3
 
-from integration_tests.kafka.kafka_broker import free_ports
 from integration_tests.kafka.stages import (
     Stage,
     end_of,
@@ -21,6 +20,7 @@ from integration_tests.kafka.stages import (
     volumes,
     wait_until,
 )
+from integration_tests.servers import free_ports
 
 pytestmark = pytest.mark.kafka_tests
 

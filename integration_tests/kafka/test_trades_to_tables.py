@@ -14,8 +14,8 @@ from polygon_sandbox import Sandbox, StreamSandbox, World
 from polygon_sandbox.intraday import Intraday
 from polygon_sandbox.ticks import NS, quotes, trades
 
-from integration_tests.kafka.kafka_broker import free_ports
 from integration_tests.kafka.stages import Stage, lag, read_topic, wait_until
+from integration_tests.servers import free_ports
 
 pytestmark = pytest.mark.kafka_tests
 

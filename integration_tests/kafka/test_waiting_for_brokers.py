@@ -9,9 +9,10 @@ from threading import Thread
 import pytest
 import urllib3
 
-from integration_tests.kafka.kafka_broker import Broker, free_ports
+from integration_tests.kafka.kafka_broker import Broker
 from integration_tests.kafka.kafka_cluster import Peer, cluster, restart
 from integration_tests.kafka.stages import Stage, end_of, lag, produce_numbers, volumes, wait_until
+from integration_tests.servers import free_ports
 
 pytestmark = pytest.mark.kafka_tests
 

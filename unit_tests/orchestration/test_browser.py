@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +12,8 @@ from typing import Any
 
 import pytest
 from websockets.sync.client import connect
+
+from integration_tests.servers import Server, free_ports
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt install chromium)")
@@ -32,28 +32,15 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("orchestrate")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     command = [str(Path(sys.executable).with_name("polygon-orchestrate")), "--port", str(port)]
     command += ["--stocks", "60", "--directory", str(folder / "home")]
-    log = folder / "log"
-    with log.open("w") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)
     url = f"http://127.0.0.1:{port}"
-
-    def told() -> bool:
-        assert process.poll() is None, log.read_text()
-        return f"The UI: {url}." in log.read_text()
-
-    try:
-        until(told, 300, "its address is told")
+    with Server(command, folder / "log") as server:
+        server.start(lambda: f"The UI: {url}." in server.said(), 300)
         with urllib.request.urlopen(f"{url}/server_info", timeout=30) as answer:  # noqa: S310
             assert answer.status == 200  # at once: it is told when it answers
         yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
 
 
 @pytest.fixture

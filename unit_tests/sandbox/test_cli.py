@@ -1,7 +1,5 @@
 import asyncio
 import json
-import signal
-import subprocess
 import sys
 import time
 from dataclasses import asdict
@@ -14,6 +12,8 @@ from click.testing import CliRunner
 from polygon_sandbox.cli import SIZES, main
 from polygon_sandbox.world import World
 from websockets.asyncio.client import connect
+
+from integration_tests.servers import Server
 
 VERSION = (Path(__file__).parents[2] / "VERSION").read_text().strip()
 
@@ -31,38 +31,32 @@ def test_a_wrong_instant_is_explained() -> None:
     assert "has no UTC offset" in result.output
 
 
-def test_serve_answers_until_terminated() -> None:
-    arguments = ["serve", "--port", "0", "--stocks", "30", "--requests-per-minute", "1"]
+def test_serve_answers_until_terminated(tmp_path: Path) -> None:
+    arguments = ["serve", "--stocks", "30", "--requests-per-minute", "1"]
     arguments += ["--now", "2026-11-20T22:30:00Z", "--plan", "free", "--verbose"]
-    code = f"from polygon_sandbox.cli import main; main({arguments!r})"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        words = line.split()
-        url, key = words[3], words[5]
-        params = {"apiKey": key, "market": "stocks"}
+    with _Command(tmp_path, *arguments) as serving:
+        params = {"apiKey": serving.key, "market": "stocks"}
         path = "/v3/reference/tickers"
-        first = requests.get(url + path, params=params, timeout=5)
-        second = requests.get(url + path, params=params, timeout=5)
-        process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=10)
-    assert line.startswith("Polygon sandbox on http://127.0.0.1:")
+        first = requests.get(serving.url + path, params=params, timeout=5)
+        second = requests.get(serving.url + path, params=params, timeout=5)
+        assert serving.end(seconds=10) == 0
     assert (first.json()["count"], second.status_code) == (30, 429)
-    assert process.returncode == 0
-    assert "200 /v3/reference/tickers market=stocks" in log
-    assert key not in log
+    greeting, *log = serving.said().splitlines()
+    assert greeting.startswith("Polygon sandbox on http://127.0.0.1:")
+    assert any("200 /v3/reference/tickers market=stocks" in line for line in log)
+    assert not any(serving.key in line for line in log)
 
 
 @pytest.mark.parametrize(
     ("market", "name", "field"),
     [("stocks", "A.*", "sym"), ("crypto", "XAS.*", "pair"), ("forex", "CAS.*", "pair")],
 )
-async def test_serve_has_the_bars_that_stream_sent(market: str, name: str, field: str) -> None:
+async def test_serve_has_the_bars_that_stream_sent(
+    tmp_path: Path, market: str, name: str, field: str
+) -> None:
     with (
-        _Command("serve", "--size", "tiny") as rest,
-        _Command("stream", "--size", "tiny") as stream,
+        _Command(tmp_path, "serve", "--size", "tiny") as rest,
+        _Command(tmp_path, "stream", "--size", "tiny") as stream,
     ):
         events = await _listen(f"{stream.url}/{market}", stream.key, name)
         names = World(**asdict(SIZES["tiny"])).tickers("fx" if market == "forex" else market)
@@ -89,25 +83,19 @@ def _bars(rest: "_Command", path: str) -> list[dict[str, Any]]:
             return rows
 
 
-class _Command:
+class _Command(Server):
     """A command of the sandbox on a free port, for as long as the `with` block lasts."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
         code = f"from polygon_sandbox.cli import main; main({[*arguments, '--port', '0']!r})"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
-        )
+        super().__init__([sys.executable, "-c", code], folder / arguments[0])
 
     def __enter__(self) -> "_Command":
-        assert self._process.stdout is not None
-        words = self._process.stdout.readline().split()
+        self.start(lambda: "\n" in self.said())
+        words = self.said().split()
         self.url = words[words.index("on") + 1]
-        self.key = words[words.index("key") + 1]
+        self.key = words[words.index("key") + 1].rstrip(".,")
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.communicate(timeout=10)
 
 
 async def _listen(url: str, key: str, name: str) -> list[dict[str, Any]]:

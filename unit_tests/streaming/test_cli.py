@@ -11,11 +11,13 @@ import pytest
 from polygon_sandbox import StreamSandbox
 from polygon_streaming.stamps import from_text
 
+from integration_tests.servers import Server
 from unit_tests.streaming.clickhouse_server import ClickHouseServer, Failure
 from unit_tests.streaming.topics import values_of
 
-COMMAND = Path(sys.executable).with_name("polygon-stream")
+COMMAND = str(Path(sys.executable).with_name("polygon-stream"))
 VERSION = (Path(__file__).parents[2] / "VERSION").read_text().strip()
+NO_KAFKA = ["--bootstrap-servers", "127.0.0.1:1"]
 
 
 def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -99,31 +101,19 @@ def test_the_doctor_has_words_for_what_raises_elsewhere(name: str, problem: str)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_healing_stops_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    log = tmp_path / "log"
-    process = subprocess.Popen(
-        [COMMAND, "heal", "--api-key", "k", "--bootstrap-servers", "127.0.0.1:1"],
-        stderr=log.open("w"),
-    )
-    _wait(lambda: "librdkafka" in log.read_text())  # it waits 45 s for its partitions
-    process.send_signal(number)
-    assert process.wait(20) == 1
-    assert log.read_text().splitlines()[-1].startswith("polygon-stream heal: Stopped.")
+    healing = Server([COMMAND, "heal", "--api-key", "k", *NO_KAFKA], tmp_path / "log")
+    healing.start(lambda: "librdkafka" in healing.said())  # it waits 45 s for its partitions
+    assert healing.end(number, 20) == 1
+    assert healing.said().splitlines()[-1].startswith("polygon-stream heal: Stopped.")
 
 
 def test_what_the_kafka_library_logs_is_json_too(tmp_path: Path) -> None:
-    log = tmp_path / "log"
     with ClickHouseServer() as server:
-        process = subprocess.Popen(
-            [COMMAND, "sink", "--clickhouse", server.address, "--bootstrap-servers", "127.0.0.1:1"],
-            stderr=log.open("w"),
-        )
-        try:
-            _wait(lambda: "librdkafka" in log.read_text())
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+        command = [COMMAND, "sink", "--clickhouse", server.address, *NO_KAFKA]
+        with Server(command, tmp_path / "log") as sink:
+            sink.start(lambda: "librdkafka" in sink.said())
+            assert sink.end(seconds=20) == 0
+    lines = [json.loads(line) for line in sink.said().splitlines()]
     (first, *_) = [line for line in lines if line.get("logger") == "librdkafka"]
     assert first["level"] == "error"
     assert "127.0.0.1:1" in first["event"]
@@ -133,22 +123,10 @@ def test_what_the_kafka_library_logs_is_json_too(tmp_path: Path) -> None:
 def test_a_feed_without_kafka_waits_says_so_and_still_stops(
     server: StreamSandbox, tmp_path: Path
 ) -> None:
-    subscriptions = tmp_path / "subscriptions.csv"
-    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
-    log = tmp_path / "log"
-    process = subprocess.Popen(
-        [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", "127.0.0.1:1",
-         "--subscriptions", subscriptions],
-        env={**os.environ, "POLYGON_API_KEY": server.key}, stderr=log.open("w"),
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while "progress not known yet" not in log.read_text():
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.terminate()
-    assert process.wait(20) == 0
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    with _feed(tmp_path, server, *NO_KAFKA) as feed:
+        feed.start(lambda: "progress not known yet" in feed.said())
+        assert feed.end(seconds=20) == 0
+    lines = [json.loads(line) for line in feed.said().splitlines()]
     assert len(server.connections) == 0, "it would not know what is missing before"
     assert lines[-1]["event"] == "stopped"
     assert "librdkafka" in {line.get("logger") for line in lines}
@@ -156,23 +134,12 @@ def test_a_feed_without_kafka_waits_says_so_and_still_stops(
 
 
 def test_sigterm_drains_and_exits_0(mock_kafka: str, server: StreamSandbox, tmp_path: Path) -> None:
-    subscriptions = tmp_path / "subscriptions.csv"
-    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
-    log = (tmp_path / "log").open("w+")
-    process = subprocess.Popen(
-        [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", mock_kafka,
-         "--subscriptions", subscriptions, "--raw-topic", "raw-sigterm",
-         "--log-level", "debug"],  # at which the WebSocket library would log the key
-        env={**os.environ, "POLYGON_API_KEY": server.key}, stderr=log,
-    )  # fmt: skip
-    deadline = time.monotonic() + 30
-    while server.sent < 200 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    log.seek(0)
-    text = log.read()
-    assert server.sent >= 200, text
+    flags = ["--bootstrap-servers", mock_kafka, "--raw-topic", "raw-sigterm"]
+    # At which the WebSocket library would log the key.
+    with _feed(tmp_path, server, *flags, "--log-level", "debug") as feed:
+        feed.start(lambda: server.sent >= 200, 30)
+        assert feed.end(seconds=20) == 0
+    text = feed.said()
     assert '"undelivered": 0' in text
     assert server.key not in text
 
@@ -180,30 +147,32 @@ def test_sigterm_drains_and_exits_0(mock_kafka: str, server: StreamSandbox, tmp_
 def test_after_a_standstill_the_gap_begins_before_it(
     mock_kafka: str, server: StreamSandbox, tmp_path: Path
 ) -> None:
-    subscriptions = tmp_path / "subscriptions.csv"
-    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
-    process = subprocess.Popen(
-        [COMMAND, "feed", "--feed", server.host, "--no-tls", "--bootstrap-servers", mock_kafka,
-         "--subscriptions", subscriptions, "--raw-topic", "raw-still",
-         "--gaps-topic", "gaps-still"],
-        env={**os.environ, "POLYGON_API_KEY": server.key},
-    )  # fmt: skip
-    try:
-        _wait(lambda: server.sent > 200)
+    flags = ["--bootstrap-servers", mock_kafka, "--raw-topic", "raw-still"]
+    with _feed(tmp_path, server, *flags, "--gaps-topic", "gaps-still") as feed:
+        feed.start(lambda: server.sent > 200, 30)
         stopped_ms = time.time() * 1000
-        process.send_signal(signal.SIGSTOP)
+        os.kill(feed.pid, signal.SIGSTOP)
         time.sleep(6)  # longer than the feed takes for a hiccup
         server.cut()
-        process.send_signal(signal.SIGCONT)
+        os.kill(feed.pid, signal.SIGCONT)
         _wait(lambda: bool(values_of(mock_kafka, "gaps-still")))
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
+        assert feed.end(seconds=20) == 0
     (gap,) = values_of(mock_kafka, "gaps-still")
     assert gap["reason"] == "disconnected: closed 1006"
     assert from_text(gap["from"]) <= stopped_ms
     assert from_text(gap["to"]) >= stopped_ms + 6_000
+
+
+def _feed(folder: Path, server: StreamSandbox, *flags: str) -> Server:
+    """Prepare a feed of all stocks."""
+    subscriptions = folder / "subscriptions.csv"
+    subscriptions.write_text("market,channel,symbol\nstocks,A,*\n")
+    command = [COMMAND, "feed", "--feed", server.host, "--no-tls", *flags]
+    return Server(
+        [*command, "--subscriptions", str(subscriptions)],
+        folder / "log",
+        variables={"POLYGON_API_KEY": server.key},
+    )
 
 
 def _wait(condition: Callable[[], bool]) -> None:

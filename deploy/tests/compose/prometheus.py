@@ -2,7 +2,7 @@
 
 import json
 import re
-import subprocess
+import signal
 import time
 import urllib.parse
 import urllib.request
@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from integration_tests.kafka.kafka_broker import free_ports
+from integration_tests.servers import Server, free_ports
 
 _QUICKER = 30
 _SECONDS = 60
@@ -35,37 +35,25 @@ class Prometheus:
             (directory / name).write_text(_quicker((shipped / name).read_text()))
         self._config = directory / "prometheus.yml"
         self._config.write_text(yaml.safe_dump(config))
-        self._log = directory / "log"
         (port,) = free_ports(1)
         self._address = f"127.0.0.1:{port}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server = Server(
+            [
+                "prometheus",
+                f"--config.file={self._config}",
+                f"--storage.tsdb.path={directory / 'data'}",
+                f"--web.listen-address={self._address}",
+            ],
+            directory / "log",
+            ends_on=signal.SIGKILL,
+        )
 
     def __enter__(self) -> "Prometheus":
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    "prometheus",
-                    f"--config.file={self._config}",
-                    f"--storage.tsdb.path={self._config.parent / 'data'}",
-                    f"--web.listen-address={self._address}",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + _SECONDS
-        while True:
-            try:
-                self.query("up")
-                return self
-            except OSError:
-                assert self._process.poll() is None, self._log.read_text()
-                assert time.monotonic() < deadline, "Prometheus does not answer"
-                time.sleep(0.2)
+        self._server.start(lambda: self._ask("query?query=up"), _SECONDS)
+        return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._server.end()
 
     def query(self, expression: str) -> list[Any]:
         """Return what an expression is now."""

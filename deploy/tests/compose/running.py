@@ -12,8 +12,8 @@ from polygon_sandbox import StreamSandbox
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from integration_tests.kafka.kafka_broker import free_ports
 from integration_tests.kafka.stages import Stage
+from integration_tests.servers import free_ports
 
 LIST = "market,channel,symbol\nstocks,A,*\n"
 RULES = "min_price: 1\n"

@@ -1,8 +1,7 @@
 """Apache Flink on loopback, which runs SQL statements sent to its gateway."""
 
 import json
-import os
-import subprocess
+import signal
 import time
 import urllib.error
 import urllib.request
@@ -11,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from integration_tests.kafka import maven
-from integration_tests.kafka.kafka_broker import free_ports
+from integration_tests.servers import Server, free_ports
 
 HERE = Path(__file__).parent
 JARS = HERE.parents[2] / ".tmp" / "flink-jars"
@@ -31,7 +30,6 @@ class Flink:
         maven.fetch(HERE, JARS, "flink-sql-gateway-*.jar")
         self._directory = directory
         (self._port,) = free_ports(1)
-        self._process: subprocess.Popen[bytes] | None = None
         self._session = ""
         settings = {
             "execution.target": "local",
@@ -52,22 +50,14 @@ class Flink:
         # Another zone than the session's, which alone shall count.
         command = ["java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-Duser.timezone=America/New_York"]
         command += ["-cp", f"{JARS}/*", "org.apache.flink.table.gateway.SqlGateway"]
-        with (self._directory / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "FLINK_CONF_DIR": str(self._directory)},
-            )
-        deadline = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                self._session = self._ask("/v1/sessions", {})["sessionHandle"]
-                return self
-            except OSError:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise RuntimeError(f"Flink did not start:\n{self.log()[-3000:]}") from None
-                time.sleep(0.2)
+        self._gateway = Server(
+            command,
+            self._directory / "log",
+            variables={"FLINK_CONF_DIR": str(self._directory)},
+            ends_on=signal.SIGKILL,
+        )
+        self._gateway.start(self._opened, _START_SECONDS)
+        return self
 
     def __exit__(
         self,
@@ -75,9 +65,7 @@ class Flink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._gateway.end()
 
     def run(self, statement: str) -> list[list[Any]]:
         """Run one statement to its end; return its rows.
@@ -101,7 +89,11 @@ class Flink:
 
     def log(self) -> str:
         """Return what Flink has logged."""
-        return (self._directory / "log").read_text(errors="replace")
+        return self._gateway.said()
+
+    def _opened(self) -> bool:
+        self._session = self._ask("/v1/sessions", {})["sessionHandle"]
+        return True
 
     def _ask(self, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(

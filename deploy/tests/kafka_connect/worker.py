@@ -1,9 +1,7 @@
 """A Kafka Connect worker with the official connector, and its REST API."""
 
 import json
-import os
-import subprocess
-import time
+import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from integration_tests.kafka import maven
-from integration_tests.kafka.kafka_broker import free_ports
+from integration_tests.servers import Server, free_ports
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "kafka-connect"
@@ -33,7 +31,6 @@ class Worker:
         self._directory = directory
         self._variables = variables
         (self._port,) = free_ports(1)
-        self._process: subprocess.Popen[bytes] | None = None
         shipped = (CONFIGS / "worker.properties").read_text()
         changed = {
             "bootstrap.servers": brokers,
@@ -50,22 +47,14 @@ class Worker:
     def __enter__(self) -> "Worker":
         command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*"]
         command.append("org.apache.kafka.connect.cli.ConnectStandalone")
-        with (self._directory / "worker.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [*command, str(self._directory / "worker.properties")],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self._variables},
-            )
-        deadline = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                self.ask("/connectors")
-                return self
-            except (OSError, AssertionError):  # not up, or up without its API yet
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise RuntimeError(f"Connect did not start:\n{self.log()[-3000:]}") from None
-                time.sleep(0.2)
+        self._server = Server(
+            [*command, str(self._directory / "worker.properties")],
+            self._directory / "worker.log",
+            variables=self._variables,
+            ends_on=signal.SIGKILL,
+        )
+        self._server.start(self._answers, _START_SECONDS)
+        return self
 
     def __exit__(
         self,
@@ -73,9 +62,7 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._server.end()
 
     def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """Ask the REST API; return its answer."""
@@ -98,4 +85,11 @@ class Worker:
 
     def log(self) -> str:
         """Return what the worker has logged."""
-        return (self._directory / "worker.log").read_text(errors="replace")
+        return self._server.said()
+
+    def _answers(self) -> bool:
+        try:
+            self.ask("/connectors")
+        except AssertionError:  # up without its API yet
+            return False
+        return True
