@@ -5,6 +5,7 @@ docs/streams.md is written by `make manifests`.
 """
 
 import json
+import runpy
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -84,7 +85,8 @@ def _labels(registry: Any, family: Any) -> str:
 def connector_form() -> str:
     """Every field of the form, by its groups, as the Docker edition says it."""
     specification = yaml.safe_load((ROOT / "manifests" / "spec.yaml").read_text())
-    rows = _form_rows(specification["connection_specification"])
+    of_edition = runpy.run_path(str(ROOT / "manifests" / "build.py"))["_of_edition"]
+    rows = _form_rows(of_edition(specification["connection_specification"], "docker"))
     return _table(("Field", "In the form", "Meaning", "Default"), rows)
 
 
@@ -92,14 +94,24 @@ def _form_rows(form: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     for group in form["groups"]:
         yield f"**{group['title']}**", "", "", ""
         fields = [(n, f) for n, f in form["properties"].items() if f["group"] == group["id"]]
-        for name, field in sorted(fields, key=lambda item: item[1]["order"]):
-            said = {**field, **field.get("docker", {})}
-            words = " ".join(said["description"].split())
-            if choices := said.get("items", {}).get("enum"):
-                words += f" Of {', '.join(f'`{choice}`' for choice in choices)}."
-            default = f"`{json.dumps(said['default'])}`" if "default" in said else ""
-            default = "required" if name in form["required"] else default
-            yield f"`{name}`", said["title"], words, default
+        yield from _field_rows(dict(fields), form["required"])
+
+
+def _field_rows(
+    fields: dict[str, Any], required: list[str], within: str = ""
+) -> Iterator[tuple[str, str, str, str]]:
+    """A row a field, and one for each field of a field that is a group with words of its own."""
+    for name, said in sorted(fields.items(), key=lambda item: item[1]["order"]):
+        if "description" not in said:
+            continue
+        words = " ".join(said["description"].split())
+        if choices := said.get("items", {}).get("enum"):
+            words += f" Of {', '.join(f'`{choice}`' for choice in choices)}."
+        default = f"`{json.dumps(said['default'])}`" if "default" in said else ""
+        default = "required" if name in required else default
+        yield f"`{within}{name}`", said["title"], words, default
+        inner = said.get("properties", {})
+        yield from _field_rows(inner, said.get("required", []), f"{within}{name}.")
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -206,9 +206,12 @@ def _load(path: Path) -> Any:
 
 
 def _of_edition(node: Any, edition: str) -> Any:
-    """Return a part of the spec with what the edition says, and without what the other does."""
+    """Return a part of the spec with what the edition says, and without what the other does.
+
+    Of a list, an item that only the other edition has is left out.
+    """
     if isinstance(node, list):
-        return [_of_edition(each, edition) for each in node]
+        return [each for item in node if (each := _of_edition(item, edition)) != {}]
     if not isinstance(node, dict):
         return node
     common = {key: _of_edition(each, edition) for key, each in node.items() if key not in EDITIONS}

@@ -2,7 +2,7 @@
 
 One for each chosen market and for each product that only `symbols` names; then one for each plan
 that streams need, as far as the pace lets them be sent without waiting. On the free plan that is
-five requests, whatever the number of streams.
+five requests, whatever the number of streams. Of flat files the list and a byte of each dataset.
 """
 
 from collections import Counter
@@ -17,10 +17,12 @@ from airbyte_cdk.models import AirbyteConnectionStatus, FailureType, Status
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_polygon import flat_check
 from source_polygon.errors import NotInPlan, not_in_plan
 from source_polygon.sessions import BAR_MARKETS, last_finished, sessions
 from source_polygon.vendor.answers import Reason, Refused
 from source_polygon.vendor.budget import pace_of
+from source_polygon.vendor.flat_files import PRODUCT as FLAT_FILES
 from source_polygon.vendor.products import product_of
 from source_polygon.vendor.questions import Vendor, needed
 
@@ -73,6 +75,8 @@ def status(
     try:
         for product, question in _chosen(config, vendor):
             found.ask(product, question)
+        for asset_class in config.get("flat_files", {}).get("asset_classes", ()):
+            found.ask(FLAT_FILES, partial(flat_check.ask_for, asset_class, config))
     except AirbyteTracedException as error:
         # The key, the address or the network: no answer for one, none for any.
         sentences = [*found.refused, error.message or "The check failed."]

@@ -20,15 +20,19 @@ _FIRST_DATE: Final = date(1970, 1, 1)
 def with_defaults(config: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return `config` with the spec's default for each field that is missing or empty.
 
-    White space around a text is a slip of copying and is dropped; 2.0 is the whole number 2.
+    Of a group of fields too, once one of them is filled in. White space around a text is a slip of
+    copying and is dropped; 2.0 is the whole number 2.
     """
     tidy = {field: _tidy(value) for field, value in config.items()}
-    given = {field: value for field, value in tidy.items() if value not in (None, "")}
+    given = {field: value for field, value in tidy.items() if value not in (None, "", {})}
     defaults = {
         field: schema["default"]
         for field, schema in spec["properties"].items()
         if "default" in schema
     }
+    for field, schema in spec["properties"].items():
+        if "properties" in schema and isinstance(given.get(field), dict) and given[field]:
+            given[field] = with_defaults(given[field], schema)
     return defaults | given
 
 
@@ -81,7 +85,11 @@ def unknown_fields(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[s
 def _sentence(error: ValidationError, spec: Mapping[str, Any]) -> str:
     if error.validator == "required":
         missing = error.message.split("'")[1]
-        return f"{missing} is missing. Give {_fix(spec['properties'][missing])}."
+        of = spec
+        for step in error.path:
+            of = of["properties"][step]
+        name = ".".join([*map(str, error.path), missing])
+        return f"{name} is missing. Give {_fix(of['properties'][missing])}."
     if not error.path:
         return f"The configuration is not a JSON object: {error.message}."
     field, schema = "", spec

@@ -95,7 +95,7 @@ def test_the_form_is_grouped_and_ordered() -> None:
     groups = [group["id"] for group in SPEC["groups"]]
     fields = sorted(SPEC["properties"], key=lambda field: SPEC["properties"][field]["order"])
     of_groups = [SPEC["properties"][field]["group"] for field in fields]
-    assert groups == ["main", "symbols", "rate", "advanced"]
+    assert groups == ["main", "symbols", "rate", "advanced", "flat_files"]
     assert of_groups == sorted(of_groups, key=groups.index)
     assert list(SPEC["properties"]) == fields
 

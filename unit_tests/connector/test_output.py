@@ -15,7 +15,8 @@ from source_polygon.source import SourcePolygon
 
 from unit_tests.connector.syncing import KEYS, Row, Syncs, catalog
 
-STREAMS = list(KEYS)
+# Flat files are read both ways in test_flat_files: the sandbox would make a month of them here.
+STREAMS = [name for name in KEYS if not name.startswith("flat_")]
 SYMBOLS = ["AAPL", "MSFT"]
 
 

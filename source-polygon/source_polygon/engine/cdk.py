@@ -86,8 +86,12 @@ class ManifestSource(ConcurrentDeclarativeSource):
         return self._config
 
     def take_symbols(self, symbols: list[str]) -> None:
-        """Build the streams with other `symbols` than the configuration has; they are not yet."""
-        self._config = {**self._config, "symbols": symbols}
+        """Build the streams with other `symbols` than the configuration has; they are not yet.
+
+        Flat files are searched for those as given: what a pattern stands for now is no matter.
+        """
+        given = self._config["symbols"]
+        self._config = {**self._config, "symbols": symbols, "symbols_as_given": given}
 
     @property
     def definitions(self) -> dict[str, Mapping[str, Any]]:

@@ -52,7 +52,7 @@ def estimate(retriever: PolygonRetriever, cursor: LaneCursor[Any, Any] | None) -
     except UnreadableState:
         return None
     requests = Counter[str]()
-    for first, slices in planned:
+    for first, slices in planned if retriever.least_requests else ():
         requests[retriever.product(first)] += slices * retriever.least_requests
     count = sum(slices for _, slices in planned)
     return Estimate(retriever.name, count, retriever.unit, requests, retriever.one_page)

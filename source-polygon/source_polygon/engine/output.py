@@ -16,6 +16,7 @@ from airbyte_cdk.sources.types import Record, StreamSlice
 
 from source_polygon.rows import Row, without_nulls
 from source_polygon.vendor.cut import Cut, tidied
+from source_polygon.vendor.lines import Lines
 
 Leaving: TypeAlias = Row | Sequence[Row]
 """What a retriever hands out: a row, or several."""
@@ -81,11 +82,14 @@ def _printed(stream: str, rows: Iterable[Leaving]) -> Iterator[tuple[bytes, int]
     """Return the lines of `rows` in portions, and how many lines each has."""
     waiting: list[Row] = []
     for leaving in rows:
-        if isinstance(leaving, Cut):
+        if isinstance(leaving, Cut | Lines):
             if waiting:
                 yield _lines(stream, waiting), len(waiting)
                 waiting = []
-            yield from _cut_lines(stream, leaving)
+            if isinstance(leaving, Cut):
+                yield from _cut_lines(stream, leaving)
+            elif leaving:
+                yield leaving.printed(*_around(stream)), len(leaving)
         else:
             waiting += [leaving] if isinstance(leaving, dict) else leaving
         while len(waiting) >= _PAGE_SIZE:

@@ -1,0 +1,259 @@
+"""The records of a flat file, a block of rows at a time: as fast as Python's own C goes.
+
+A block is split into its values once, and joined with what JSON has between them. Each value is
+held against its kind, a column at a time: JSON's own numbers, whole ones, texts that need no
+escape. What few values have in common (symbols, minutes, conditions) is judged once and kept. A
+block of which a value fits no such kind goes to `flat_rows`, row by row: it knows more forms, and
+says what is wrong with a row. Nothing passes unjudged.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from source_polygon.rows import Row
+from source_polygon.streams import flat_rows
+from source_polygon.streams.flat_layout import Kind, Layout
+from source_polygon.streams.flat_rows import Facts
+from source_polygon.vendor.lines import Lines
+
+# What stands for a quote and for a comma within quotes while a block is split.
+_QUOTE: Final = b"\x02"
+_COMMA: Final = b"\x1f"
+
+_DIGITS: Final = b"0123456789,-"
+_NUMERALS: Final = _DIGITS + b".eE+"
+_PLAIN: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+
+# Distinct symbols, minutes and the like that are kept; files are in the order of symbols.
+_MOST_KEPT: Final = 20_000
+
+
+class _Anything(msgspec.Struct):
+    """Accepts whatever is JSON without making Python objects of it."""
+
+
+_JSON: Final = msgspec.json.Decoder(_Anything)
+
+
+class _Unusual(Exception):
+    """The block is for `flat_rows`."""
+
+
+class _Kept(dict[bytes, Any]):
+    """What is made of a value, made once for each, and a bounded number of them kept."""
+
+    def __init__(self, make: Callable[[bytes], Any]) -> None:
+        self._make = make
+
+    def __missing__(self, value: bytes) -> Any:
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        made = self[value] = self._make(value)
+        return made
+
+
+class LineWriter:
+    """Makes the records of one file.
+
+    Attributes:
+        layout: its columns.
+    """
+
+    def __init__(
+        self, layout: Layout, facts: Facts, wanted: Callable[[str], bool] | None = None
+    ) -> None:
+        """Prepare for a file.
+
+        Args:
+            layout: its columns.
+            facts: what its records share.
+            wanted: returns whether the rows of a symbol are; None for all.
+        """
+        self.layout, self._facts, self._wanted = layout, facts, wanted
+        self._head = facts.head
+        self._heads = _Kept(self._head_of)
+        self._quoted = _Kept(_inside)
+        self._seconds = _Kept(_second)
+        self._gappy: set[int] = set()
+        self._names = [b",%b:" % orjson.dumps(name) for name in layout.names]
+        self._made = {
+            position: _Kept(self._field(position))
+            for position, kind in enumerate(layout.kinds)
+            if kind is Kind.LIST or (position == layout.time and not facts.numbered)
+        }
+
+    def records(self, block: bytes, first: int) -> Sequence[Row]:
+        """Return the records of a block of whole lines, of which the first is row `first`.
+
+        Raises:
+            BrokenFile: a row is not in order; the text names it.
+        """
+        try:
+            return self._all_at_once(block, first)
+        except _Unusual:
+            wanted = self._wanted or (lambda _: True)
+            return flat_rows.records(block, self.layout, self._facts, first, wanted)
+
+    def _all_at_once(self, block: bytes, first: int) -> Lines:
+        columns = self._columns(block)
+        tickers = columns[self.layout.ticker]
+        heads = list(map(self._heads.__getitem__, tickers))
+        rows: Iterable[int] = range(first, first + len(heads))
+        if self._wanted is not None:
+            columns = [list(compress(column, heads)) for column in columns]
+            rows = compress(rows, heads)
+            heads = list(filter(None, heads))
+        while True:
+            try:
+                return self._joined(heads, columns, rows)
+            except _Unusual:
+                # Where a value is missing, its field is left out.
+                gappy = {n for n, column in enumerate(columns) if b"" in column} - self._gappy
+                if not gappy:
+                    raise
+                self._gappy |= gappy
+
+    def _columns(self, block: bytes) -> list[list[bytes]]:
+        """Return the values by column, once every row is known to have one for each."""
+        if b'"' in block:
+            block = self._unquoted(block)
+        count, width = block.count(b"\n"), len(self.layout.names) + 1
+        values = block.replace(b"\n", b",\n,").split(b",")
+        # Each end of a line is a value of its own, in the place where rows of this width end.
+        ends = values[width - 1 :: width]
+        if len(values) != count * width + 1 or ends.count(b"\n") != count or values.pop():
+            raise _Unusual
+        return [values[n::width] for n in range(width - 1)]
+
+    def _unquoted(self, block: bytes) -> bytes:
+        pieces = block.split(b'"')
+        if len(pieces) % 2 == 0 or _QUOTE in block or _COMMA in block:
+            raise _Unusual
+        pieces[1::2] = map(self._quoted.__getitem__, pieces[1::2])
+        return b"".join(pieces)
+
+    def _joined(self, heads: list[bytes], columns: list[list[bytes]], rows: Iterable[int]) -> Lines:
+        # For each part of a record what it is in all records, or a list of one for each.
+        parts: list[bytes | list[bytes]] = [heads]
+        layout = self.layout
+        if self._facts.numbered:
+            parts += [b',"file_row":', [b"%d" % row for row in rows]]
+        integers: list[list[bytes]] = []
+        decimals: list[list[bytes]] = []
+        for position, column in enumerate(columns):
+            kind = layout.kinds[position]
+            if position == layout.ticker:
+                continue
+            if position in self._made:
+                parts.append(list(map(self._made[position].__getitem__, column)))
+                continue
+            gappy = position in self._gappy
+            there = list(filter(None, column)) if gappy else column
+            name = self._names[position]
+            if kind is Kind.TEXT:
+                _require_plain(there)
+                around = [name + b'"', b'"']
+            else:
+                (integers if kind is Kind.INTEGER else decimals).append(there)
+                around = [name]
+            before, *after = [_where(column, each) for each in around] if gappy else around
+            parts += [before, column, *after]
+            if position == layout.time:
+                parts += self._times(column)
+        _require_numbers(integers, _DIGITS)
+        _require_numbers(decimals, _NUMERALS)
+        return _zipped(parts, len(heads))
+
+    def _times(self, column: list[bytes]) -> list[bytes | list[bytes]]:
+        """Return the parts of the time as text. That there are only digits is found out later."""
+        seconds = list(map(self._seconds.__getitem__, [value[:-9] for value in column]))
+        field = b',"%b":"' % self.layout.time_utc.encode()
+        return [field, seconds, [value[-9:] for value in column], b'Z"']
+
+    def _head_of(self, raw: bytes) -> bytes | None:
+        ticker = _plain(raw).decode()
+        if not ticker:
+            raise _Unusual
+        if self._wanted is not None and not self._wanted(ticker):
+            return None
+        return self._head + orjson.dumps(ticker)
+
+    def _field(self, position: int) -> Callable[[bytes], bytes]:
+        """Return what makes a whole field of a value, its name and its text as a time included."""
+        name, kind = self._names[position], self.layout.kinds[position]
+        is_time = position == self.layout.time
+
+        def made(raw: bytes) -> bytes:
+            value = _plain(raw).decode()
+            try:
+                field = name + flat_rows.written(value, kind) if value else b""
+            except ValueError:
+                raise _Unusual from None
+            if not is_time:
+                return field
+            text = _second(raw[:-9]) + raw[-9:]
+            return field + b',"%b":"%bZ"' % (self.layout.time_utc.encode(), text)
+
+        return made
+
+
+def _where(column: list[bytes], part: bytes) -> list[bytes]:
+    """Return a part of a record for each row, where the row has a value at all."""
+    return [part if value else b"" for value in column]
+
+
+def _zipped(parts: list[bytes | list[bytes]], count: int) -> Lines:
+    width = len(parts) + 1
+    constant = [part if isinstance(part, bytes) else b"" for part in parts]
+    row = [*constant, b""] * count
+    for place, part in enumerate(parts):
+        if isinstance(part, list):
+            row[place::width] = part
+    return Lines(row, width)
+
+
+def _inside(quoted: bytes) -> bytes:
+    if b"\n" in quoted:
+        raise _Unusual
+    return _QUOTE + quoted.replace(b",", _COMMA) + _QUOTE
+
+
+def _plain(raw: bytes) -> bytes:
+    """Return a value without its quotes, of plain characters."""
+    if raw.startswith(_QUOTE):
+        raw = raw[1:-1].replace(_COMMA, b",") if raw.endswith(_QUOTE) and len(raw) > 1 else raw
+    if raw.translate(None, _PLAIN):
+        raise _Unusual
+    return raw
+
+
+def _second(raw: bytes) -> bytes:
+    """Return the text of a Unix time in seconds, up to the point that nanoseconds follow."""
+    if not raw.isdigit() or raw[:1] == b"0" or len(raw) not in (9, 10):
+        raise _Unusual
+    return flat_rows.utc_second(int(raw)).encode() + b"."
+
+
+def _require_plain(column: list[bytes]) -> None:
+    """Prove that no text is empty and none needs an escape."""
+    if b"" in column or b"".join(column).translate(None, _PLAIN):
+        raise _Unusual
+
+
+def _require_numbers(columns: list[list[bytes]], characters: bytes) -> None:
+    """Prove that all values are JSON's numbers, written in some characters."""
+    joined = b",".join([b",".join(column) for column in columns if column])
+    if not joined:
+        return
+    if joined.translate(None, characters):
+        raise _Unusual
+    try:
+        _JSON.decode(b'{"":[%b]}' % joined)
+        if b"e" in joined or b"E" in joined:
+            orjson.loads(b"[%b]" % joined)  # it knows what a double cannot hold
+    except (msgspec.DecodeError, orjson.JSONDecodeError):
+        raise _Unusual from None
