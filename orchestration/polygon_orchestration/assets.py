@@ -1,15 +1,21 @@
 """The assets: raw streams by trading session, and the tables modelled from them."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from polygon_orchestration.brought import Brought
+from polygon_orchestration.column_lineage import column_lineage
 from polygon_orchestration.ingestion import BARS, REFERENCE, Ingestion
-from polygon_orchestration.views import View
-from polygon_orchestration.warehouse import Warehouse
+from polygon_orchestration.pages import columns, described
+from polygon_orchestration.views import SCRIPT, View
+from polygon_orchestration.warehouse import QueryError, Warehouse
 
 # Two syncs at once would go past the plan's pace, which the connector keeps for itself alone.
 POOL = "polygon_api"
@@ -21,9 +27,54 @@ SESSIONS_A_RUN = 20
 FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=5), warn_window=timedelta(days=4, hours=12)
 )
+LANDED: Mapping[str, str] = {
+    "grouped_daily": "Daily bars of every US stock, as they were traded: one row a session and "
+    "symbol. A bar that the vendor corrects is replaced.",
+    "tickers": "Every symbol of stocks and OTC with the company that has it, or had it: delisted "
+    "ones, too.",
+    "splits": "Splits, announced ones too, with the factor that makes earlier prices comparable. "
+    "Replaced by each sync, for a new split changes the factors of older ones.",
+    "dividends": "Dividends, announced ones too, with the factor that makes earlier prices a total "
+    "return. Replaced by each sync, as splits are.",
+}
+
+
+@dataclass(frozen=True)
+class House:
+    """What all assets of a deployment have in common.
+
+    Attributes:
+        owner: an e-mail address, or `team:NAME`.
+        warehouse: `duckdb` or `snowflake`.
+    """
+
+    owner: str
+    warehouse: str
+
+    def shown(self, layer: str, *kinds: str) -> dict[str, Any]:
+        """Return owner, tags and kinds of an asset."""
+        return {
+            "owners": [self.owner],
+            "tags": {"vendor": "polygon", "asset-class": "stocks", "layer": layer},
+            "kinds": {self.warehouse, *kinds},
+        }
+
+
+def streamed(owner: str, table: str) -> dg.AssetSpec:
+    """Return the streaming side's table, which nothing here fills."""
+    return dg.AssetSpec(
+        ["stream", table.rpartition(".")[2]],
+        group_name="stream",
+        owners=[owner],
+        tags={"vendor": "polygon", "asset-class": "stocks", "layer": "stream"},
+        kinds={"clickhouse", "kafka"},
+        description="Bars of seconds and minutes in ClickHouse, which polygon-stream fills. "
+        "The check `stream_reconciliation` holds a day of it against the official bars.",
+    )
 
 
 def raw(
+    house: House,
     ingestion: Ingestion,
     brought: Brought,
     partitions: dg.PartitionsDefinition[str],
@@ -40,9 +91,9 @@ def raw(
             dg.AssetSpec(
                 ["landing", stream],
                 group_name="landing",
-                kinds={"airbyte"},
                 freshness_policy=FRESHNESS,
-                description=f"Stream `{stream}` of the connector, deduplicated.",
+                description=LANDED[stream],
+                **house.shown("landing", "airbyte"),
             )
             for stream in (BARS, *REFERENCE)
         ],
@@ -64,35 +115,61 @@ def raw(
             there = [d for d, found in brought.landed(*span).items() if found != before.get(d)]
         else:
             there = brought.over(days)
+        shown = {key: {**metadata, **_page(brought.warehouse, key)} for key in keys}
         if missing := [day for day in days if day not in there]:
             for key in keys:
                 for day in sorted(set(days) & set(there)):
-                    yield dg.AssetMaterialization(key, partition=str(day), metadata=metadata)
+                    yield dg.AssetMaterialization(key, partition=str(day), metadata=shown[key])
             reasons = "; ".join(map(brought.why_not, missing))
             raise dg.Failure(f"Not read: {reasons}.", allow_retries=False)
         for key in keys:
-            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+            yield dg.MaterializeResult(asset_key=key, metadata=shown[key])
 
     return materialize
 
 
-def modelled(view: View, warehouse: Warehouse) -> dg.AssetsDefinition:
+def modelled(house: House, view: View, warehouse: Warehouse) -> dg.AssetsDefinition:
     """Return the asset of a view."""
+    with beta():
+        sql = dg.LocalFileCodeReference(
+            file_path=str(Path(str(SCRIPT)).resolve()), line_number=view.line, label="SQL"
+        )
+        references = dg.CodeReferencesMetadataValue(code_references=[sql])
 
     @dg.asset(
         key=view.key,
         deps=view.reads,
         group_name="market",
-        kinds={"sql"},
         freshness_policy=FRESHNESS,
-        description=f"```sql\n{view.statement.sql('snowflake', pretty=True)}\n```",
+        description=view.about,
+        metadata={"dagster/code_references": references},
+        **house.shown("market", "table" if house.warehouse == "duckdb" else "view"),
     )
     def publish() -> dg.MaterializeResult[None]:
         warehouse.publish(view.statement)
-        ((count,),) = (
-            row.values()
-            for row in warehouse.rows(f"SELECT COUNT(*) FROM {'.'.join(view.key.path)}")  # noqa: S608 - our own names
+        schemas = {
+            key: [name for name, _ in columns(warehouse, key)] for key in (view.key, *view.reads)
+        }
+        return dg.MaterializeResult(
+            metadata={
+                **described(warehouse, view.key, view.columns),
+                "dagster/column_lineage": column_lineage(view, schemas),
+            }
         )
-        return dg.MaterializeResult(metadata={"dagster/row_count": int(count)})
 
     return publish
+
+
+@contextmanager
+def beta() -> Iterator[None]:
+    """Let Dagster's references to code pass without a word: they are all of its pages' links."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        yield
+
+
+def _page(warehouse: Warehouse, key: dg.AssetKey) -> Mapping[str, Any]:
+    try:
+        return described(warehouse, key, {})
+    except QueryError as error:  # what was read is there all the same
+        return {"table": f"not shown: {error}"}

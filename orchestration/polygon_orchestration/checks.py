@@ -17,24 +17,27 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Check:
-    """A check of the bars.
+    """A check of a table.
 
     Attributes:
         name: as Dagster and the alerts show it; that of a file in `checks/` if it is a query.
-        blocking: whether nothing is modelled from bars that fail it.
+        blocking: whether nothing is modelled from what fails it.
+        description: what is at fault, in words.
         faults: returns the rows at fault.
+        asset: the table; by default that of the bars.
     """
 
     name: str
     blocking: bool
     description: str
     faults: Callable[[], Sequence[Row]]
+    asset: dg.AssetKey = ASSET
 
     def definition(self) -> dg.AssetChecksDefinition:
         """Return the check for Dagster."""
 
         @dg.asset_check(
-            asset=ASSET, name=self.name, description=self.description, blocking=self.blocking
+            asset=self.asset, name=self.name, description=self.description, blocking=self.blocking
         )
         def run() -> dg.AssetCheckResult:
             try:
@@ -61,8 +64,22 @@ def checks(warehouse: Warehouse, plan_delay_minutes: int | None) -> list[Check]:
         "zero_volume": False,
         "bars_without_ticker": False,
     }
+    # Those of the other tables see that nothing was lost, multiplied or turned round on the way.
+    others = {
+        ("landing", "tickers"): "ticker_twice",
+        ("landing", "splits"): "split_without_shares",
+        ("landing", "dividends"): "dividend_without_amount",
+        ("market", "latest_tickers"): "symbol_twice",
+        ("market", "listings"): "bars_after_delisting",
+        ("market", "active_universe"): "listed_twice",
+        ("market", "daily_bars"): "bars_lost",
+        ("market", "adjustments"): "periods_overlap",
+        ("market", "daily_bars_adjusted"): "adjusted_bars_differ",
+        ("market", "daily_bars_total_return"): "total_return_bars_differ",
+    }
     return [
-        *(_query(name, blocking, warehouse) for name, blocking in queries.items()),
+        *(_query(name, blocking, warehouse, ASSET) for name, blocking in queries.items()),
+        *(_query(name, False, warehouse, dg.AssetKey(key)) for key, name in others.items()),
         Check(
             "missing_session",
             False,
@@ -84,10 +101,10 @@ def sql(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _query(name: str, blocking: bool, warehouse: Warehouse) -> Check:
+def _query(name: str, blocking: bool, warehouse: Warehouse, asset: dg.AssetKey) -> Check:
     text = sql(name)
     comment = [line[3:] for line in text.splitlines() if line.startswith("-- ")]
-    return Check(name, blocking, " ".join(comment), lambda: warehouse.rows(text))
+    return Check(name, blocking, " ".join(comment), lambda: warehouse.rows(text), asset)
 
 
 def _there(warehouse: Warehouse) -> list[date]:

@@ -37,9 +37,14 @@ def definitions(settings: Settings) -> dg.Definitions:
         backoff=dg.Backoff.EXPONENTIAL,
     )
     brought = Brought(warehouse, settings.plan_delay_minutes)
-    raw = assets.raw(_ingestion(settings), brought, trading, retry)
+    house = assets.House(settings.owner, settings.warehouse)
+    raw = assets.raw(house, _ingestion(settings), brought, trading, retry)
+    modelled = [assets.modelled(house, view, warehouse) for view in views()]
+    streamed = [assets.streamed(settings.owner, settings.clickhouse_table)]
+    with assets.beta():
+        referenced = dg.with_source_code_references([raw, *modelled])
     return dg.Definitions(
-        assets=[raw, *(assets.modelled(view, warehouse) for view in views())],
+        assets=[*referenced, *(streamed if settings.clickhouse else [])],
         asset_checks=[check.definition() for check in _checks(settings, warehouse)],
         schedules=schedules(
             settings.plan_delay_minutes, settings.lookback_sessions, settings.start_date

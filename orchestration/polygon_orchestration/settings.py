@@ -25,6 +25,7 @@ class Settings(BaseSettings):
             corrected for days.
         clickhouse: table of the streaming side to reconcile with, as an address; None: no such
             check.
+        owner: whom Dagster names as the owner of the assets: an e-mail address, or `team:NAME`.
         alert_webhook: where failures are sent as JSON, besides Dagster's log.
     """
 
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     clickhouse: str | None = None
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_table: str = Field(default="stock_aggregates", pattern=r"^\w+(\.\w+)?$")
+    owner: str = Field(default="team:market-data", pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+\.\w+)$")
     alert_webhook: SecretStr | None = None
 
     @model_validator(mode="after")
