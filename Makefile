@@ -5,8 +5,9 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-stream orchestrate test test-days test-days-whole test-kafka \
-    test-image style check fix manifests reference boards docs actionlint check-workflows vendor-news \
-    version release coverage mutants bench-source bench-flat-files publish-cloud publish-image lock clean
+    test-image style check fix manifests reference boards screenshots docs actionlint check-workflows \
+    vendor-news version release coverage mutants bench-source bench-flat-files publish-cloud \
+    publish-image lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +74,9 @@ reference: $(INSTALLED) ## Write the tables of docs/ anew: settings, metrics, th
 
 docs: $(INSTALLED) ## Build the documents as a site into build/site; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+screenshots: $(INSTALLED) ## Take the README's pictures anew; DAGSTER=http://... of `make orchestrate`
+	@$(BIN)/python -m maintenance.screenshots
 
 boards: $(INSTALLED) ## Write the boards of Grafana anew from deploy/grafana/
 	@$(BIN)/python -m deploy.grafana

@@ -25,7 +25,7 @@ SESSIONS_A_RUN = 20
 # The longest closure is four days, Thursday's session to Monday's. The check `staleness` knows the
 # calendar; this one also sees a scheduler that has stopped.
 FRESHNESS = dg.FreshnessPolicy.time_window(
-    fail_window=timedelta(days=5), warn_window=timedelta(days=4, hours=12)
+    fail_window=timedelta(days=6), warn_window=timedelta(days=5)
 )
 LANDED: Mapping[str, str] = {
     "grouped_daily": "Daily bars of every US stock, as they were traded: one row a session and "
@@ -51,13 +51,14 @@ class House:
     owner: str
     warehouse: str
 
-    def shown(self, layer: str, *kinds: str) -> dict[str, Any]:
-        """Return owner, tags and kinds of an asset."""
-        return {
-            "owners": [self.owner],
-            "tags": {"vendor": "polygon", "asset-class": "stocks", "layer": layer},
-            "kinds": {self.warehouse, *kinds},
-        }
+    def kinds(self, other: str) -> set[str]:
+        """Return what Dagster shows a sign of: the warehouse, and another kind."""
+        return {self.warehouse, other}
+
+
+def tags(layer: str) -> dict[str, str]:
+    """Return the tags of an asset; layers are `landing`, `market` and `stream`."""
+    return {"vendor": "polygon", "asset-class": "stocks", "layer": layer}
 
 
 def streamed(owner: str, table: str) -> dg.AssetSpec:
@@ -66,7 +67,7 @@ def streamed(owner: str, table: str) -> dg.AssetSpec:
         ["stream", table.rpartition(".")[2]],
         group_name="stream",
         owners=[owner],
-        tags={"vendor": "polygon", "asset-class": "stocks", "layer": "stream"},
+        tags=tags("stream"),
         kinds={"clickhouse", "kafka"},
         description="Bars of seconds and minutes in ClickHouse, which polygon-stream fills. "
         "The check `stream_reconciliation` holds a day of it against the official bars.",
@@ -93,7 +94,9 @@ def raw(
                 group_name="landing",
                 freshness_policy=FRESHNESS,
                 description=LANDED[stream],
-                **house.shown("landing", "airbyte"),
+                owners=[house.owner],
+                tags=tags("landing"),
+                kinds=house.kinds("airbyte"),
             )
             for stream in (BARS, *REFERENCE)
         ],
@@ -143,7 +146,9 @@ def modelled(house: House, view: View, warehouse: Warehouse) -> dg.AssetsDefinit
         freshness_policy=FRESHNESS,
         description=view.about,
         metadata={"dagster/code_references": references},
-        **house.shown("market", "table" if house.warehouse == "duckdb" else "view"),
+        owners=[house.owner],
+        tags=tags("market"),
+        kinds=house.kinds("table" if house.warehouse == "duckdb" else "view"),
     )
     def publish() -> dg.MaterializeResult[None]:
         warehouse.publish(view.statement)

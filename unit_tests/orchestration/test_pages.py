@@ -11,15 +11,16 @@ import dagster as dg
 import duckdb
 import pytest
 import time_machine
-from unit_tests.orchestration.location import Run, run, settings
-from polygon_sandbox import Plan, Sandbox, World
-
 from polygon_orchestration import plot
 from polygon_orchestration.checks import checks
 from polygon_orchestration.definitions import definitions
 from polygon_orchestration.pages import PAGES
 from polygon_orchestration.settings import Settings
 from polygon_orchestration.warehouse import DuckDB
+from polygon_sandbox import Plan, Sandbox, World
+from pydantic import SecretStr
+
+from unit_tests.orchestration.location import Run, run, settings
 
 NOW = "2026-11-20T22:30:00Z"
 FAULTS = {
@@ -107,7 +108,7 @@ def test_a_table_is_the_streaming_side_s_where_that_is_known(chosen: Settings) -
 @pytest.mark.parametrize("owner", ["somebody", "team:", "a@b"])
 def test_an_owner_that_dagster_would_refuse_is_refused_by_name(owner: str) -> None:
     with pytest.raises(ValueError, match="owner"):
-        Settings(api_key="k", owner=owner)
+        Settings(api_key=SecretStr("k"), owner=owner)
 
 
 def test_numbers_of_rows_are_those_of_the_tables(
