@@ -36,6 +36,19 @@ def test_a_batch_and_its_offsets_are_one_transaction() -> None:
     assert dead.headers["market"] == b"stocks"
 
 
+def test_a_short_record_after_a_long_one_has_nothing_of_it() -> None:
+    long = bar(1).replace(b'"AAPL"', b'"%s"' % (b"A" * 100))
+    stage, producer, _, stop = stage_of([messages_of(long, bar(2), long)])
+    stage.run(stop)
+    records = producer.of("custom_filtered_stock_data_topic")
+    assert [msgspec.json.decode(r.value)["symbol"] for r in records] == [
+        "A" * 100,
+        "AAPL",
+        "A" * 100,
+    ]
+    assert [r.value[-1:] for r in records] == [b"}"] * 3
+
+
 def test_offsets_are_committed_though_nothing_passes() -> None:
     stage, producer, _, stop = stage_of([messages_of(b'{"ev":"LULD"}')])
     stage.run(stop)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polygon_streaming.channels import AGGREGATE_SECONDS
 from polygon_streaming.filter.bars import Bar
 from polygon_streaming.filter.events import read
 from polygon_streaming.filter.records import Record, clean
@@ -64,6 +65,11 @@ def test_what_bars_lack_or_spell_differently(changes: Any, expected: Any) -> Non
     record = msgspec.to_builtins(_clean(**changes))
     assert {name: record[name] for name in expected} == expected
     jsonschema.validate(record, _schema())
+
+
+@pytest.mark.parametrize("channel", AGGREGATE_SECONDS)
+def test_a_bar_of_each_channel_is_read_as_one_of_it(channel: str) -> None:
+    assert _clean(ev=channel).event_type == channel
 
 
 @given(st.decimals(0, 10**17, allow_nan=False).map(str) | st.floats(0, 1e17).map(repr))
@@ -143,7 +149,7 @@ def test_what_is_unusual_passes(changes: Any) -> None:
 @pytest.mark.parametrize("edge_ms", [946_684_800_000, 4_102_444_800_000])
 def test_the_first_and_the_last_instant_are_instants(edge_ms: int) -> None:
     bar = read(json.dumps({**BAR, "s": edge_ms, "e": edge_ms}).encode())
-    assert bar is not None
+    assert isinstance(bar, Bar)
     record = clean(bar, "stocks", edge_ms, healed=True)
     assert record.window_start == record.window_end == record.received_at
     assert record.healed
