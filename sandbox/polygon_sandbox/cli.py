@@ -12,6 +12,7 @@ import click
 from polygon_sandbox.clock import parse_instant
 from polygon_sandbox.companies import Sizes
 from polygon_sandbox.directory import NotOurs, empty
+from polygon_sandbox.flat_files import FilesSize, FlatFiles
 from polygon_sandbox.flat_files.full_market import write
 from polygon_sandbox.flat_files.layout import Dataset
 from polygon_sandbox.intraday import stream_symbol
@@ -51,6 +52,8 @@ def main() -> None:
 @click.option("--plan", "plan_name", type=click.Choice(list(PLANS)), default="unlimited")
 @click.option("--requests-per-minute", type=int, help="Rate limit, instead of the plan's.")
 @click.option("--latency-ms", type=float, default=0, help="Wait before every answer.")
+@click.option("--flat-file-days", default=5, show_default=True, help="Days that have flat files.")
+@click.option("--flat-file-tickers", type=int, help="Tickers of each market in them; else all.")
 @click.option("--verbose", is_flag=True, help="Log every request.")
 def serve(
     host: str,
@@ -62,10 +65,16 @@ def serve(
     plan_name: str,
     requests_per_minute: int | None,
     latency_ms: float,
+    flat_file_days: int,
+    flat_file_tickers: int | None,
     verbose: bool,
     **counts: int | None,
 ) -> None:
     """Serve a made-up market until ctrl-C or SIGTERM.
+
+    Flat files are in the bucket flatfiles of the same address, with the access key id
+    sandbox-access-key and the API key as its secret. A file is made when it is first looked at, as
+    listing it does: one of all 500 stocks takes some seconds.
 
     \b
     Example: a free plan on a Friday evening, then its daily bars of Thursday.
@@ -86,7 +95,10 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     world = World(seed=seed, now=now, **wanted)
-    with Sandbox(world, plan, latency_ms, key=key, host=host, port=port) as sandbox:
+    files = FlatFiles(world, FilesSize(days=flat_file_days, tickers=flat_file_tickers))
+    with Sandbox(
+        world, plan, latency_ms, key=key, host=host, port=port, flat_files=files
+    ) as sandbox:
         click.echo(f"Polygon sandbox on {sandbox.url}  key {sandbox.key}  plan {plan_name}")
         stop.wait()
 

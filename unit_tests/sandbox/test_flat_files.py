@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import json
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from polygon_sandbox.flat_files.full_market import write
 from polygon_sandbox.flat_files.layout import DATASETS, Dataset
 from polygon_sandbox.intraday import Intraday
 from polygon_sandbox.minutes import Minute, minutes
+from polygon_sandbox.tape import ClockTape
 from polygon_sandbox.ticks import sets_prices
 
 DAY = "2026-11-19"
@@ -119,6 +121,26 @@ def test_bars_are_those_of_rest(world: World, files: FlatFiles) -> None:
             assert row["transactions"] == count
             expected = [bar["v"], bar["o"], bar["c"], bar["h"], bar["l"], midnight]
             assert plain(row)[:6] == pytest.approx(expected, abs=1e-6, rel=0)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "channel", "symbol", "ticker"),
+    [
+        ("us_stocks_sip", "AM", "A", "A"),
+        ("global_crypto", "XA", "ADA-USD", "X:ADA-USD"),
+        ("global_forex", "CA", "AUD/EUR", "C:AUD-EUR"),
+    ],
+)
+def test_bars_are_those_of_the_stream(
+    files: FlatFiles, prefix: str, channel: str, symbol: str, ticker: str
+) -> None:
+    found = [row for row in rows(files, key(prefix, "minute_aggs_v1")) if row["ticker"] == ticker]
+    tape = ClockTape([symbol])
+    for row in (found[0], found[571], found[-1]):
+        ended = int(row["window_start"]) // NS + 60
+        (event,) = map(json.loads, tape.events(channel, symbol, ended))
+        assert event["s"] * 1_000_000 == int(row["window_start"])
+        assert [event[name] for name in "vochl"] == plain(row)[:5]
 
 
 @pytest.mark.parametrize(
