@@ -135,6 +135,8 @@ lock: ## Write requirements/*.txt anew (needs uv)
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/source.txt pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/streaming.txt \
 	    streaming/pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/orchestration.txt \
+	    --extra postgres pyproject.toml orchestration/pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/mutants.txt --group mutants
 	echo hatchling | $(COMPILE) --constraint requirements/dev.txt \
