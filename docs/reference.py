@@ -31,7 +31,8 @@ def streaming_settings() -> str:
     for name in settings.NAMES:
         kinds = [kind for kind in settings.COMMANDS if name in kind.model_fields]
         fields = {kind.command: kind.model_fields[name] for kind in kinds}
-        flag = f"`--{name.replace('_', '-')}`"
+        is_place = any(kind.positional == name for kind in kinds)
+        flag = f"`{name.upper()}`" if is_place else f"`--{name.replace('_', '-')}`"
         commands = "all" if len(kinds) == len(settings.COMMANDS) else ", ".join(fields)
         rows.append((flag, commands, _each(fields, _default), _each(fields, _meaning)))
     return _table(("flag", "commands", "default", "meaning"), rows)

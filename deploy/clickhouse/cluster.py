@@ -23,6 +23,7 @@ _SHARDED_BY: Final = {
     "latest_quotes": "cityHash64(symbol)",
     "trade_conditions": "cityHash64(market, id)",
     "gaps": "cityHash64(market)",
+    "flat_files": "cityHash64(market, day)",
     "dead_letters": "cityHash64(topic, partition, offset)",
 }
 _REPLICA: Final = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"

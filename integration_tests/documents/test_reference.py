@@ -27,7 +27,8 @@ def test_what_commands_say_differently_is_told_apart() -> None:
         "is looked at; filter: How often the rules file is looked at |"
     )
     assert rows["| `--tls`"].startswith("| `--tls` | feed | `True` | wss://;")
-    assert "| `--clickhouse-password` | sink, doctor | |" in rows["| `--clickhouse-password`"]
+    password = "| `--clickhouse-password`"
+    assert f"{password} | sink, backfill, verify, doctor | |" in rows[password]
 
 
 def test_metrics_have_their_labels_before_there_is_a_sample() -> None:

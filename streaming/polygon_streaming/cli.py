@@ -19,7 +19,9 @@ polygon-stream carries Polygon.io (Massive.com) market data through Kafka.
   polygon-stream filter    -> custom_filtered_stock_data_topic, exactly once, until SIGTERM
   polygon-stream sink      -> ClickHouse, at least once, until SIGTERM
   polygon-stream heal      recorded gaps, from the REST API into the raw topic
-  polygon-stream doctor    check key, list, rules, Kafka and ClickHouse
+  polygon-stream backfill  history from the vendor's flat files into ClickHouse
+  polygon-stream verify    a streamed day against the vendor's file of it; mends it with --mend
+  polygon-stream doctor    check key, list, rules, Kafka, ClickHouse and flat files
 
 Each has its own --help. A first run, with Kafka on localhost:
 
@@ -108,6 +110,40 @@ def _heal(arguments: list[str]) -> int:
     return 0 if done.all_well else 1
 
 
+def _backfill(arguments: list[str]) -> int:
+    given = _load(settings.BackfillSettings, arguments)
+    import time
+
+    from polygon_streaming.backfill import progress
+    from polygon_streaming.backfill.clients import connect
+    from polygon_streaming.backfill.run import Backfill
+
+    stop = signals.stop_on_signal()
+    signals.guard("backfill", stop)
+    began = time.monotonic()
+    backfill = Backfill(given, connect(given))
+    client = connect(given)()
+    jobs = backfill.plan(client)
+    outcomes = backfill.dry_run(client, jobs) if given.dry_run else backfill.run(jobs, stop)
+    done = progress.follow(jobs, outcomes)
+    seconds = time.monotonic() - began
+    sys.stdout.write(f"{progress.summary(done, seconds, dry_run=given.dry_run)}\n")
+    return progress.status(done)
+
+
+def _verify(arguments: list[str]) -> int:
+    given = _load(settings.VerifySettings, arguments)
+    from polygon_streaming.backfill import report, verify
+    from polygon_streaming.backfill.clients import connect
+
+    signals.guard("verify", signals.stop_on_signal())
+    verdicts = verify.Verify(given, connect(given)).run()
+    for verdict in verdicts:
+        sys.stdout.write(f"{verdict}\n")
+    report.write(given, verdicts)
+    return verify.status(verdicts)
+
+
 def _doctor(arguments: list[str]) -> int:
     given = _load(settings.DoctorSettings, arguments, log_level="error")
     from polygon_streaming.doctor import examine
@@ -158,5 +194,7 @@ _COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "filter": _filter,
     "sink": _sink,
     "heal": _heal,
+    "backfill": _backfill,
+    "verify": _verify,
     "doctor": _doctor,
 }

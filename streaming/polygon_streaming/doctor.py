@@ -6,6 +6,7 @@ one which does not answer does not hide the others. What is found is told as it 
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final
@@ -14,6 +15,9 @@ import urllib3
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 
+from polygon_streaming.backfill import days
+from polygon_streaming.backfill.bucket import Bucket
+from polygon_streaming.backfill.kinds import BARS, Dataset
 from polygon_streaming.errors import StreamError
 from polygon_streaming.filter.quotes import QuoteRecord
 from polygon_streaming.filter.records import Record
@@ -32,6 +36,7 @@ Finding = tuple[str, bool, str]
 _LONGEST_SECONDS: Final = 15.0
 _KAFKA_SECONDS: Final = 10.0
 _NO_RETRIES: Final = urllib3.Retry(total=0)
+_LATELY: Final = timedelta(days=10)
 _TIMEOUT: Final = urllib3.Timeout(connect=5, read=8)
 
 
@@ -158,6 +163,19 @@ def _clickhouse(settings: DoctorSettings) -> str:
     return f"version {version}; {'; '.join(found)}"
 
 
+def _flat_files(settings: DoctorSettings) -> str:
+    if not settings.flat_files_access_key_id.get_secret_value():
+        return "left out; set POLYGON_FLAT_FILES_ACCESS_KEY_ID and its secret to check it"
+    bucket, stocks, last = Bucket(settings), Dataset(BARS, "stocks"), days.today()
+    listed = bucket.listed(stocks, last - _LATELY, last)
+    where = f"{settings.flat_files_endpoint}/{settings.flat_files_bucket}"
+    if not listed:
+        raise StreamError(f"{where} has no minute bars of stocks of the last days. Is it a mirror?")
+    newest = max(listed)
+    bucket.look(stocks, newest)
+    return f"{where} lists and gives; the newest minute bars of stocks are of {newest}"
+
+
 def _missing_columns(client: Any, table: str, record: type[Any]) -> list[str]:
     there = {row[0] for row in client.query(f"DESCRIBE TABLE {table}").result_rows}
     return [name for name in record.__struct_fields__ if name not in there]
@@ -170,6 +188,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "rules": _rules,
     "kafka": _kafka,
     "clickhouse": _clickhouse,
+    "flat_files": _flat_files,
 }
 _PLACES: Final[dict[str, Callable[[DoctorSettings], str]]] = {
     "key": lambda settings: settings.rest_url,
@@ -177,4 +196,5 @@ _PLACES: Final[dict[str, Callable[[DoctorSettings], str]]] = {
     "rules": lambda settings: str(settings.rules),
     "kafka": lambda settings: settings.bootstrap_servers,
     "clickhouse": lambda settings: settings.clickhouse.rpartition("@")[2],
+    "flat_files": lambda settings: settings.flat_files_endpoint,
 }

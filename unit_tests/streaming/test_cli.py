@@ -31,12 +31,14 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 def test_help_names_every_command_and_each_explains_itself() -> None:
     overview = _run("--help")
     assert overview.returncode == 0
-    for name in ("feed", "filter", "sink", "heal", "doctor"):
+    for name in ("feed", "filter", "sink", "heal", "backfill", "verify", "doctor"):
         assert f"polygon-stream {name}" in overview.stdout
         done = _run(name, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith(f"usage: polygon-stream {name} ")
-        assert "--bootstrap-servers" in done.stdout
+        of_files = name in ("backfill", "verify")
+        assert ("--bootstrap-servers" in done.stdout) is not of_files
+        assert ("--directory" in done.stdout) is of_files
     assert _run("--version").stdout == f"polygon-stream {VERSION}\n"
 
 
@@ -45,12 +47,21 @@ def test_help_names_every_command_and_each_explains_itself() -> None:
     [
         (
             ["fed"],
-            "'fed' is not a command. Give one of feed, filter, sink, heal, doctor. Did you mean",
+            "'fed' is not a command. Give one of feed, filter, sink, heal, backfill, verify, "
+            "doctor. Did you mean",
         ),
         (["feed"], "api_key: is missing. Give --api-key or POLYGON_API_KEY."),
         (["feed", "--api-key", "k", "--subscriptions", "none.csv"], "none.csv cannot be read"),
         (["filter", "--rules", "none.yaml"], "none.yaml cannot be read"),
         (["filter", "--kafka", "nonsense=1"], 'No such configuration property: "nonsense"'),
+        (["backfill"], "start: is missing. Give --start or POLYGON_STREAM_START."),
+        (["backfill", "--start", "yesterday"], "start: Input should be a valid date"),
+        (["backfill", "--start", "2026-11-02"], "There is no key for flat files. Set POLYGON_FLAT"),
+        (["backfill", "--start", "2026-11-02", "--markets", "stock"], "'stock' is not a market"),
+        (["verify"], "day: is missing. Give DAY or POLYGON_STREAM_DAY."),
+        (["verify", "20261102"], "day: String should match pattern"),
+        (["verify", "2026-11-02", "x"], "x is not a flag of verify"),
+        (["verify", "2026-11-02", "--directory", "none"], "none is not a directory"),
         (["doctor", "--table", "no table"], "table: String should match pattern"),
         (["sink", "--clickhouse", "localhost:8123"], "clickhouse: the address has an unknown form"),
         (

@@ -30,7 +30,9 @@ def test_the_settings_file_is_good_for_every_command(
     monkeypatch.setenv("POLYGON_STREAM_CONFIG", str(path))
     monkeypatch.setenv("POLYGON_API_KEY", "k")
     for kind in settings.COMMANDS:
-        given = settings.load(kind, [])
+        if not issubclass(kind, settings.KafkaSettings):
+            continue
+        given: settings.KafkaSettings = settings.load(kind, [])
         assert given.bootstrap_servers == "broker-1:9092,broker-2:9092"
         assert given.kafka["sasl.mechanism"] == "SCRAM-SHA-512"
     assert settings.load(settings.FilterSettings, []).rules == Path("rules.yaml")

@@ -24,8 +24,9 @@ gaps:          errors stamps channels raw settings process kafka subscriptions
 feed:          errors stamps channels raw settings process kafka subscriptions gaps trading
 filter:        errors stamps channels raw settings process kafka gaps trading
 sink:          errors settings process kafka
-doctor:        errors settings kafka subscriptions gaps filter sink
-cli:           errors settings process kafka subscriptions gaps feed filter sink doctor
+backfill:      errors channels trading settings process sink
+doctor:        errors settings kafka subscriptions gaps filter sink backfill
+cli:           errors settings process kafka subscriptions gaps feed filter sink backfill doctor
 __main__:      cli
 """
 _LINES = [line.partition(":") for line in _TABLE.strip().splitlines()]

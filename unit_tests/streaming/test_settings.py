@@ -10,7 +10,9 @@ from polygon_streaming.settings import (
     FeedSettings,
     FilterSettings,
     HealSettings,
+    KafkaSettings,
     SinkSettings,
+    VerifySettings,
     load,
 )
 
@@ -174,13 +176,32 @@ def test_the_key_of_another_tool_is_not_taken(monkeypatch: pytest.MonkeyPatch) -
     assert load(FeedSettings, ["--api-key", "flag"]).api_key.get_secret_value() == "flag"
 
 
+def test_the_key_to_the_files_has_a_name_that_other_tools_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POLYGON_FLAT_FILES_ACCESS_KEY_ID", "shared")
+    monkeypatch.setenv("POLYGON_FLAT_FILES_BUCKET", "mirror")
+    given = load(VerifySettings, ["2026-11-20"])
+    assert (given.day, given.flat_files_bucket) == ("2026-11-20", "mirror")
+    assert given.flat_files_access_key_id.get_secret_value() == "shared"
+    assert "shared" not in repr(given)
+    monkeypatch.setenv("POLYGON_STREAM_FLAT_FILES_BUCKET", "ours")
+    assert load(VerifySettings, ["2026-11-20"]).flat_files_bucket == "ours"
+    monkeypatch.setenv("POLYGON_FLAT_FILES_ENDPONT", "x")
+    words = "POLYGON_FLAT_FILES_ENDPONT is not a setting. Did you mean 'POLYGON_FLAT_FILES_ENDPOINT"
+    with pytest.raises(ConfigError, match=words):
+        load(VerifySettings, ["2026-11-20"])
+
+
 def test_a_file_serves_all_commands_and_takes_the_flags_spelling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "bootstrap-servers: broker:1\nraw_topic: on\nshard: 2/3\nlinger-ms: 7\ntls: no\n"
     _file(tmp_path, monkeypatch, text + "kafka:\n  sasl.password: 0123\n  a: true\napi-key: 1e3\n")
     for kind in COMMANDS:
-        given = load(kind, [])
+        if not issubclass(kind, KafkaSettings):
+            continue
+        given: KafkaSettings = load(kind, [])
         assert (given.bootstrap_servers, given.raw_topic) == ("broker:1", "on")
         assert given.kafka == {"sasl.password": "0123", "a": "true"}, "as they are written"
     assert load(FilterSettings, []).linger_ms == 7
@@ -266,9 +287,10 @@ def test_help_is_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
             load(kind, ["--help"])
         assert caught.value.code == 0
         text = capsys.readouterr().out
-        assert "--kafka PROPERTY=VALUE" in text
-        assert "--bootstrap-servers HOST:PORT,..." in text
-        assert f"polygon-stream {kind.command} --" in text.partition("examples:")[2]
+        if issubclass(kind, KafkaSettings):
+            assert "--kafka PROPERTY=VALUE" in text
+            assert "--bootstrap-servers HOST:PORT,..." in text
+        assert f"polygon-stream {kind.command} " in text.partition("examples:")[2]
         words = set(re.findall(r"\w+", text))
         assert not words & {"dict", "SecretStr", "factory", "str", "None", "Path", "float", "int"}
         for field in kind.model_fields.values():

@@ -22,9 +22,10 @@ def test_numbers_count_up_from_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "table"), [("bars", "stock_aggregates"), ("trades", "trades"), ("quotes", "quotes")]
+    ("kind", "table"),
+    [("bars", "stock_aggregates"), *((name, name) for name in ("trades", "quotes", "flat_files"))],
 )
-def test_the_tables_of_the_sink_command_are_those_of_the_migrations(kind: str, table: str) -> None:
+def test_the_tables_of_the_commands_are_those_of_the_migrations(kind: str, table: str) -> None:
     (migration,) = [m for m in migrations() if m.name[4:] == table]
     wanted = clickhouse.table_statement(table, kind)
     statement = wanted[wanted.index("CREATE") :].strip().removesuffix(";")

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from polygon_streaming.errors import ConfigError
-from polygon_streaming.settings import Settings
+from polygon_streaming.settings import KafkaSettings
 
 log = structlog.get_logger()
 _LIBRARY_LOG: Final = logging.getLogger("librdkafka")
@@ -46,7 +46,7 @@ _CONSUMER_DEFAULTS: Final[Mapping[str, Any]] = {
 }
 
 
-def producer(settings: Settings, rules: Mapping[str, Any]) -> Producer:
+def producer(settings: KafkaSettings, rules: Mapping[str, Any]) -> Producer:
     """Return a producer; `rules` are the caller's.
 
     Raises:
@@ -57,7 +57,9 @@ def producer(settings: Settings, rules: Mapping[str, Any]) -> Producer:
     return built
 
 
-def consumer(settings: Settings, group: str, rules: Mapping[str, Any] | None = None) -> Consumer:
+def consumer(
+    settings: KafkaSettings, group: str, rules: Mapping[str, Any] | None = None
+) -> Consumer:
     """Return a consumer of committed records whose offsets the caller commits.
 
     Raises:
@@ -68,7 +70,7 @@ def consumer(settings: Settings, group: str, rules: Mapping[str, Any] | None = N
     return built
 
 
-def admin(settings: Settings) -> AdminClient:
+def admin(settings: KafkaSettings) -> AdminClient:
     """Return a client that can ask the brokers about topics.
 
     Raises:
@@ -78,7 +80,7 @@ def admin(settings: Settings) -> AdminClient:
     return built
 
 
-def asker(settings: Settings, group: str = "polygon-stream") -> Consumer:
+def asker(settings: KafkaSettings, group: str = "polygon-stream") -> Consumer:
     """Return a client that asks: it joins no group, creates no topic and logs nothing.
 
     Args:
@@ -102,7 +104,7 @@ def asker(settings: Settings, group: str = "polygon-stream") -> Consumer:
 
 
 def _config(
-    settings: Settings, defaults: Mapping[str, Any], rules: Mapping[str, Any]
+    settings: KafkaSettings, defaults: Mapping[str, Any], rules: Mapping[str, Any]
 ) -> dict[str, Any]:
     fixed = sorted(set(settings.kafka) & set(rules))
     if fixed:

@@ -6,6 +6,7 @@ take a series that begins at 1 for an increase; so those that alerts watch begin
 """
 
 from collections.abc import Callable, Mapping
+from datetime import date, datetime, timezone
 from importlib.metadata import version
 from typing import Final
 
@@ -16,7 +17,13 @@ from polygon_streaming.process import reasons
 FEED: Final = CollectorRegistry(auto_describe=True)
 FILTER: Final = CollectorRegistry(auto_describe=True)
 SINK: Final = CollectorRegistry(auto_describe=True)
-STAGES: Final[Mapping[str, CollectorRegistry]] = {"feed": FEED, "filter": FILTER, "sink": SINK}
+VERIFY: Final = CollectorRegistry(auto_describe=True)
+STAGES: Final[Mapping[str, CollectorRegistry]] = {
+    "feed": FEED,
+    "filter": FILTER,
+    "sink": SINK,
+    "verify": VERIFY,
+}
 
 connected = Gauge(
     "polygon_ws_connected",
@@ -139,6 +146,33 @@ sink_lag = Gauge(
     registry=SINK,
 )
 
+# A run of verify leaves them in a file, and the next run replaces it.
+_verified: Final = ["market", "data"]
+verify_rows = Gauge(
+    "polygon_verify_rows",
+    "Rows of the day by how they stood to the vendor's file: equal, other, missing, extra",
+    [*_verified, "state"],
+    registry=VERIFY,
+)
+verify_mended = Gauge(
+    "polygon_verify_mended",
+    "1 if what differed was replaced by the file's rows",
+    _verified,
+    registry=VERIFY,
+)
+verify_day = Gauge(
+    "polygon_verify_day_timestamp_seconds",
+    "Start, in UTC, of the day that was verified",
+    _verified,
+    registry=VERIFY,
+)
+verify_time = Gauge(
+    "polygon_verify_timestamp_seconds", "When it was verified", _verified, registry=VERIFY
+)
+verify_seconds = Gauge(
+    "polygon_verify_duration_seconds", "How long that took", _verified, registry=VERIFY
+)
+
 for _reason in (*reasons.LOST, reasons.OTHER):
     feed_lost.labels(_reason)
 for _outcome in ("kept", "dropped", "dead_lettered"):
@@ -183,3 +217,8 @@ def exported(stage: str, is_ready: Callable[[], bool]) -> CollectorRegistry:
     ready = Gauge("polygon_stream_ready", "1 while /readyz is ok", registry=shown)
     ready.set_function(lambda: float(is_ready()))
     return shown
+
+
+def start_of(day: date) -> float:
+    """Return the start of a day in UTC, in seconds since 1970."""
+    return datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp()

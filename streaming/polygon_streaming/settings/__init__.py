@@ -8,22 +8,26 @@ from polygon_streaming.settings.commands import (
     FeedSettings,
     FilterSettings,
     HealSettings,
-    Served,
-    Settings,
     SinkSettings,
 )
+from polygon_streaming.settings.files import BackfillSettings, VerifySettings
 from polygon_streaming.settings.load import load
+from polygon_streaming.settings.parts import FlatFiles, KafkaSettings, Served, Settings
 
 __all__ = [
     "COMMANDS",
     "NAMES",
+    "BackfillSettings",
     "ClientName",
     "DoctorSettings",
     "FeedSettings",
     "FilterSettings",
+    "FlatFiles",
     "HealSettings",
+    "KafkaSettings",
     "Served",
     "Settings",
     "SinkSettings",
+    "VerifySettings",
     "load",
 ]

@@ -7,75 +7,20 @@ and the environment, `flags` the command line.
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from polygon_streaming.channels import BRANDS, FEEDS
-
-_TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+from polygon_streaming.settings.files import BackfillSettings, VerifySettings
+from polygon_streaming.settings.parts import (
+    FlatFiles,
+    KafkaSettings,
+    Keyed,
+    Served,
+    Tables,
+)
 
 ClientName = Literal["polygon-api-client", "massive"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Settings(BaseModel):
-    """What every command takes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
-
-    command: ClassVar[str] = ""
-    examples: ClassVar[str] = ""
-
-    bootstrap_servers: str = Field(
-        "localhost:9092", description="Kafka brokers, host:port, separated by commas"
-    )
-    kafka: dict[str, str] = Field(
-        default_factory=dict,
-        description="Any librdkafka property, such as security.protocol=SASL_SSL; may be "
-        "repeated. In the environment a JSON object, in the file lines of a group",
-    )
-    raw_topic: str = Field("polygon_stream_aggregates", description="Events as received")
-    filtered_topic: str = Field("custom_filtered_stock_data_topic", description="Clean bars")
-    trades_topic: str = Field("custom_filtered_trades_topic", description="Clean trades")
-    quotes_topic: str = Field("custom_filtered_quotes_topic", description="Clean quotes")
-    dead_letter_topic: str = Field("polygon_stream_dead_letter", description="What is unreadable")
-    gaps_topic: str = Field("polygon_stream_gaps", description="What is known to be missing")
-    log_format: Literal["auto", "json", "text"] = Field(
-        "auto", description="auto is text on a terminal, JSON elsewhere"
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="How much is logged"
-    )
-
-    @property
-    def targets(self) -> dict[str, str]:
-        """The topic of the clean records of each kind."""
-        return {
-            "bars": self.filtered_topic,
-            "trades": self.trades_topic,
-            "quotes": self.quotes_topic,
-        }
-
-
-class Served(Settings):
-    """What every long-running command takes besides."""
-
-    http_host: str = Field("127.0.0.1", description="Where /metrics, /healthz, /readyz listen")
-    http_port: int = Field(0, ge=0, le=65535, description="Their port; 0 switches them off")
-
-
-class Keyed(Settings):
-    """What the commands that ask the vendor take besides."""
-
-    api_key: SecretStr = Field(
-        description="The vendor's key; better in POLYGON_API_KEY than on the command line",
-    )
-
-    @field_validator("api_key")
-    @classmethod
-    def _not_empty(cls, key: SecretStr) -> SecretStr:
-        if not key.get_secret_value().strip():
-            raise ValueError("is empty")
-        return key
 
 
 class FeedSettings(Served, Keyed):
@@ -159,7 +104,7 @@ class FilterSettings(Served):
     )
 
 
-class SinkSettings(Served):
+class SinkSettings(Served, Tables):
     """Insert the clean records into ClickHouse in batches, at least once, until SIGTERM."""
 
     command: ClassVar[str] = "sink"
@@ -168,25 +113,10 @@ class SinkSettings(Served):
   polygon-stream sink --clickhouse chdb:table.chdb    # ClickHouse embedded, no server
 """
 
-    clickhouse: str = Field(
-        "http://localhost:8123/default",
-        description="http(s)://user@host:port/database, or chdb:DIRECTORY for the embedded one",
-    )
-    clickhouse_password: SecretStr = Field(
-        SecretStr(""), description="Better in POLYGON_STREAM_CLICKHOUSE_PASSWORD"
-    )
-    table: str = Field("stock_aggregates", pattern=_TABLE, description="Table of the bars")
-    trades_table: str = Field("trades", pattern=_TABLE, description="Table of the trades")
-    quotes_table: str = Field("quotes", pattern=_TABLE, description="Table of the quotes")
     create_table: bool = Field(True, description="Create the tables that are missing")
     group: str = Field("polygon-stream-sink", description="Consumer group")
     batch_records: int = Field(50_000, ge=1, description="Most rows of one insert")
     batch_seconds: Seconds = Field(1, description="Longest wait for a batch to fill")
-
-    @property
-    def tables(self) -> dict[str, str]:
-        """The table of each kind."""
-        return _tables(self)
 
 
 class HealSettings(Keyed):
@@ -211,8 +141,8 @@ class HealSettings(Keyed):
     )
 
 
-class DoctorSettings(Settings):
-    """Check key, subscriptions, Kafka and ClickHouse; say what is wrong. Exit 1 if anything is."""
+class DoctorSettings(KafkaSettings, Tables, FlatFiles):
+    """Check key, list, Kafka, ClickHouse, flat files; say what is wrong. Exit 1 if anything is."""
 
     command: ClassVar[str] = "doctor"
     examples: ClassVar[str] = """\
@@ -229,27 +159,16 @@ class DoctorSettings(Settings):
     s3_endpoint_url: str | None = Field(None, description="Another S3 than Amazon's")
     rules: Path | None = Field(None, description="YAML file of rules")
     clickhouse: str = Field("", description="As for the sink; empty leaves it out")
-    clickhouse_password: SecretStr = Field(
-        SecretStr(""), description="Better in POLYGON_STREAM_CLICKHOUSE_PASSWORD"
-    )
-    table: str = Field("stock_aggregates", pattern=_TABLE, description="Table of the bars")
-    trades_table: str = Field("trades", pattern=_TABLE, description="Table of the trades")
-    quotes_table: str = Field("quotes", pattern=_TABLE, description="Table of the quotes")
-
-    @property
-    def tables(self) -> dict[str, str]:
-        """The table of each kind."""
-        return _tables(self)
 
 
-def _tables(settings: SinkSettings | DoctorSettings) -> dict[str, str]:
-    return {
-        "bars": settings.table,
-        "trades": settings.trades_table,
-        "quotes": settings.quotes_table,
-    }
-
-
-COMMANDS: Final = (FeedSettings, FilterSettings, SinkSettings, HealSettings, DoctorSettings)
+COMMANDS: Final = (
+    FeedSettings,
+    FilterSettings,
+    SinkSettings,
+    HealSettings,
+    BackfillSettings,
+    VerifySettings,
+    DoctorSettings,
+)
 NAMES: Final = tuple(dict.fromkeys(name for kind in COMMANDS for name in kind.model_fields))
 """The settings of all commands. Environment and file serve all of them, so each knows them all."""

@@ -16,12 +16,24 @@ from polygon_streaming.settings import strict_yaml
 
 PREFIX: Final = "POLYGON_STREAM_"
 CONFIG_VARIABLE: Final = "POLYGON_STREAM_CONFIG"
-_KEY_VARIABLE: Final = "POLYGON_API_KEY"
+_FLAT_FILES: Final = "POLYGON_FLAT_FILES_"
 
 # Kubernetes puts these into every container for a Service `polygon-stream` or `polygon-stream-...`.
 _SERVICE_LINK: Final = re.compile(
     r"(.*_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)"
 )
+
+
+def variable(name: str) -> str:
+    """Return the variable of a setting: what other tools share has a name without STREAM in it.
+
+    Its name with STREAM is good as well, and wins.
+    """
+    if name == "api_key":
+        return "POLYGON_API_KEY"
+    if name.startswith("flat_files_") and name != "flat_files_collection":
+        return f"POLYGON_{name.upper()}"
+    return f"{PREFIX}{name.upper()}"
 
 
 def environment(variables: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
@@ -33,29 +45,28 @@ def environment(variables: Mapping[str, str], names: Collection[str]) -> dict[st
     Raises:
         ConfigError: a variable with our prefix names no setting, or two name the same one.
     """
-    known = {*(f"{PREFIX}{name.upper()}" for name in names), CONFIG_VARIABLE, _KEY_VARIABLE}
+    ours = {name: f"{PREFIX}{name.upper()}" for name in names}
+    known = {*ours.values(), *map(variable, names), CONFIG_VARIABLE}
     spelt: dict[str, str] = {}
     problems = []
-    for variable, text in sorted(variables.items()):
-        upper = variable.upper()
+    for given, text in sorted(variables.items()):
+        upper = given.upper()
         if not text or not upper.startswith("POLYGON_"):
             continue
         if upper in spelt:
-            problems.append(f"{spelt[upper]} and {variable} are the same setting. Unset one.")
+            problems.append(f"{spelt[upper]} and {given} are the same setting. Unset one.")
         elif upper in known:
-            spelt[upper] = variable
+            spelt[upper] = given
         elif _is_meant_for_us(upper, text, known):
-            problems.append(f"{variable} is not a setting.{_meant(upper, known)}")
+            problems.append(f"{given} is not a setting.{_meant(upper, known)}")
     if problems:
         raise ConfigError(" ".join(problems))
     found: dict[str, Any] = {}
-    if _KEY_VARIABLE in spelt:
-        found["api_key"] = variables[spelt[_KEY_VARIABLE]]
     for name in names:
-        variable = spelt.get(f"{PREFIX}{name.upper()}", "")
-        if variable:
-            text = variables[variable]
-            found[name] = properties(text, variable) if name == "kafka" else text
+        given = spelt.get(ours[name]) or spelt.get(variable(name), "")
+        if given:
+            text = variables[given]
+            found[name] = properties(text, given) if name == "kafka" else text
     return found
 
 
@@ -124,19 +135,21 @@ def properties(text: str, place: str) -> dict[str, str]:
     return {name: v if isinstance(v, str) else json.dumps(v) for name, v in content.items()}
 
 
-def _meant(variable: str, known: Collection[str]) -> str:
-    if not variable.startswith(PREFIX):
-        return did_you_mean(variable, known)
+def _meant(given: str, known: Collection[str]) -> str:
+    if not given.startswith(PREFIX):
+        return did_you_mean(given, known)
     ours = [name.removeprefix(PREFIX) for name in known if name.startswith(PREFIX)]
-    return did_you_mean(variable, ours, PREFIX)
+    return did_you_mean(given, ours, PREFIX)
 
 
-def _is_meant_for_us(variable: str, text: str, known: Collection[str]) -> bool:
-    if not variable.startswith(PREFIX):
-        return bool(get_close_matches(variable, known, n=1, cutoff=0.93))
-    if "://" in text and variable.endswith("_PORT"):
+def _is_meant_for_us(given: str, text: str, known: Collection[str]) -> bool:
+    if given.startswith(_FLAT_FILES):
+        return True
+    if not given.startswith(PREFIX):
+        return bool(get_close_matches(given, known, n=1, cutoff=0.93))
+    if "://" in text and given.endswith("_PORT"):
         return False  # Kubernetes again: tcp://10.0.0.7:9100
-    return not _SERVICE_LINK.fullmatch(variable.removeprefix(PREFIX))
+    return not _SERVICE_LINK.fullmatch(given.removeprefix(PREFIX))
 
 
 def _problem(key: str, value: Any, name: str, names: Collection[str]) -> str | None:

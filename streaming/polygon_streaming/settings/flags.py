@@ -8,6 +8,7 @@ from argparse import (
     RawDescriptionHelpFormatter,
 )
 from collections.abc import Sequence
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -16,7 +17,7 @@ from polygon_streaming.errors import ConfigError, did_you_mean
 from polygon_streaming.settings import configuration
 
 if TYPE_CHECKING:
-    from polygon_streaming.settings.commands import Settings
+    from polygon_streaming.settings.parts import Settings
 
 _WHERE_ELSE: Final = """\
 Every setting is a flag, or POLYGON_STREAM_<NAME> in the environment, or a line of the YAML file
@@ -37,6 +38,18 @@ _LOOKS: Final = {
     "rules": "FILE",
     "shard": "I/N",
     "subscriptions": "FILE",
+    "flat_files_endpoint": "URL",
+    "flat_files_access_key_id": "KEY",
+    "flat_files_secret_access_key": "SECRET",
+    "start": "DAY",
+    "end": "DAY",
+    "data": "NAME,...",
+    "markets": "NAME,...",
+    "directory": "DIRECTORY",
+    "json_file": "FILE",
+    "html": "FILE",
+    "metrics_file": "FILE",
+    "most_extra": "SHARE",
 }
 
 
@@ -56,14 +69,25 @@ def read(kind: "type[Settings]", arguments: Sequence[str]) -> dict[str, Any]:
     """
     parser = _Parser(
         prog=f"polygon-stream {kind.command}",
-        usage=f"polygon-stream {kind.command} [--setting VALUE]...",
-        description=kind.__doc__,
+        usage=" ".join(
+            [
+                "polygon-stream",
+                kind.command,
+                *filter(None, [kind.positional.upper()]),
+                "[--setting VALUE]...",
+            ]
+        ),
+        description=cleandoc(kind.__doc__ or ""),
         epilog=f"{_WHERE_ELSE}\n\nexamples:\n{kind.examples}",
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     for name, field in kind.model_fields.items():
-        _add(parser, name, field)
+        if name == kind.positional:
+            parser.add_argument(name, nargs="?", default=SUPPRESS, metavar=name.upper(),
+                                help=_help(field))  # fmt: skip
+        else:
+            _add(parser, name, field)
     known, unknown = parser.parse_known_args([_with_hyphens(text) for text in arguments])
     if unknown:
         flags = [f"--{name.replace('_', '-')}" for name in kind.model_fields]

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.settings import configuration, flags
-from polygon_streaming.settings.commands import NAMES, Settings
+from polygon_streaming.settings.commands import NAMES
+from polygon_streaming.settings.parts import Settings
 
 S = TypeVar("S", bound=Settings)
 
@@ -32,7 +33,7 @@ def load(kind: type[S], arguments: Sequence[str]) -> S:
     try:
         return kind.model_validate(own)
     except ValidationError as error:
-        problems = [_sentence(problem) for problem in error.errors()]
+        problems = [_sentence(kind, problem) for problem in error.errors()]
         in_file = [name for name in _names(error) if name not in {**environment, **on_line}]
         if set(in_file) & set(file):
             problems.append(f"The file is {path}.")
@@ -43,9 +44,10 @@ def _names(error: ValidationError) -> list[str]:
     return [str(problem["loc"][0]) for problem in error.errors() if problem["loc"]]
 
 
-def _sentence(problem: Any) -> str:
+def _sentence(kind: type[Settings], problem: Any) -> str:
     name = str(problem["loc"][0])
-    variable = "POLYGON_API_KEY" if name == "api_key" else f"{configuration.PREFIX}{name.upper()}"
+    variable = configuration.variable(name)
     fault = "is missing" if problem["type"] == "missing" else problem["msg"]
     fault = fault.removeprefix("Value error, ")
-    return f"{name}: {fault}. Give --{name.replace('_', '-')} or {variable}."
+    place = name.upper() if name == kind.positional else f"--{name.replace('_', '-')}"
+    return f"{name}: {fault}. Give {place} or {variable}."

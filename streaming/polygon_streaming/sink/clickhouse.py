@@ -19,14 +19,24 @@ _ANSWER_SECONDS: Final = 25
 _PASSING_CODES: Final = frozenset(
     {3, 107, 159, 164, 202, 203, 209, 210, 241, 242, 252, 285, 319, 425, 999}
 )
-_FILES: Final = {"bars": "stock_aggregates.sql", "trades": "trades.sql", "quotes": "quotes.sql"}
+_FILES: Final = {
+    "bars": "stock_aggregates.sql",
+    "trades": "trades.sql",
+    "quotes": "quotes.sql",
+    "flat_files": "flat_files.sql",
+}
 _FORMS: Final = (
     "Give http://user@host:port/database, or chdb:DIRECTORY with the package's extra [demo]."
 )
 
 
-def connect(address: str, password: str) -> Any:
+def connect(address: str, password: str, answer_seconds: int = _ANSWER_SECONDS) -> Any:
     """Return a ClickHouse client for an http(s) address, or for `chdb:DIRECTORY`.
+
+    Args:
+        address: see there.
+        password: of the user in the address.
+        answer_seconds: how long a server may take for an answer.
 
     Raises:
         ConfigError: the address or the directory is of no use, or user, password or database are
@@ -45,7 +55,7 @@ def connect(address: str, password: str) -> Any:
         return clickhouse_connect.get_client(
             dsn=address,
             connect_timeout=_CONNECT_SECONDS,
-            send_receive_timeout=_ANSWER_SECONDS,
+            send_receive_timeout=answer_seconds,
             **extra,
         )
     except ValueError:
@@ -108,6 +118,6 @@ def in_short(error: BaseException) -> str:
 
 
 def table_statement(table: str, kind: str = "bars") -> str:
-    """Return the statement that creates the table of `bars`, `trades` or `quotes`."""
+    """Return the statement that creates the table of `bars`, `trades`, `quotes`, `flat_files`."""
     text = (files("polygon_streaming") / _FILES[kind]).read_text(encoding="utf-8")
     return text.replace("{table}", table)

@@ -1,0 +1,249 @@
+"""What of the vendor's flat files is in the tables: datasets, and each column as SQL of the file's.
+
+Columns are found by their names in the header, never by their place. What a file of a market lacks
+is NULL there: indices have no volume, options no sequence numbers. Instants are nanoseconds since
+1970 UTC, a bar's is the start of its window. (The vendor's files, seen; its knowledge base.)
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from polygon_streaming.channels import MARKETS
+
+KindName = Literal["bars", "trades", "quotes"]
+
+PREFIXES: Final = {
+    "stocks": "us_stocks_sip",
+    "options": "us_options_opra",
+    "indices": "us_indices",
+    "forex": "global_forex",
+    "crypto": "global_crypto",
+    "futures/cme": "us_futures_cme",
+    "futures/cbot": "us_futures_cbot",
+    "futures/nymex": "us_futures_nymex",
+    "futures/comex": "us_futures_comex",
+}
+"""The folder of each market that has files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How files of one kind become rows.
+
+    Attributes:
+        name: as the settings name the table.
+        folder: the vendor's name of the dataset.
+        time: the table's column of the time.
+        at: the part of the time that is in the table's key.
+        identity: what else is in the key, besides symbol and market; a UInt64.
+        structure: the columns that are read of a file, with ClickHouse's types.
+        columns: the table's columns from those of the file.
+        compared: what makes two rows of a key differ, as floats, NaN for none.
+        kept: what a row keeps of the one that it replaces: only the stream knows it, and it does
+            not count the trades of the row.
+        channels: the stream's channel of each market.
+    """
+
+    name: KindName
+    folder: str
+    time: str
+    at: str
+    identity: str
+    structure: str
+    columns: dict[str, str]
+    compared: dict[str, str]
+    kept: tuple[str, ...]
+    channels: dict[str, str]
+
+
+_EQUITY: Final = ("stocks", "options")
+_FUTURES: Final = tuple(market for market in PREFIXES if market.startswith("futures"))
+
+
+def _instant(*columns: str) -> str:
+    first = f"coalesce({', '.join(f'nullIf({column}, 0)' for column in columns)})"
+    return f"fromUnixTimestamp64Nano({first}, 'UTC')"
+
+
+def _codes(column: str) -> str:
+    parts = f"splitByChar(',', replaceAll(ifNull({column}, ''), ' ', ''))"
+    return f"arrayMap(code -> toUInt32(code), arrayFilter(code -> code != '', {parts}))"
+
+
+_WINDOW: Final = _instant("window_start")
+_SAME: Final = {"received_at": "now64(3)", "healed": "true"}
+
+BARS: Final = Kind(
+    "bars",
+    "minute_aggs_v1",
+    "window_start",
+    "window_start",
+    "toUInt64(0)",
+    "ticker String, open Nullable(Float64), high Nullable(Float64), low Nullable(Float64), "
+    "close Nullable(Float64), volume Nullable(Float64), window_start Nullable(Int64)",
+    {
+        "window_start": _WINDOW,
+        "window_end": f"{_WINDOW} + INTERVAL 1 MINUTE",
+        **{name: name for name in ("open", "high", "low", "close")},
+        "volume": "ifNull(volume, 0)",
+        "otc": "false",
+        **_SAME,
+    },
+    {name: name for name in ("open", "high", "low", "close", "volume")},
+    ("official_open", "otc"),
+    {
+        **dict.fromkeys((*_EQUITY, "indices", *_FUTURES), "AM"),
+        "forex": "CA",
+        "crypto": "XA",
+    },
+)
+TRADES: Final = Kind(
+    "trades",
+    "trades_v1",
+    "timestamp",
+    "toStartOfMinute(timestamp)",
+    "identity",
+    "ticker String, conditions Nullable(String), correction Nullable(UInt32), "
+    "exchange Nullable(UInt32), id Nullable(String), participant_timestamp Nullable(Int64), "
+    "price Nullable(Float64), sequence_number Nullable(Int64), sip_timestamp Nullable(Int64), "
+    "timestamp Nullable(Int64), size Nullable(Decimal(38, 18)), tape Nullable(UInt32), "
+    "trf_id Nullable(UInt32), trf_timestamp Nullable(Int64)",
+    {
+        "timestamp": _instant("sip_timestamp", "timestamp", "participant_timestamp"),
+        "sequence_number": "sequence_number",
+        "trade_id": "ifNull(id, '')",
+        "price": "price",
+        "size": "size",
+        "conditions": _codes("conditions"),
+        "exchange": "exchange",
+        "tape": "tape",
+        "trf_id": "nullIf(trf_id, 0)",
+        "trf_timestamp": _instant("trf_timestamp"),
+        # Where it is the only time, it is the time of the row.
+        "participant_timestamp": f"if(isNull(sip_timestamp), NULL, {_instant('participant_timestamp')})",  # noqa: E501
+        "correction": "correction",
+        **_SAME,
+    },
+    {
+        "price": "price",
+        "size": "toFloat64(size)",
+        # The stream does not say; 0 is what nobody has corrected.
+        "correction": "toFloat64(ifNull(correction, 0))",
+    },
+    (),
+    {**dict.fromkeys((*_EQUITY, *_FUTURES), "T"), "crypto": "XT"},
+)
+QUOTES: Final = Kind(
+    "quotes",
+    "quotes_v1",
+    "timestamp",
+    "toStartOfMinute(timestamp)",
+    "identity",
+    "ticker String, ask_exchange Nullable(UInt32), ask_price Nullable(Float64), "
+    "ask_size Nullable(Decimal(38, 18)), ask_timestamp Nullable(Int64), "
+    "bid_exchange Nullable(UInt32), bid_price Nullable(Float64), "
+    "bid_size Nullable(Decimal(38, 18)), bid_timestamp Nullable(Int64), "
+    "conditions Nullable(String), indicators Nullable(String), "
+    "participant_timestamp Nullable(Int64), sequence_number Nullable(Int64), "
+    "sip_timestamp Nullable(Int64), timestamp Nullable(Int64), tape Nullable(UInt32), "
+    "trf_timestamp Nullable(Int64)",
+    {
+        "timestamp": _instant("sip_timestamp", "timestamp", "participant_timestamp"),
+        # Of futures the stream has none, and the table tells quotes apart by what both have.
+        "sequence_number": "if(isNull(timestamp), sequence_number, NULL)",
+        **{
+            f"{side}_{name}": f"{side}_{name}"
+            for side in ("bid", "ask")
+            for name in ("price", "size", "exchange")
+        },
+        "conditions": _codes("conditions"),
+        "indicators": _codes("indicators"),
+        "tape": "tape",
+        "trf_timestamp": _instant("trf_timestamp"),
+        "participant_timestamp": f"if(isNull(sip_timestamp), NULL, {_instant('participant_timestamp')})",  # noqa: E501
+        "bid_timestamp": _instant("bid_timestamp"),
+        "ask_timestamp": _instant("ask_timestamp"),
+        **_SAME,
+    },
+    {
+        f"{side}_{name}": f"ifNull(toFloat64({side}_{name}), nan)"
+        for side in ("bid", "ask")
+        for name in ("price", "size")
+    },
+    (),
+    {**dict.fromkeys((*_EQUITY, *_FUTURES), "Q"), "forex": "C"},
+)
+KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (BARS, TRADES, QUOTES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The files of one kind and market."""
+
+    kind: Kind
+    market: str
+
+    @property
+    def name(self) -> str:
+        """For people: `stocks bars`."""
+        return f"{self.market} {self.kind.name}"
+
+    @property
+    def channel(self) -> str:
+        """The stream's channel that brings the same: `AM`."""
+        return self.kind.channels[self.market]
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie in the bucket."""
+        return f"{PREFIXES[self.market]}/{self.kind.folder}"
+
+    @property
+    def matches_the_stream(self) -> bool:
+        """Whether its rows can be told to be those of the stream.
+
+        Files of option trades have neither sequence numbers nor ids (the vendor's documentation).
+        """
+        return (self.kind.name, self.market) != ("trades", "options")
+
+    def key(self, day: date) -> str:
+        """Return the key of a day's file."""
+        return f"{self.folder}/{day:%Y/%m/%Y-%m-%d}.csv.gz"
+
+    def symbol(self) -> str:
+        """Return the symbol as the stream writes it, in SQL: `BTC-USD` for `X:BTCUSD`.
+
+        Files have `X:BTC-USD` or `X:BTCUSD`. Without a mark the second currency is taken to have
+        three letters.
+        """
+        marks = {"crypto": ("X:", "-"), "forex": ("C:", "/")}
+        if self.market not in marks:
+            return "ticker"
+        prefix, mark = marks[self.market]
+        bare = f"if(startsWith(ticker, '{prefix}'), substring(ticker, 3), ticker)"
+        return (
+            f"if(match({bare}, '[-/]'), replaceRegexpOne({bare}, '[-/]', '{mark}'), "
+            f"concat(substring({bare}, 1, length({bare}) - 3), '{mark}', right({bare}, 3)))"
+        )
+
+
+def datasets(kinds: list[str], markets: list[str]) -> list[Dataset]:
+    """Return the datasets of the kinds and markets, where there are such files.
+
+    Raises:
+        ValueError: there is no such kind or market, or none of the kinds has files of a market.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(f"{kind!r} is not a kind of data. Give {', '.join(KINDS)}")
+    found = []
+    for market in markets:
+        if market not in PREFIXES:
+            why = "has files by exchange" if market in MARKETS else "is not a market of files"
+            raise ValueError(f"{market!r} {why}. Give {', '.join(PREFIXES)}")
+        there = [Dataset(KINDS[k], market) for k in kinds if market in KINDS[k].channels]
+        if not there:
+            raise ValueError(f"of {market} there are no files of {', '.join(kinds)}")
+        found += there
+    return found

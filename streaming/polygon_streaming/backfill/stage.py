@@ -1,0 +1,277 @@
+"""A day's file beside the table: read whole and looked at before a row of it can be seen.
+
+The rows go into a table of their own with the shape of the real one. Only when the file was read to
+its end, and is of its day, the parts are attached to the real table, at once: readers see none of
+the day or all of it, and an end by kill -9 leaves nothing but the table of its own, which a later
+run drops. Where the table has rows of the day already, only what it lacks, or has otherwise, is
+attached; a row that is equal stays as the stream brought it.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any, Final
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from polygon_streaming.backfill import days
+from polygon_streaming.backfill.differences import comparison
+from polygon_streaming.backfill.kinds import Dataset
+from polygon_streaming.backfill.outcomes import Broken, NotThere
+from polygon_streaming.backfill.sources import Found, Source, quoted
+from polygon_streaming.backfill.target import MARK, Target
+from polygon_streaming.errors import StreamError
+from polygon_streaming.sink import clickhouse
+
+# A mutation names the rows of so many keys at a time, where it cannot name a table of them.
+_KEYS: Final = 2_000
+# Codes of what is wrong with a file, rather than with ClickHouse: not to be parsed, not to be
+# unpacked, NULL where there has to be a value, an incorrect number.
+_OF_THE_FILE: Final = frozenset({6, 26, 27, 33, 38, 41, 69, 70, 72, 117, 131, 349, 354, 469, 636})
+
+
+class Stage:
+    """One day's file, read.
+
+    Attributes:
+        rows: in the file.
+        found: the file that was read.
+        differences: the table of what differs, once it is asked for.
+    """
+
+    def __init__(self, client: Any, dataset: Dataset, day: date, to: Target) -> None:
+        self._client = client
+        self._dataset = dataset
+        self._day = day
+        self._to = to
+        self._name = f"{to.name}{MARK}{uuid.uuid4().hex[:12]}"
+        self._span = ("", "")
+        self.rows = 0
+        self.found = Found(0, "")
+        self.differences = ""
+
+    def create(self, name: str) -> None:
+        """Create a table of the real one's shape."""
+        # An ordinary engine: others would drop what the file has twice, and the count with it.
+        self._client.command(
+            f"CREATE TABLE {name} AS {self._to.name} ENGINE = MergeTree {self._to.shape}"
+        )
+
+    def read(self, source: Source) -> None:
+        """Have ClickHouse read the file, and look at what it read.
+
+        Raises:
+            Broken: it is not whole, not of its day, empty, or was replaced meanwhile.
+            NotThere, Refused: it cannot be read.
+            StreamError: ClickHouse refuses.
+        """
+        before = source.look(self._dataset, self._day)
+        self.create(self._name)
+        columns = {
+            "event_type": quoted(self._dataset.channel),
+            "market": quoted(self._dataset.market),
+            "symbol": self._dataset.symbol(),
+            **self._dataset.kind.columns,
+        }
+        into = f"{self._name} ({', '.join(columns)})"
+        try:
+            source.insert(self._client, self._dataset, self._day, into, ", ".join(columns.values()))
+        except ClickHouseError as error:
+            raise self._fault(error) from None
+        self.found = source.look(self._dataset, self._day)
+        if self.found.etag != before.etag:
+            raise Broken("the file was replaced while it was read. Run again.")
+        self._look()
+
+    def _look(self) -> None:
+        time, bounds = self._dataset.kind.time, days.bounds(self._dataset.market, self._day)
+        if bounds:
+            first, after = (_literal(edge) for edge in bounds)
+            inside = f"{time} >= {first} AND {time} < {after}"
+        else:
+            inside = f"toDate({time}) = '{self._day}'"
+        (row,) = self._client.query(
+            f"SELECT count(), countIf({inside}), countIf(symbol = ''), "
+            f"toString(toStartOfMinute(min({time}))), "
+            f"toString(toStartOfMinute(max({time})) + INTERVAL 1 MINUTE) FROM {self._name}"
+        ).result_rows
+        self.rows, of_the_day, nameless, first, after = row
+        if not self.rows:
+            raise Broken("the file has no rows.")
+        if nameless:
+            raise Broken(f"{nameless:,} rows have no ticker, or the column has another name.")
+        # Sessions of futures begin the evening before, so that of them the most has to do.
+        if of_the_day < self.rows if bounds else 2 * of_the_day < self.rows:
+            raise Broken(
+                f"{self.rows - of_the_day:,} of {self.rows:,} rows are of another day than the "
+                "file's name says. The vendor replaces such files; run again later."
+            )
+        if bounds:
+            first, after = (f"{edge:%Y-%m-%d %H:%M:%S}" for edge in bounds)
+        self._span = (first, after)
+
+    @property
+    def of_the_day(self) -> str:
+        """What the file's rows and those of the stream have in common, as a condition."""
+        time, (first, after) = self._dataset.kind.time, self._span
+        return (
+            f"market = {quoted(self._dataset.market)} "
+            f"AND event_type = {quoted(self._dataset.channel)} "
+            f"AND {time} >= toDateTime64('{first}', 3, 'UTC') "
+            f"AND {time} < toDateTime64('{after}', 3, 'UTC')"
+        )
+
+    def table_is_empty(self) -> bool:
+        """Tell whether the table has no rows of the day."""
+        query = f"SELECT 1 FROM {self._to.name} WHERE {self.of_the_day} LIMIT 1"
+        return not self._client.query(query).result_rows
+
+    def keys(self) -> int:
+        """Return how many keys the file has: one fewer for each row that is there twice."""
+        kind = self._dataset.kind
+        keys = f"symbol, {kind.at}, {kind.identity}"
+        return int(self._client.command(f"SELECT uniqExact({keys}) FROM {self._name}"))
+
+    def compare(self) -> str:
+        """Write down how table and file differ; return the name of the table that says so."""
+        self.differences = f"{self._name}_differences"
+        self._client.command(
+            comparison(
+                self._dataset.kind, self.differences, self._name, self._to.name, self.of_the_day
+            )
+        )
+        return self.differences
+
+    def publish(self) -> int:
+        """Bring the file's rows into the table; return how many it lacked, or had otherwise."""
+        if self.table_is_empty():
+            self._attach(self._name)
+            return self.rows
+        if not self.differences:
+            self.compare()
+        wanted = f"SELECT count() FROM {self.differences} WHERE kind != 'extra'"
+        if not int(self._client.command(wanted)):
+            return 0
+        patch = f"{self._name}_patch"
+        self.create(patch)
+        self._fill(patch)
+        written = int(self._client.command(f"SELECT count() FROM {patch}"))
+        self._attach(patch)
+        return written
+
+    def _fill(self, patch: str) -> None:
+        """Fill a table with the rows to be written, each newer than the one that it replaces."""
+        kind = self._dataset.kind
+        columns = [
+            row[0]
+            for row in self._client.query(
+                "SELECT name FROM system.columns WHERE database = currentDatabase() "
+                f"AND table = {quoted(patch)} AND default_kind NOT IN ('MATERIALIZED', 'ALIAS')"
+            ).result_rows
+        ]
+        given = {
+            **{name: f"file.{name}" for name in columns},
+            # A difference without a row in the table has the defaults here, which is right as well.
+            **{name: f"held.{name}" for name in kind.kept},
+            "ingested_at": "greatest(file.ingested_at, held.newest + INTERVAL 1 MILLISECOND)",
+        }
+        self._client.command(
+            f"INSERT INTO {patch} ({', '.join(columns)}) "
+            f"SELECT {', '.join(given[name] for name in columns)} FROM "
+            f"(SELECT *, {kind.at} AS its_at, {kind.identity} AS its_id FROM {self._name}) AS file "
+            f"INNER JOIN (SELECT * FROM {self.differences} WHERE kind != 'extra') AS held "
+            "ON file.symbol = held.symbol AND file.its_at = held.at AND file.its_id = held.id",
+            settings={"max_partitions_per_insert_block": 0, "async_insert": 0},
+        )
+
+    def _attach(self, name: str) -> None:
+        if not self._to.takes_parts:
+            # A table over several servers: each row finds its own.
+            self._client.command(
+                f"INSERT INTO {self._to.name} SELECT * FROM {name}",
+                settings={"max_partitions_per_insert_block": 0, "async_insert": 0,
+                          "distributed_foreground_insert": 1},
+            )  # fmt: skip
+            return
+        partitions = self._client.query(
+            "SELECT DISTINCT partition_id FROM system.parts WHERE active "
+            f"AND database = currentDatabase() AND table = {quoted(name)} ORDER BY partition_id"
+        ).result_rows
+        for (partition,) in partitions:
+            self._client.command(
+                f"ALTER TABLE {self._to.name} ATTACH PARTITION ID '{partition}' FROM {name}"
+            )
+
+    def remove(self, *, only_healed: bool) -> int:
+        """Remove from the table what the file does not have; return how many keys that are.
+
+        Args:
+            only_healed: leave what the stream brought.
+
+        Raises:
+            StreamError: the table is spread over several servers, which each have to be told.
+        """
+        if not self.differences:
+            return 0
+        which = "kind = 'extra'" + (" AND by_hand" if only_healed else "")
+        count = int(self._client.command(f"SELECT count() FROM {self.differences} WHERE {which}"))
+        if not count:
+            return 0
+        if not self._to.takes_parts:
+            raise StreamError(
+                f"{count:,} rows are not in the file, and cannot be removed through "
+                f"{self._to.name}, which is over several servers. Delete them on each."
+            )
+        kind = self._dataset.kind
+        key = f"(symbol, {kind.at}, {kind.identity})"
+        for keys in self._keys(which, count):
+            self._client.command(
+                f"ALTER TABLE {self._to.name} DELETE WHERE {self.of_the_day} AND {key} IN ({keys})",
+                settings={"mutations_sync": 2, "allow_nondeterministic_mutations": 1},
+            )
+        return count
+
+    def _keys(self, which: str, count: int) -> Iterator[str]:
+        """Return the keys as SQL: a query, or where other replicas execute it, the keys."""
+        table = f"{self._to.database}.{self.differences}"
+        if not self._to.engine.startswith("Replicated"):
+            yield f"SELECT symbol, at, id FROM {table} WHERE {which}"
+            return
+        for first in range(0, count, _KEYS):
+            rows = self._client.query(
+                f"SELECT symbol, toString(at), id FROM {table} WHERE {which} "
+                f"ORDER BY symbol, at, id LIMIT {_KEYS} OFFSET {first}"
+            ).result_rows
+            yield ", ".join(
+                f"({quoted(symbol)}, toDateTime64('{at}', 3, 'UTC'), {number})"
+                for symbol, at, number in rows
+            )
+
+    def drop(self) -> None:
+        """Drop what was made on the way."""
+        for name in (f"{self._name}_differences", f"{self._name}_patch", self._name):
+            self._client.command(f"DROP TABLE IF EXISTS {name} SYNC")
+
+    def _fault(self, error: ClickHouseError) -> StreamError:
+        words = clickhouse.in_short(error)
+        code = getattr(error, "code", None)
+        if code in _OF_THE_FILE:
+            return Broken(f"the file cannot be read to its end: {words}")
+        if code == 499 and "404" in words:
+            return NotThere("the file is gone.")
+        return clickhouse.refusal(error)
+
+
+@contextmanager
+def staged(client: Any, dataset: Dataset, day: date, to: Target) -> Iterator[Stage]:
+    """Return a stage that is dropped at the end, whatever happens."""
+    stage = Stage(client, dataset, day, to)
+    try:
+        yield stage
+    finally:
+        stage.drop()
+
+
+def _literal(moment: datetime) -> str:
+    return f"toDateTime64('{moment:%Y-%m-%d %H:%M:%S}', 3, 'UTC')"

@@ -1,0 +1,282 @@
+"""The day after: what the stream brought, held against the vendor's file, in ClickHouse.
+
+Two bars are equal if open, high, low, close and volume are; two trades if price, size and
+correction are. What only the stream knows (vwap, the day's volume so far) is not compared.
+"""
+
+import time
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from typing import Any, Final
+
+import structlog
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from polygon_streaming.backfill import days
+from polygon_streaming.backfill.clients import Connect, open_source
+from polygon_streaming.backfill.kinds import Dataset
+from polygon_streaming.backfill.outcomes import NotThere, Refused
+from polygon_streaming.backfill.run import chosen
+from polygon_streaming.backfill.sources import Source
+from polygon_streaming.backfill.stage import Stage, staged
+from polygon_streaming.backfill.target import sweep, target
+from polygon_streaming.errors import ConfigError, StreamError
+from polygon_streaming.settings import VerifySettings
+from polygon_streaming.sink import clickhouse
+
+log = structlog.get_logger()
+
+# How much of a bad day is told row by row; the counts have all of it.
+_MOST_SYMBOLS: Final = 500
+_MOST_ROWS: Final = 1_000
+_LOOK_BACK_DAYS: Final = 10
+
+
+class NotPublished(StreamError):
+    """The file of the day is not there yet."""
+
+    exit_status = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What table and file have of a symbol at a time.
+
+    Attributes:
+        symbol: as the stream writes it.
+        at: start of the bar, or the minute of the trade, UTC.
+        kind: missing (from the table), extra (not in the file) or other.
+        identity: which of the minute's trades, by the table's column; 0 for bars.
+        fields: those that differ, each with the file's value and the table's; None for none.
+    """
+
+    symbol: str
+    at: str
+    kind: str
+    identity: int
+    fields: dict[str, tuple[float | None, float | None]]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """How the table stands to a day's file.
+
+    Attributes:
+        dataset: whose, for people: `stocks bars`.
+        market: of the rows.
+        data: bars, trades or quotes.
+        day: of the file.
+        in_file: different keys in the file.
+        equal: keys whose row in the table is as the file has it.
+        other: keys whose row has another value.
+        missing: keys that the table lacks.
+        extra: keys that the file does not have.
+        fields: how many rows differ in each field.
+        symbols: of each symbol that differs how many are missing, extra, other; the worst first.
+        findings: the first of what differs, row by row.
+        mended: whether the file's rows are in the table now.
+        seconds: that it took.
+    """
+
+    dataset: str
+    market: str
+    data: str
+    day: date
+    in_file: int = 0
+    equal: int = 0
+    other: int = 0
+    missing: int = 0
+    extra: int = 0
+    fields: dict[str, int] = field(default_factory=dict)
+    symbols: dict[str, dict[str, int]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    mended: bool = False
+    seconds: float = 0.0
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the table had what the file has, and nothing else."""
+        return not (self.other or self.missing or self.extra)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the counts for the log, whose line alerts can be made of."""
+        counts = {name: getattr(self, name) for name in ("equal", "other", "missing", "extra")}
+        return {
+            "market": self.market,
+            "data": self.data,
+            "day": self.day.isoformat(),
+            **counts,
+            "mended": self.mended,
+            "seconds": round(self.seconds, 1),
+        }
+
+    def __str__(self) -> str:
+        """Return the verdict in a sentence."""
+        share = self.equal / self.in_file if self.in_file else 1.0
+        differing = [f"{n:,} in {name}" for name, n in self.fields.items()]
+        other = f" ({', '.join(differing)})" if differing else ""
+        end = " Mended." if self.mended and not self.is_equal else ""
+        return (
+            f"{self.day}  {self.dataset}: of {self.in_file:,} in the file {self.equal:,} are equal "
+            f"({share:.4%}), {self.other:,} other{other}, {self.missing:,} missing; "
+            f"{self.extra:,} extra.{end}"
+        )
+
+
+class Verify:
+    """Holds tables against files, and mends the tables if that is wanted."""
+
+    def __init__(
+        self,
+        settings: VerifySettings,
+        connect: Connect,
+        source: Source | None = None,
+    ) -> None:
+        """Prepare to look; `connect` returns a client.
+
+        Raises:
+            ConfigError: the settings name data or markets that there are not, or that cannot be
+                verified.
+        """
+        self._settings = settings
+        self._datasets = chosen(settings.data, settings.markets)
+        for dataset in self._datasets:
+            if not dataset.matches_the_stream:
+                raise ConfigError(
+                    f"data: {dataset.name} cannot be verified: the file has neither sequence "
+                    "numbers nor ids by which to tell which trade of the stream is which."
+                )
+        self._source = source or open_source(settings)
+        self._client = connect()
+
+    def run(self) -> list[Verdict]:
+        """Return a verdict for each dataset.
+
+        Raises:
+            NotPublished: there is no file yet.
+            StreamError: the file is missing, refused or broken, or ClickHouse refuses.
+        """
+        try:
+            return [self._verify(dataset) for dataset in self._datasets]
+        except ClickHouseError as error:
+            raise clickhouse.refusal(error) from None
+
+    def _verify(self, dataset: Dataset) -> Verdict:
+        began = time.monotonic()
+        table = self._settings.tables[dataset.kind.name]
+        to = target(self._client, table)
+        sweep(self._client, table, embedded=self._settings.clickhouse.startswith("chdb:"))
+        day = self._day(dataset)
+        # Of a file that is not there yet S3 says that it may not be read.
+        if day not in self._source.listed(dataset, day, day):
+            raise self._absent(dataset, day)
+        verdict = Verdict(dataset.name, dataset.market, dataset.kind.name, day)
+        with staged(self._client, dataset, day, to) as stage:
+            try:
+                stage.read(self._source)
+            except NotThere:
+                raise self._absent(dataset, day) from None
+            except Refused as error:
+                raise Refused(f"{dataset.name} of {day}: {error}") from None
+            except StreamError as error:
+                raise type(error)(f"{dataset.name} of {day}: {error}") from None
+            self._judge(stage, dataset, verdict)
+            if self._settings.mend and not verdict.is_equal:
+                self._mend(stage, verdict)
+        verdict.seconds = time.monotonic() - began
+        log.info("verified", **verdict.figures())
+        return verdict
+
+    def _day(self, dataset: Dataset) -> date:
+        if self._settings.day != "yesterday":
+            try:
+                return date.fromisoformat(self._settings.day)
+            except ValueError:
+                raise ConfigError(f"day: {self._settings.day} is not a day.") from None
+        last = days.today()
+        for day in reversed(
+            days.between(date.fromordinal(last.toordinal() - _LOOK_BACK_DAYS), last)
+        ):
+            if day < last and days.is_expected(dataset.market, day):
+                return day
+        raise NotPublished(f"{dataset.name} has had no day with a file lately.")
+
+    def _absent(self, dataset: Dataset, day: date) -> StreamError:
+        if not days.is_expected(dataset.market, day):
+            return ConfigError(f"day: {day} is not a trading day of {dataset.market}.")
+        if not days.is_due(day, datetime.now(timezone.utc)):
+            return NotPublished(
+                f"{dataset.name} of {day}: the file is not published yet. It is there at about "
+                "11:00 New York time of the day after."
+            )
+        return NotThere(
+            f"{dataset.name} of {day}: a trading day without a file. The vendor has not published "
+            "it; run again later."
+        )
+
+    def _judge(self, stage: Stage, dataset: Dataset, verdict: Verdict) -> None:
+        table = stage.compare()
+        query = self._client.query
+        kinds = dict(query(f"SELECT kind, count() FROM {table} GROUP BY kind").result_rows)
+        verdict.other, verdict.missing, verdict.extra = (
+            kinds.get(kind, 0) for kind in ("other", "missing", "extra")
+        )
+        verdict.in_file = stage.keys()
+        verdict.equal = verdict.in_file - verdict.other - verdict.missing
+        verdict.fields = dict(
+            query(
+                f"SELECT arrayJoin(fields) AS field, count() FROM {table} GROUP BY field "
+                "ORDER BY count() DESC, field"
+            ).result_rows
+        )
+        for symbol, missing, extra, other in query(
+            "SELECT symbol, countIf(kind = 'missing'), countIf(kind = 'extra'), "
+            f"countIf(kind = 'other') FROM {table} GROUP BY symbol ORDER BY count() DESC, symbol "
+            f"LIMIT {_MOST_SYMBOLS}"
+        ).result_rows:
+            verdict.symbols[symbol] = {"missing": missing, "extra": extra, "other": other}
+        names = list(dataset.kind.compared)
+        for row in query(
+            "SELECT symbol, toString(at), kind, id, fields, filed_values, table_values "
+            f"FROM {table} ORDER BY symbol, at, id LIMIT {_MOST_ROWS}"
+        ).result_rows:
+            verdict.findings.append(_finding(names, *row))
+
+    def _mend(self, stage: Stage, verdict: Verdict) -> None:
+        held = verdict.equal + verdict.other + verdict.extra
+        if verdict.extra > self._settings.most_extra * held:
+            raise StreamError(
+                f"{verdict} Nothing is mended: {verdict.extra / held:.0%} of the table's rows are "
+                "not in the file, which may be short. Verify again when the vendor has replaced "
+                "it, or give --most-extra 1 to take the file as it is."
+            )
+        stage.publish()
+        stage.remove(only_healed=False)
+        verdict.mended = True
+
+
+def _finding(
+    names: list[str],
+    symbol: str,
+    at: str,
+    kind: str,
+    identity: int,
+    fields: list[str],
+    filed: list[float],
+    held: list[float],
+) -> Finding:
+    shown = names if kind != "other" else fields
+    values = dict(zip(names, zip(filed, held, strict=True), strict=True))
+    told = {}
+    for name in shown:
+        in_file, in_table = (None if value != value else value for value in values[name])
+        told[name] = (
+            None if kind == "extra" else in_file,
+            None if kind == "missing" else in_table,
+        )
+    return Finding(symbol, at, kind, identity, told)
+
+
+def status(verdicts: list[Verdict]) -> int:
+    """Return the exit status: 0 if all is equal, or mended, else 3."""
+    return 0 if all(verdict.is_equal or verdict.mended for verdict in verdicts) else 3

@@ -1,0 +1,369 @@
+"""Files into tables: by value, whole or not at all, as often as one likes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flat_files import BARS, TABLES, Connect, bars_key, left_behind, rows_of, run, write
+from polygon_sandbox import Fault, Plan, Sandbox
+
+from polygon_streaming.backfill.directory import Directory
+from polygon_streaming.backfill.kinds import KINDS, PREFIXES, datasets
+from polygon_streaming.errors import ConfigError, StreamError
+from polygon_streaming.gaps.series import stream_symbol
+from polygon_streaming.settings import BackfillSettings
+
+THURSDAY, FRIDAY = "2026-11-19", "2026-11-20"
+WEEK = {"start": "2026-11-16", "end": FRIDAY}
+
+
+def _symbol(market: str, ticker: str) -> str:
+    # As REST writes it, without the hyphen of currencies and coins.
+    rest = ticker.replace("-", "") if market in ("crypto", "forex") else ticker
+    return stream_symbol(market, rest)
+
+
+def _float(text: str | None) -> float | None:
+    return float(text) if text else None
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text else None
+
+
+def _bar(market: str, channel: str, row: dict[str, str]) -> tuple[Any, ...]:
+    return (
+        market, channel, _symbol(market, row["ticker"]), int(row["window_start"]),
+        *(float(row[name]) for name in ("open", "high", "low", "close")),
+        float(row.get("volume") or 0),
+    )  # fmt: skip
+
+
+def _instant(row: dict[str, str]) -> int:
+    names = ("sip_timestamp", "timestamp", "participant_timestamp")
+    return next(int(row[name]) for name in names if row.get(name))
+
+
+def _trade(market: str, channel: str, row: dict[str, str]) -> tuple[Any, ...]:
+    codes = [int(code) for code in row.get("conditions", "").split(",") if code]
+    return (
+        market, channel, _symbol(market, row["ticker"]), _instant(row),
+        _whole(row.get("sequence_number")), row.get("id", ""), float(row["price"]),
+        Decimal(row["size"]).normalize(), codes, _whole(row.get("correction")),
+    )  # fmt: skip
+
+
+def _quote(market: str, channel: str, row: dict[str, str]) -> tuple[Any, ...]:
+    sequence = None if market.startswith("futures") else _whole(row.get("sequence_number"))
+    return (
+        market, channel, _symbol(market, row["ticker"]), _instant(row), sequence,
+        _float(row.get("bid_price")), _float(row.get("ask_price")),
+        _whole(row.get("bid_size")), _whole(row.get("ask_size")),
+    )  # fmt: skip
+
+
+SHOWN = {
+    "bars": (
+        _bar, "market, event_type, symbol, toUnixTimestamp64Milli(window_start) * 1000000, "
+        "open, high, low, close, volume",
+    ),
+    "trades": (
+        _trade, "market, event_type, symbol, toUnixTimestamp64Nano(timestamp), sequence_number, "
+        "trade_id, price, size, conditions, correction",
+    ),
+    "quotes": (
+        _quote, "market, event_type, symbol, toUnixTimestamp64Nano(timestamp), sequence_number, "
+        "bid_price, ask_price, toInt64(bid_size), toInt64(ask_size)",
+    ),
+}  # fmt: skip
+
+
+def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(each.normalize() if isinstance(each, Decimal) else each for each in row)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_table_has_what_the_files_of_every_market_have(
+    client: Any, connect: Connect, sandbox: Sandbox, given: dict[str, Any], kind: str
+) -> None:
+    markets = [market for market in PREFIXES if market in KINDS[kind].channels]
+    done = run(connect, **given, data=kind, markets=",".join(markets), start=THURSDAY, end=THURSDAY)
+    assert [outcome.state for outcome in done] == ["loaded"] * len(markets)
+    read, shown = SHOWN[kind]
+    expected = []
+    for dataset in datasets([kind], markets):
+        stored = sandbox.flat_files.get(dataset.key(date.fromisoformat(THURSDAY)))
+        assert stored
+        rows = rows_of(stored.body)
+        expected += [read(dataset.market, dataset.channel, row) for row in rows]
+    found = client.query(f"SELECT {shown} FROM {TABLES[kind]}").result_rows
+    assert len(found) == sum(outcome.rows for outcome in done) == len(expected)
+    assert sorted(map(_plain, found), key=repr) == sorted(expected, key=repr)
+    assert left_behind(client) == []
+
+
+def test_what_is_there_is_not_read_again_and_what_was_replaced_is(
+    client: Any, connect: Connect, sandbox: Sandbox, given: dict[str, Any]
+) -> None:
+    first = run(connect, **given, **WEEK)
+    assert [outcome.state for outcome in first] == ["loaded"] * 5
+    asked = len(sandbox.requests)
+    second = run(connect, **given, **WEEK)
+    assert [(o.state, o.rows) for o in second] == [("unchanged", o.rows) for o in first]
+    assert len(sandbox.requests) == asked + 1, "the list, and no file"
+    sandbox.flat_files.replace(bars_key(THURSDAY), "short")
+    (outcome,) = [o for o in run(connect, **given, **WEEK) if o.state == "loaded"]
+    assert (str(outcome.day), outcome.rows, outcome.written, outcome.removed) == (THURSDAY, 6, 0, 3)
+    stored = sandbox.flat_files.get(bars_key(THURSDAY))
+    assert stored
+    held = client.query(
+        f"SELECT {SHOWN['bars'][1]} FROM stock_aggregates FINAL "
+        f"WHERE toDate(window_start) = '{THURSDAY}'"
+    ).result_rows
+    assert sorted(held) == sorted(_bar("stocks", "AM", row) for row in rows_of(stored.body))
+    assert client.command("SELECT count() FROM stock_aggregates FINAL") == 4 * 9 + 6
+
+
+@pytest.mark.parametrize(
+    ("defect", "state", "words"),
+    [
+        ("truncated", "broken", "the file cannot be read to its end: "),
+        ("doubled", "broken", "9 of 9 rows are of another day than the file's name says"),
+        ("missing", "missing", "a trading day without a file"),
+    ],
+)
+def test_a_file_that_is_no_good_leaves_the_table_as_it_was(
+    client: Any, connect: Connect, sandbox: Sandbox, given: dict[str, Any],
+    defect: Any, state: str, words: str,
+) -> None:  # fmt: skip
+    sandbox.flat_files.replace(bars_key(FRIDAY), defect)
+    good, bad = run(connect, **given, start=THURSDAY, end=FRIDAY)
+    assert (good.state, bad.state) == ("loaded", state)
+    assert words in bad.words
+    days = client.query("SELECT DISTINCT toDate(window_start) FROM stock_aggregates").result_rows
+    assert days == [(date.fromisoformat(THURSDAY),)]
+    assert left_behind(client) == []
+    sandbox.flat_files.replace(bars_key(FRIDAY))
+    assert [o.state for o in run(connect, **given, start=THURSDAY, end=FRIDAY)] == [
+        "unchanged", "loaded",
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_not_published_yet_is_no_fault(
+    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any],
+    clock: Callable[[str], None],
+) -> None:  # fmt: skip
+    clock("2026-11-23T14:00:00Z")
+    run_of_monday = run(connect, **given, start="2026-11-21", end="2026-11-23")
+    assert [(str(o.day), o.state) for o in run_of_monday] == [("2026-11-23", "unpublished")]
+    clock("2026-11-24T18:00:00Z")
+    assert [o.state for o in run(connect, **given, start="2026-11-23", end="2026-11-23")] == [
+        "missing"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (Plan(markets=frozenset({"crypto"})), "it would have to include aggregates"),
+        (Plan(history_start=timedelta(days=2)), "before the plan's history"),
+    ],
+)
+def test_a_refused_file_is_told_from_a_missing_one(
+    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any], plan: Plan, words: str
+) -> None:
+    sandbox.plan = plan
+    (outcome,) = run(connect, **given, start="2026-11-17", end="2026-11-17")
+    assert outcome.state == "refused"
+    assert words in outcome.words
+    assert client.command("SELECT count() FROM stock_aggregates") == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"flat_files_access_key_id": "nobody"}, "the server does not know this access key id"),
+        ({"flat_files_secret_access_key": "wrong"}, "the secret is not that of the access key id"),
+        ({"flat_files_bucket": "nothing"}, "there is no such bucket"),
+        ({"flat_files_secret_access_key": ""}, "POLYGON_FLAT_FILES_SECRET_ACCESS_KEY"),
+        ({"markets": "futures"}, "'futures' has files by exchange. Give stocks,"),
+        ({"markets": "indices", "data": "trades"}, "of indices there are no files of trades"),
+        ({"start": "2026-11-30", "end": None}, "is after the last day, 2026-11-20"),
+    ],
+)
+def test_what_a_user_has_to_put_right(
+    connect: Connect, client: Any, given: dict[str, Any], change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        run(connect, **{**given, **WEEK, **change})
+
+
+def test_a_clock_that_is_off_is_named(
+    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any]
+) -> None:
+    sandbox.flat_files.clock_ahead = timedelta(hours=1)
+    with pytest.raises(ConfigError, match="the clock of this machine"):
+        run(connect, **given, **WEEK)
+
+
+def test_a_burst_of_503_passes(
+    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any]
+) -> None:
+    sandbox.faults.add(Fault.slow_down(path=FRIDAY, times=3))
+    assert [o.state for o in run(connect, **given, start=FRIDAY, end=FRIDAY)] == ["loaded"]
+
+
+def test_a_dry_run_tells_sizes_and_rows_and_changes_nothing(
+    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any]
+) -> None:
+    sandbox.flat_files.replace(bars_key(FRIDAY), "missing")
+    done = run(connect, **given, **WEEK, dry_run=True)
+    assert [outcome.state for outcome in done] == ["to load"] * 4 + ["missing"]
+    assert done[0].rows == 9, "counted; the others are told from their sizes"
+    stored = sandbox.flat_files.get(bars_key("2026-11-16"))
+    assert stored
+    assert done[0].bytes == len(stored.body)
+    assert client.command("EXISTS TABLE flat_files") == 0
+    assert client.command("SELECT count() FROM stock_aggregates") == 0
+
+
+def test_rows_that_are_equal_stay_as_the_stream_brought_them(
+    client: Any, connect: Connect, tmp_path: Path
+) -> None:
+    start = 1_763_650_800_000_000_000  # 2025-11-20 10:00 in New York
+    rows = [f"AAPL,10,1,2,3,0.5,{start + n * 60_000_000_000},4" for n in range(3)]
+    write(tmp_path, bars_key("2025-11-20"), BARS, rows)
+    streamed = (
+        "INSERT INTO stock_aggregates (event_type, market, symbol, window_start, window_end, open, "
+        "high, low, close, vwap, volume, official_open, received_at, healed) SELECT 'AM', "
+        "'stocks', 'AAPL', toDateTime64('2025-11-20 15:00:00', 3, 'UTC') + 60 * number "
+        "AS window_start, "
+        "window_start + 60, 1, 3, 0.5, if(number = 1, 1.9, 2), 1.5, 10, 1.25, "
+        "'2025-11-20 15:10:00', false FROM numbers(2)"
+    )
+    client.command(streamed)
+    (outcome,) = run(connect, start="2025-11-20", end="2025-11-20", directory=tmp_path)
+    assert (outcome.rows, outcome.written) == (3, 2)
+    held = client.query(
+        "SELECT close, vwap, official_open, healed FROM stock_aggregates FINAL "
+        "ORDER BY window_start"
+    ).result_rows
+    assert held == [(2, 1.5, 1.25, False), (2, None, 1.25, True), (2, None, None, True)]
+
+
+def test_option_trades_are_not_mixed_with_those_of_the_stream(
+    client: Any, connect: Connect, given: dict[str, Any]
+) -> None:
+    client.command(
+        "INSERT INTO trades (event_type, market, symbol, timestamp, sequence_number, price, size, "
+        "received_at, healed) VALUES ('T', 'options', 'O:X', '2026-11-19 15:00:00', 7, 1, 1, "
+        "'2026-11-19 15:00:01', false)"
+    )
+    (outcome,) = run(
+        connect, **given, start=THURSDAY, end=THURSDAY, markets="options", data="trades"
+    )
+    assert outcome.state == "refused"
+    assert "neither sequence numbers nor ids" in outcome.words
+    assert client.command("SELECT count() FROM trades") == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "words"),
+    [
+        (BARS.replace("close", "last"), ["AAPL,1,1,1,1,1,1763650800000000000,1"], "NULL"),
+        (BARS.replace("ticker", "symbol"), ["AAPL,1,1,1,1,1,1763650800000000000,1"], "no ticker"),
+        (BARS, ["AAPL,1,1,x,1,1,1763650800000000000,1"], "cannot be read to its end"),
+        (BARS, ["AAPL,1,1,1,1"], "cannot be read to its end"),
+        (BARS, [], "the file has no rows"),
+    ],
+)
+def test_a_file_of_another_form_is_broken(
+    client: Any, connect: Connect, tmp_path: Path, header: str, rows: list[str], words: str
+) -> None:
+    write(tmp_path, bars_key("2025-11-20"), header, rows)
+    (outcome,) = run(connect, start="2025-11-20", end="2025-11-20", directory=tmp_path)
+    assert outcome.state == "broken"
+    assert words in outcome.words
+    assert client.command("SELECT count() FROM stock_aggregates") == 0
+
+
+def test_columns_may_stand_in_any_order_and_more_of_them(
+    client: Any, connect: Connect, tmp_path: Path
+) -> None:
+    write(
+        tmp_path, bars_key("2025-11-20"), "new,window_start,low,high,close,open,volume,ticker",
+        ["x,1763650800000000000,1,4,3,2,0.5,BRK.B"],
+    )  # fmt: skip
+    run(connect, start="2025-11-20", end="2025-11-20", directory=tmp_path)
+    shown = "symbol, open, high, low, close, volume, toString(window_start)"
+    assert client.query(f"SELECT {shown} FROM stock_aggregates").result_rows == [
+        ("BRK.B", 2, 4, 1, 3, 0.5, "2025-11-20 15:00:00.000")
+    ]
+
+
+def test_a_directory_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is not a directory"):
+        Directory(Path("nowhere"), embedded=True)
+
+
+def test_killed_in_the_middle_and_run_again_the_table_has_the_files(tmp_path: Path) -> None:
+    files, table = tmp_path / "files", tmp_path / "table.chdb"
+    days = [date(2026, 9, 1) + timedelta(days=n) for n in range(14)]
+    for day in days:
+        start = int((day - date(1970, 1, 1)).total_seconds()) * 10**9
+        lines = [
+            f"X:C{n // 60}-USD,{n},1,2,3,0.5,{start + n % 60 * 60_000_000_000},1"
+            for n in range(6_000)
+        ]
+        write(files, f"global_crypto/minute_aggs_v1/{day:%Y/%m/%Y-%m-%d}.csv.gz", BARS, lines)
+    command = [
+        str(Path(sys.executable).with_name("polygon-stream")), "backfill", "--markets", "crypto",
+        "--directory", str(files), "--clickhouse", f"chdb:{table}", "--start", "2026-09-01",
+        "--end", "2026-09-14", "--parallel", "2",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    assert process.stdout
+    assert "loaded" in process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.stdout.close()
+    process.wait()
+    again = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert again.returncode == 0, again.stderr
+    assert "unchanged" in again.stdout
+    code = (
+        "import sys; from polygon_streaming import clickhouse\n"
+        "client = clickhouse.connect('chdb:' + sys.argv[1], '')\n"
+        "print(client.query('SELECT count(), uniqExact(toDate(window_start)), sum(volume) FROM "
+        "stock_aggregates FINAL').result_rows,"
+        "client.command(\"SELECT count() FROM system.tables WHERE name LIKE '%\\_\\_file%'\"))"
+    )
+    found = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code, table], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split("\n")[0] == f"[({14 * 6_000}, 14, {14 * sum(range(6_000)):.1f})] 0"
+
+
+def test_a_stop_ends_after_the_files_under_way(
+    client: Any, connect: Connect, given: dict[str, Any]
+) -> None:
+    from threading import Event
+
+    from polygon_streaming.backfill.run import Backfill
+
+    settings = BackfillSettings.model_validate({**given, **WEEK, "parallel": 1})
+    backfill = Backfill(settings, connect, pause_seconds=0)
+    stop = Event()
+    outcomes = backfill.run(backfill.plan(client), stop)
+    assert next(outcomes).state == "loaded"
+    stop.set()
+    with pytest.raises(StreamError, match="The next run goes on"):
+        list(outcomes)
+    assert int(client.command("SELECT count() FROM flat_files")) < 5
+    assert left_behind(client) == []
