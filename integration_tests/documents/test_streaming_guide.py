@@ -19,7 +19,7 @@ from maintenance.version import version
 GUIDE = "docs/streaming-deployment.md"
 RUNBOOK = "docs/operations.md"
 STEPS = ("1. ClickHouse", "2. Kafka on Confluent Cloud", "3. AWS")
-ALARMS = ("GapsRecorded", "SubscriptionsRefused", "HealNotStarted")
+ALARMS = ("GapsRecorded", "SubscriptionsRefused", "HealNotStarted", "VerifyFailed")
 # As the tests of deploy/confluent/setup.sh have it: knows one account, makes the others.
 CONFLUENT = """\
 case "$*" in
@@ -85,6 +85,8 @@ def printed(desk: Desk, account: Account) -> str:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_PAGER": "",
             "POLYGON_API_KEY": "a-key",
+            "POLYGON_FLAT_FILES_ACCESS_KEY_ID": "an-id",
+            "POLYGON_FLAT_FILES_SECRET_ACCESS_KEY": "a-secret",
         },
         seconds=600,
     )
@@ -102,7 +104,16 @@ def test_all_stacks_are_made(account: Account) -> None:
     stacks = account.client("cloudformation").describe_stacks()["Stacks"]
     assert {stack["StackName"]: stack["StackStatus"] for stack in stacks} == {
         f"polygon-stream-{name}": "CREATE_COMPLETE"
-        for name in ("foundation", "cluster", "feed", "filter", "heal", "sink", "dashboard")
+        for name in (
+            "foundation",
+            "cluster",
+            "feed",
+            "filter",
+            "heal",
+            "sink",
+            "verify",
+            "dashboard",
+        )
     }
 
 
@@ -115,7 +126,11 @@ def test_each_secret_has_what_the_commands_take(account: Account) -> None:
         return text
 
     assert value("ApiKeyArn") == "a-key"
-    assert value("SinkClickHouseArn") == "a-password"
+    assert value("SinkClickHouseArn") == value("FilesClickHouseArn") == "a-password"
+    assert json.loads(value("FlatFilesArn")) == {
+        "access_key_id": "an-id",
+        "secret_access_key": "a-secret",
+    }
     for name in ("Feed", "Filter", "Heal", "Sink"):
         assert json.loads(value(f"{name}KafkaArn"))["security.protocol"] == "SASL_SSL"
 

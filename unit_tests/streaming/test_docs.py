@@ -32,7 +32,8 @@ def test_the_settings_file_is_good_for_every_command(
     for kind in settings.COMMANDS:
         if not issubclass(kind, settings.KafkaSettings):
             continue
-        given: settings.KafkaSettings = settings.load(kind, [])
+        given = settings.load(kind, [])
+        assert isinstance(given, settings.KafkaSettings)
         assert given.bootstrap_servers == "broker-1:9092,broker-2:9092"
         assert given.kafka["sasl.mechanism"] == "SCRAM-SHA-512"
     assert settings.load(settings.FilterSettings, []).rules == Path("rules.yaml")

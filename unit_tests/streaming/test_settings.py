@@ -201,7 +201,8 @@ def test_a_file_serves_all_commands_and_takes_the_flags_spelling(
     for kind in COMMANDS:
         if not issubclass(kind, KafkaSettings):
             continue
-        given: KafkaSettings = load(kind, [])
+        given = load(kind, [])
+        assert isinstance(given, KafkaSettings)
         assert (given.bootstrap_servers, given.raw_topic) == ("broker:1", "on")
         assert given.kafka == {"sasl.password": "0123", "a": "true"}, "as they are written"
     assert load(FilterSettings, []).linger_ms == 7

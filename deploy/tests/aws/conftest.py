@@ -8,7 +8,7 @@ from cfnlint.decode import decode
 
 from deploy.tests.aws.account import AWS, Account
 
-NAMES = ("foundation", "cluster", "feed", "filter", "sink", "heal", "dashboard")
+NAMES = ("foundation", "cluster", "feed", "filter", "sink", "heal", "verify", "dashboard")
 
 
 @pytest.fixture(scope="session")
@@ -40,5 +40,7 @@ def deployed() -> Iterator[Account]:
         account.deploy("filter", **service, Rules="exclude: [ZVZZT]")
         account.deploy("sink", **service, ClickHouse="https://sink@ch.example.com:8443/market")
         account.deploy("heal", **service)
+        del service["BootstrapServers"]
+        account.deploy("verify", **service, ClickHouse="https://files@ch.example.com:8443/market")
         account.deploy("dashboard")
         yield account

@@ -14,6 +14,7 @@ from polygon_streaming.settings import (
     HealSettings,
     Settings,
     SinkSettings,
+    VerifySettings,
     load,
 )
 
@@ -23,7 +24,7 @@ from deploy.tests.exported import exported
 AWS = Path(__file__).parents[2] / "aws"
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 SERVICES = ("feed", "filter", "sink")
-TASKS = (*SERVICES, "heal")
+TASKS = (*SERVICES, "heal", "verify")
 WRITE_METRICS = {"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"}
 
 
@@ -36,7 +37,7 @@ def of_type(template: Any, kind: str) -> dict[str, Any]:
 
 
 def statements(role: Any) -> Iterator[Any]:
-    for policy in role["Policies"]:
+    for policy in role.get("Policies", ()):
         yield from policy["PolicyDocument"]["Statement"]
 
 
@@ -99,6 +100,10 @@ def test_feed_and_healing_may_read_one_object_and_no_other(
     assert actions(role) - {"s3:GetObject"} == others
 
 
+def test_verify_may_do_nothing_in_aws(templates: dict[str, Any]) -> None:
+    assert "Policies" not in of_type(templates["verify"], "AWS::IAM::Role")["TaskRole"]
+
+
 @pytest.mark.parametrize("service", ["filter", "sink"])
 def test_filter_and_sink_may_do_nothing_in_aws_but_write_metrics(
     templates: dict[str, Any], service: str
@@ -139,6 +144,7 @@ def test_a_shell_in_a_task_is_off_unless_asked_for(templates: dict[str, Any], se
         ("filter", {"FilterKafkaArn"}),
         ("heal", {"ApiKeyArn", "HealKafkaArn"}),
         ("sink", {"SinkKafkaArn", "SinkClickHouseArn"}),
+        ("verify", {"FlatFilesArn", "FilesClickHouseArn"}),
     ],
 )
 def test_a_service_gets_its_own_secrets_only(
@@ -231,18 +237,23 @@ def test_the_bucket_is_versioned_encrypted_private_and_takes_tls_only(
 
 def test_nothing_comes_in(templates: dict[str, Any]) -> None:
     ports = {}
-    for name in ("cluster", "sink"):
+    for name in ("cluster", "sink", "verify"):
         (group,) = of_type(templates[name], "AWS::EC2::SecurityGroup").values()
         assert "SecurityGroupIngress" not in group
         rules = group["SecurityGroupEgress"]
         assert all(rule["FromPort"] == rule["ToPort"] for rule in rules)
         ports[name] = [rule["FromPort"] for rule in rules]
-    assert ports == {"cluster": [443, {"Ref": "KafkaPort"}], "sink": [{"Ref": "ClickHousePort"}]}
+    clickhouse = [{"Ref": "ClickHousePort"}]
+    assert ports == {
+        "cluster": [443, {"Ref": "KafkaPort"}],
+        "sink": clickhouse,
+        "verify": clickhouse,
+    }
     assert templates["cluster"]["Parameters"]["KafkaPort"]["Default"] == 9092
-    # Nobody but the sink is in its group.
+    # Nobody else is in the groups of sink and verify, which tells its own to who starts it by hand.
     for name in TASKS:
         groups = json.dumps(templates[name]).count('{"Fn::GetAtt": ["SecurityGroup", "GroupId"]}')
-        assert groups == (name == "sink")
+        assert groups == {"sink": 1, "verify": 2}.get(name, 0)
 
 
 def test_the_feed_can_be_any_of_the_vendors(templates: dict[str, Any]) -> None:
@@ -257,7 +268,7 @@ def test_the_feed_can_be_any_of_the_vendors(templates: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("task", "kind"),
     [("feed", FeedSettings), ("filter", FilterSettings), ("heal", HealSettings),
-     ("sink", SinkSettings)],
+     ("sink", SinkSettings), ("verify", VerifySettings)],
 )  # fmt: skip
 def test_each_variable_is_a_setting_of_the_command(
     templates: dict[str, Any], task: str, kind: type[Settings]
@@ -265,7 +276,8 @@ def test_each_variable_is_a_setting_of_the_command(
     container = containers(templates[task])[task]
     names = {entry["Name"] for entry in container["Environment"] + container["Secrets"]}
     known = {f"POLYGON_STREAM_{name.upper()}" for name in kind.model_fields}
-    assert names - known <= {"POLYGON_API_KEY", "AWS_DEFAULT_REGION"}
+    shared = {f"POLYGON_{name.upper()}" for name in kind.model_fields if "flat_files" in name}
+    assert names - known - shared <= {"POLYGON_API_KEY", "AWS_DEFAULT_REGION"}
 
 
 def test_metrics_of_alarms_and_scaling_are_ones_the_program_has(templates: dict[str, Any]) -> None:
@@ -314,7 +326,7 @@ def test_each_alarm_has_its_section_in_the_runbook(templates: dict[str, Any]) ->
         for template in templates.values()
         for name in of_type(template, "AWS::CloudWatch::Alarm")
     ]
-    assert len(alarms) == 20
+    assert len(alarms) == 22
     assert set(alarms) <= set(headings)
     for template in templates.values():
         for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():

@@ -81,7 +81,7 @@ def test_files_that_are_mounted_exist_and_are_good(services: dict[str, Any]) -> 
 
 
 def test_dashboards_alerts_and_documents_name_metrics_that_exist() -> None:
-    known = exported("feed") | exported("filter") | exported("sink")
+    known = exported("feed") | exported("filter") | exported("sink") | exported("verify")
     known |= {name.removesuffix("_bucket") for name in known}
     with (DEPLOY / "confluent" / "topics.csv").open() as topics:
         known |= {row["topic"] for row in csv.DictReader(topics)}
