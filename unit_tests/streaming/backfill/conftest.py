@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flat_files import TABLES, Connect
 from polygon_sandbox import Sandbox, World
 from polygon_sandbox.flat_files import FilesSize, FlatFiles
-
 from polygon_streaming import clickhouse
+
+from unit_tests.streaming.flat_files import TABLES, Connect
 
 
 @pytest.fixture(scope="session")

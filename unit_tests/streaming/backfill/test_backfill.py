@@ -11,14 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flat_files import BARS, TABLES, Connect, bars_key, left_behind, rows_of, run, write
 from polygon_sandbox import Fault, Plan, Sandbox
-
 from polygon_streaming.backfill.directory import Directory
 from polygon_streaming.backfill.kinds import KINDS, PREFIXES, datasets
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.gaps.series import stream_symbol
 from polygon_streaming.settings import BackfillSettings
+
+from unit_tests.streaming.flat_files import (
+    BARS,
+    TABLES,
+    Connect,
+    bars_key,
+    left_behind,
+    rows_of,
+    run,
+    write,
+)
 
 THURSDAY, FRIDAY = "2026-11-19", "2026-11-20"
 WEEK = {"start": "2026-11-16", "end": FRIDAY}
@@ -328,13 +337,13 @@ def test_killed_in_the_middle_and_run_again_the_table_has_the_files(tmp_path: Pa
         "--directory", str(files), "--clickhouse", f"chdb:{table}", "--start", "2026-09-01",
         "--end", "2026-09-14", "--parallel", "2",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert "loaded" in process.stdout.readline()
     os.kill(process.pid, signal.SIGKILL)
     process.stdout.close()
     process.wait()
-    again = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert "unchanged" in again.stdout
     code = (
@@ -344,7 +353,7 @@ def test_killed_in_the_middle_and_run_again_the_table_has_the_files(tmp_path: Pa
         "stock_aggregates FINAL').result_rows,"
         "client.command(\"SELECT count() FROM system.tables WHERE name LIKE '%\\_\\_file%'\"))"
     )
-    found = subprocess.run(  # noqa: S603
+    found = subprocess.run(
         [sys.executable, "-c", code, table], capture_output=True, text=True, check=True
     )
     assert found.stdout.split("\n")[0] == f"[({14 * 6_000}, 14, {14 * sum(range(6_000)):.1f})] 0"

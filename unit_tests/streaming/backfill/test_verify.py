@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flat_files import BARS, Connect, bars_key, left_behind, run, write
 from polygon_sandbox import Plan, Sandbox
-
 from polygon_streaming.backfill import report
 from polygon_streaming.backfill.outcomes import Broken, NotThere, Refused
 from polygon_streaming.backfill.verify import Finding, NotPublished, Verdict, Verify, status
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.settings import VerifySettings
+
+from unit_tests.streaming.flat_files import BARS, Connect, bars_key, left_behind, run, write
 
 DAY = "2025-11-20"
 MINUTE = 60_000_000_000
