@@ -1,12 +1,12 @@
 """The vendor's bucket, or a mirror of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
 from polygon_streaming.backfill.kinds import Dataset
 from polygon_streaming.backfill.outcomes import NotThere, Refused
-from polygon_streaming.backfill.sources import READING, Found, day_of, quoted
+from polygon_streaming.backfill.sources import READING, Found, day_of, insertion, quoted
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.settings import FlatFiles
 
@@ -92,9 +92,11 @@ class Bucket:
         answer["Body"].close()
         return Found(size, answer["ETag"].strip('"'))
 
-    def insert(self, client: Any, dataset: Dataset, day: date, into: str, columns: str) -> None:
+    def insert(
+        self, client: Any, dataset: Dataset, day: date, into: str, columns: Mapping[str, str]
+    ) -> None:
         """See `Source`."""
-        query = f"INSERT INTO {into} SELECT {columns} FROM {self._table(dataset, day)}"
+        query = insertion(into, columns, self._table(dataset, day))
         client.command(query, settings=READING)
 
     def count(self, client: Any, dataset: Dataset, day: date) -> int:

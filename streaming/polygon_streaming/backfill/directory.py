@@ -1,13 +1,14 @@
 """A directory with the vendor's layout."""
 
 import gzip
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from polygon_streaming.backfill.kinds import Dataset
 from polygon_streaming.backfill.outcomes import NotThere, Refused
-from polygon_streaming.backfill.sources import READING, Found, day_of, quoted
+from polygon_streaming.backfill.sources import READING, Found, day_of, insertion, quoted
 from polygon_streaming.errors import ConfigError
 
 
@@ -50,24 +51,36 @@ class Directory:
         except OSError as error:
             raise Refused(f"{path} cannot be read: {error.strerror}.") from None
 
-    def insert(self, client: Any, dataset: Dataset, day: date, into: str, columns: str) -> None:
+    def insert(
+        self, client: Any, dataset: Dataset, day: date, into: str, columns: Mapping[str, str]
+    ) -> None:
         """See `Source`."""
         path = self._directory / dataset.key(day)
-        structure = quoted(dataset.kind.structure)
         if self._embedded:
-            query = f"INSERT INTO {into} SELECT {columns} FROM {self._table(path, structure)}"
-            client.command(query, settings=READING)
+            table = self._table(path, quoted(dataset.kind.structure))
+            client.command(insertion(into, columns, table), settings=READING)
             return
-        # What stands before FORMAT is the client's to hand on: a table, or as here a query.
-        target = f"{into} SELECT {columns} FROM input({structure})"
-        with path.open("rb") as file:
-            client.raw_insert(
-                target,
-                insert_block=file,
-                fmt="CSVWithNames",
-                compression="gzip",
-                settings=READING,
+        # What is inserted here is kept nowhere, but seen by the view, which writes into the table.
+        landing, view = f"{into}_landing", f"{into}_view"
+        made = ", ".join(f"{sql} AS its_{name}" for name, sql in columns.items())
+        named = ", ".join(f"its_{name} AS {name}" for name in columns)
+        try:
+            client.command(f"CREATE TABLE {landing} ({dataset.kind.structure}) ENGINE = Null")
+            client.command(
+                f"CREATE MATERIALIZED VIEW {view} TO {into} AS "
+                f"SELECT {named} FROM (SELECT {made} FROM {landing})"
             )
+            with path.open("rb") as file:
+                client.raw_insert(
+                    landing,
+                    insert_block=file,
+                    fmt="CSVWithNames",
+                    compression="gzip",
+                    settings=READING,
+                )
+        finally:
+            client.command(f"DROP VIEW IF EXISTS {view} SYNC")
+            client.command(f"DROP TABLE IF EXISTS {landing} SYNC")
 
     def count(self, client: Any, dataset: Dataset, day: date) -> int:
         """See `Source`."""

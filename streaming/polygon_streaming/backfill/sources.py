@@ -4,6 +4,7 @@ ClickHouse reads them itself. This side lists what there is, and asks for one by
 it is read, because what S3 answers to a refusal is clearer than what ClickHouse makes of it.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -36,15 +37,17 @@ class Source(Protocol):
             ConfigError, StreamError: as for `listed`.
         """
 
-    def insert(self, client: Any, dataset: Dataset, day: date, into: str, columns: str) -> None:
+    def insert(
+        self, client: Any, dataset: Dataset, day: date, into: str, columns: Mapping[str, str]
+    ) -> None:
         """Have ClickHouse read a file.
 
         Args:
             client: of clickhouse-connect.
             dataset: whose.
             day: of the file.
-            into: table and columns that get the rows.
-            columns: what they get, as SQL of the file's columns.
+            into: the table that gets the rows.
+            columns: its columns, each with the SQL of the file's columns.
         """
 
     def count(self, client: Any, dataset: Dataset, day: date) -> int:
@@ -80,3 +83,11 @@ def day_of(key: str, dataset: Dataset) -> date | None:
     except ValueError:
         return None
     return day if dataset.key(day) == key else None
+
+
+def insertion(into: str, columns: Mapping[str, str], table: str) -> str:
+    """Return the statement that inserts what a table function reads."""
+    return (
+        f"INSERT INTO {into} ({', '.join(columns)}) SELECT {', '.join(columns.values())} "
+        f"FROM {table}"
+    )

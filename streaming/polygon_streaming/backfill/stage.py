@@ -74,9 +74,8 @@ class Stage:
             "symbol": self._dataset.symbol(),
             **self._dataset.kind.columns,
         }
-        into = f"{self._name} ({', '.join(columns)})"
         try:
-            source.insert(self._client, self._dataset, self._day, into, ", ".join(columns.values()))
+            source.insert(self._client, self._dataset, self._day, self._name, columns)
         except ClickHouseError as error:
             raise self._fault(error) from None
         self.found = source.look(self._dataset, self._day)
