@@ -257,9 +257,8 @@ def _pytest(tests: Sequence[str]) -> int:
     # Plugins that are only installed, and none of ours, take longer to load than most rooms' tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     options = ["-x", "-q", "-p", "no:cacheprovider"]
-    for plugin in _PLUGINS:
-        options += ["-p", plugin]
-    return int(pytest.main([*options, *(str(ROOT / test) for test in tests)]))
+    plugins = [importlib.import_module(name) for name in _PLUGINS]
+    return int(pytest.main([*options, *(str(ROOT / test) for test in tests)], plugins))
 
 
 def explained() -> dict[tuple[str, str, str], str]:
