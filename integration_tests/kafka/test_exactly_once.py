@@ -103,13 +103,21 @@ def test_rebalances_lose_and_repeat_nothing(topics: dict[str, str], log: Path) -
     feeding = _feeding(topics, total, 12_000)
     first = Stage(log, "filter", batch_records=500, **_filter_flags(topics, 1))
     feeding.start()
-    time.sleep(2)
+
+    def goes_on(filters: int) -> None:
+        """Wait until so many have started, and the output has grown since."""
+        wait_until(lambda: log.read_text().count("filtering") >= filters, 60, "it has started")
+        before = end_of(address, topics["filtered_topic"])
+        wait_until(
+            lambda: end_of(address, topics["filtered_topic"]) > before, 60, "one of them works"
+        )
+
+    goes_on(1)
     second = Stage(log, "filter", batch_records=500, **_filter_flags(topics, 2))
-    time.sleep(3)
+    goes_on(2)
     assert first.stop() == 0
-    time.sleep(1)
     third = Stage(log, "filter", batch_records=500, **_filter_flags(topics, 3))
-    time.sleep(2)
+    goes_on(3)
     second.kill()
     feeding.join()
     # The group waits for the session of a static member that does not come back.
