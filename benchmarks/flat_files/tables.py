@@ -31,8 +31,8 @@ def show(title: str, measures: dict[str, list[Measure]]) -> None:
 def write(tables: list[tuple[str, dict[str, list[Measure]]]], rounds: int) -> None:
     """Put the tables where the README has those of the last run."""
     parts = [
-        f"Medians of {rounds} runs, smallest and largest in brackets; over trades and quotes the "
-        f"csv + json loop and pandas ran once. {machine()}."
+        f"Medians of {rounds} runs, smallest and largest in brackets; pandas and the loop "
+        f"ran once. {machine()}."
     ]
     for title, measures in tables:
         header, *rows = _rows(measures)
