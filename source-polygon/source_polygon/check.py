@@ -23,7 +23,7 @@ from source_polygon.sessions import BAR_MARKETS, last_finished, sessions
 from source_polygon.vendor.answers import Reason, Refused
 from source_polygon.vendor.budget import pace_of
 from source_polygon.vendor.flat_files import PRODUCT as FLAT_FILES
-from source_polygon.vendor.products import product_of
+from source_polygon.vendor.products import product_of, product_of_symbol
 from source_polygon.vendor.questions import Vendor, needed
 
 _OF_THE_PLAN: Final = (Reason.NOT_YET, Reason.OUTSIDE_HISTORY, Reason.NOT_ENTITLED)
@@ -100,7 +100,7 @@ def _chosen(
             params = {"market": market, "limit": 1}
             yield "stocks", partial(vendor("tickers").ask, request_params=params)
     for symbol in config["symbols"]:
-        product = product_of(f"/{symbol}")
+        product = product_of_symbol(symbol)
         if "*" not in symbol and product not in products:
             products.add(product)
             yield product, partial(_bars_of_a_symbol, vendor("tickers"), symbol)

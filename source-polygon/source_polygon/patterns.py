@@ -8,6 +8,7 @@ from typing import Final
 from source_polygon.errors import config_error
 from source_polygon.streams.symbols import some
 from source_polygon.vendor.paging import pages
+from source_polygon.vendor.products import product_of_symbol
 from source_polygon.vendor.questions import Vendor
 
 LOGGER = logging.getLogger("airbyte")
@@ -17,7 +18,6 @@ MOST: Final = 1_000
 
 _ANY: Final = "*"
 _PATH: Final = "/v3/reference/tickers"
-_MARKETS: Final = {"X:": "crypto", "C:": "fx", "I:": "indices"}
 _PAGE_SIZE: Final = 1_000
 
 
@@ -58,14 +58,15 @@ def looked_up(symbols: Iterable[str], vendor: Vendor) -> list[str]:
 
 
 def _matches(pattern: str, vendor: Vendor) -> Iterator[str]:
-    if pattern.startswith("O:"):
+    market = product_of_symbol(pattern)
+    if market == "options":
         raise config_error(
             f"symbols: {pattern!r} cannot be looked up, since the vendor's list of tickers has no "
             "options. The stream option_contracts lists those of an underlying: name that."
         )
     start = pattern.partition(_ANY)[0]
     params = {
-        "market": _MARKETS.get(pattern[:2], "stocks"),
+        "market": market,
         "active": "true",
         "sort": "ticker",
         "order": "asc",

@@ -11,7 +11,7 @@ from polygon_sandbox import Fault, Plan, Sandbox, World
 from source_polygon import SourcePolygon
 from source_polygon.engine import cursor
 from source_polygon.engine.cdk import lane_cursor_of
-from source_polygon.streams import bar_lanes, bar_sizes, symbol_bars
+from source_polygon.streams import bar_lanes, bar_sizes, bars
 from source_polygon.vendor.answers import Data
 
 from unit_tests.connector.syncing import Row, Syncs
@@ -293,7 +293,7 @@ def test_an_answer_that_is_cut_all_the_same_is_followed(
         "bar_sizes": ["1 minute"],
         "start_date": "2026-11-20",
     }
-    monkeypatch.setattr(symbol_bars, "MOST_BASE_BARS", 500)
+    monkeypatch.setattr(bars, "MOST_BASE_BARS", 500)
     syncs.read("bars", **read)
     assert syncs.tables["bars"] == short_bars(world, stock, 1, moment("2026-11-20"), NOW - SETTLED)
     assert len(syncs.sandbox.requests) == 3
@@ -302,7 +302,7 @@ def test_an_answer_that_is_cut_all_the_same_is_followed(
 def test_an_answer_that_is_cut_without_a_next_page_is_an_error(
     syncs: Syncs, stock: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(symbol_bars, "MOST_BASE_BARS", 15)
+    monkeypatch.setattr(bars, "MOST_BASE_BARS", 15)
     read: dict[str, Any] = {
         "symbols": [stock],
         "start_date": "2026-11-02",
@@ -428,7 +428,7 @@ def test_a_malformed_bar_is_an_error_and_nothing_of_it_is_taken(
     def answer(self: Any, lane: Any, window: Any) -> Any:
         return Data([bar], {})
 
-    monkeypatch.setattr(symbol_bars.BarsRetriever, "_answer", answer)
+    monkeypatch.setattr(bars.BarsRetriever, "_answer", answer)
     output = syncs.read("bars", symbols=[stock], expect_failure=True)
     named = f"A bar of bars {stock} 1 day is malformed"
     assert isinstance(bar, list) or named in output.errors[0]
@@ -444,7 +444,7 @@ def test_a_count_that_is_not_a_number_is_an_error_in_words(
     def answer(self: Any, lane: Any, window: Any) -> Any:
         return Data([], {"queryCount": count})
 
-    monkeypatch.setattr(symbol_bars.BarsRetriever, "_answer", answer)
+    monkeypatch.setattr(bars.BarsRetriever, "_answer", answer)
     monkeypatch.setattr(bar_lanes.BarLane, "doubts", lambda *_: False)
     output = syncs.read("bars", symbols=[stock], expect_failure=True)
     assert f"bars {stock} 1 day: queryCount {count!r} is not a whole number." in output.errors

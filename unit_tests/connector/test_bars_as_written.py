@@ -9,7 +9,7 @@ import pytest
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
-from source_polygon.streams.bars import bars
+from source_polygon.streams.grouped_bars import grouped_bars
 from source_polygon.vendor.answers import Data
 from source_polygon.vendor.cut import Cut
 
@@ -20,7 +20,7 @@ BAR = {"T": "A", "o": 1.5, "h": 2, "l": 1, "c": 1.75, "v": 100, "vw": 1.6, "n": 
 
 def records(rows: Any, *, adjusted: bool = False) -> tuple[list[Any], bool]:
     """Return the records of a session, and whether they left as the vendor wrote them."""
-    leaving = list(bars(Data(rows, {"adjusted": adjusted}), "stocks", DAY))
+    leaving = list(grouped_bars(Data(rows, {"adjusted": adjusted}), "stocks", DAY))
     if len(leaving) == 1 and isinstance(leaving[0], Cut):
         return list(leaving[0]), True
     return leaving, False
@@ -74,7 +74,7 @@ def test_bars_in_order_leave_as_written(found: list[Any]) -> None:
 
 def test_digits_stay() -> None:
     written = text(BAR).replace(b"1.5", b"1.50").replace(b"100", b"1.0e2")
-    (leaving,) = bars(Data(Cut(written), {}), "stocks", DAY)
+    (leaving,) = grouped_bars(Data(Cut(written), {}), "stocks", DAY)
     assert isinstance(leaving, Cut)
     assert b'"open":1.50,' in bytes(leaving.text)
     assert b'"volume":1.0e2,' in bytes(leaving.text)

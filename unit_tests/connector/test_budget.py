@@ -22,7 +22,7 @@ from polygon_sandbox.contract.facts import contract
 from polygon_sandbox.plan import product_of as product_in_the_sandbox
 from pyrate_limiter import TimeClock
 from source_polygon.vendor.budget import Budget, pace_of
-from source_polygon.vendor.products import product_of
+from source_polygon.vendor.products import product_of, product_of_symbol
 from source_polygon.vendor.tally import Tally
 
 from unit_tests.connector.cloud_syncing import CLOUD
@@ -81,6 +81,22 @@ def cloud_weight(budget: HttpAPIBudget, path: str) -> tuple[int, int]:
     assert isinstance(policy, MovingWindowCallRatePolicy)
     (rate,) = policy._bucket.rates
     return policy.get_weight(request), rate.limit
+
+
+@pytest.mark.parametrize(
+    ("symbol", "product"),
+    [
+        ("AAPL", "stocks"),
+        ("O", "stocks"),
+        ("O:SPY261218C00500000", "options"),
+        ("I:SPX", "indices"),
+        ("X:BTC*", "crypto"),
+        ("C:EURUSD", "fx"),
+        ("*", "stocks"),
+    ],
+)
+def test_a_symbol_tells_its_product(symbol: str, product: str) -> None:
+    assert product_of_symbol(symbol) == product
 
 
 def test_both_editions_and_the_sandbox_agree_on_the_product_of_every_path() -> None:

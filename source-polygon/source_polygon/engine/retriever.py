@@ -49,7 +49,7 @@ class PolygonRetriever(Retriever):
             url = self.requester.get_url(
                 stream_state=None, stream_slice=stream_slice, next_page_token=None
             )
-            self._products[lane] = product_of("/".join([url, *lane]))
+            self._products[lane] = product_of(url, *lane)
         return self._products[lane]
 
     @property

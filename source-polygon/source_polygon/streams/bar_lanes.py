@@ -14,7 +14,7 @@ from source_polygon.sessions import FIRST_SESSION, SETTLING, sessions, trades
 from source_polygon.stamps import from_milliseconds
 from source_polygon.streams.bar_sizes import BarSize, local_day, midnight
 from source_polygon.streams.history import History
-from source_polygon.vendor.products import product_of
+from source_polygon.vendor.products import product_of_symbol
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -141,7 +141,7 @@ class BarCursor(LaneCursor[BarLane, Window]):
 
     def market(self, symbol: str) -> str:
         """Return the product of the vendor that a symbol belongs to."""
-        return product_of(f"/v2/aggs/ticker/{symbol}")
+        return product_of_symbol(symbol)
 
     def partitions(self) -> Iterable[Mapping[str, Any]]:
         """Return symbol and size of each lane."""

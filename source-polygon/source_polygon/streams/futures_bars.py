@@ -8,9 +8,8 @@ from urllib.parse import quote
 from source_polygon.rows import Row
 from source_polygon.stamps import from_milliseconds
 from source_polygon.streams.bar_lanes import BarCursor, BarLane
-from source_polygon.streams.symbol_bars import BarsRetriever, whole_number
+from source_polygon.streams.bars import BarsRetriever, whole_number
 from source_polygon.streams.symbols import Refusals
-from source_polygon.vendor.products import product_of
 
 # How the vendor calls the spans here; a day of the calendar is not a bar of futures, a session is.
 _UNITS: Final = {"second": "sec", "minute": "min", "day": "session"}
@@ -32,8 +31,8 @@ class FuturesBarCursor(BarCursor):
         return dict.fromkeys(self.config["futures_symbols"])
 
     def market(self, symbol: str) -> str:
-        """Return the product of the vendor."""
-        return product_of(f"/futures/v1/aggs/{symbol}")
+        """Return the product of the vendor, which the name of a contract does not tell."""
+        return "futures"
 
 
 @dataclass(kw_only=True)

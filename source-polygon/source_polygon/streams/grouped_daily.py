@@ -23,7 +23,7 @@ from source_polygon.sessions import (
     trades,
 )
 from source_polygon.stamps import from_milliseconds
-from source_polygon.streams.bars import bars
+from source_polygon.streams.grouped_bars import grouped_bars
 from source_polygon.streams.history import Contradiction, History, Outside
 from source_polygon.vendor.answers import Data, Reason, Refused
 
@@ -165,7 +165,7 @@ class GroupedDailyRetriever(LaneRetriever[SessionLane, Session]):
         # The vendor may be late with the last session: only a later one shows that there is
         # nothing to wait for.
         task.doubtful = doubts and not answer.rows
-        yield from bars(answer, lane.market, day)
+        yield from grouped_bars(answer, lane.market, day)
 
     def checkpoint(self, lane: SessionLane, task: Session) -> Mapping[str, Any] | None:
         """Return the end of the session; one that is read again does not move the state back."""

@@ -19,7 +19,7 @@ from airbyte_cdk.sources.types import StreamSlice
 
 from source_polygon.engine.lanes import LaneEnds
 from source_polygon.errors import NotInPlan, NotKnown
-from source_polygon.vendor.products import product_of
+from source_polygon.vendor.products import product_of_symbol
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -28,11 +28,6 @@ SYMBOL: Final = "symbol"
 
 _ENOUGH: Final = 3
 _NAMED: Final = 10
-
-
-def product(symbol: str) -> str:
-    """Return the product of the vendor that a symbol belongs to; a future looks like a stock."""
-    return product_of(f"/{symbol}")
 
 
 def asked_about(symbols: Iterable[str], but: Sequence[str], stream: str) -> list[str]:
@@ -46,7 +41,7 @@ def asked_about(symbols: Iterable[str], but: Sequence[str], stream: str) -> list
     chosen = list(dict.fromkeys(symbols))
     others = [symbol for symbol in chosen if symbol.startswith(tuple(but))]
     if others:
-        products = " and ".join(dict.fromkeys(map(product, others)))
+        products = " and ".join(dict.fromkeys(map(product_of_symbol, others)))
         LOGGER.info("%s: not asked about %s. There is none of %s.", stream, some(others), products)
     return [symbol for symbol in chosen if symbol not in others]
 
@@ -74,7 +69,7 @@ class Refusals:
     One symbol may be refused alone. Three of one product, and none served, are the product.
     """
 
-    def __init__(self, product: Callable[[str], str] = product) -> None:
+    def __init__(self, product: Callable[[str], str] = product_of_symbol) -> None:
         """Know of none yet; `product` returns the product of a symbol."""
         self._product = product
         self._lock = Lock()

@@ -24,10 +24,23 @@ REST: Final = "stocks"
 _PATTERNS: Final = {product: re.compile(pattern) for product, pattern in PATTERNS.items()}
 
 
-def product_of(url: str) -> str:
-    """Return the product for which a request for `url` counts: stocks, options, and so on."""
-    path = urlsplit(url).path
+def product_of(url: str, *names: str) -> str:
+    """Return the product for which a request counts: stocks, options, and so on.
+
+    Args:
+        url: its address.
+        names: what it is about where its address does not say so: a symbol, a market.
+    """
+    path = "/".join([urlsplit(url).path, *names])
     for product, pattern in _PATTERNS.items():
         if pattern.search(path):
             return product
     return REST
+
+
+def product_of_symbol(symbol: str) -> str:
+    """Return the product that a symbol, or a pattern of symbols, belongs to: `X:BTCUSD`, crypto.
+
+    A future looks like a stock.
+    """
+    return product_of("", symbol)
