@@ -64,4 +64,6 @@ def linked(text: str, folder: str, repository: str | None) -> str:
         return f"{image}[{words}]({repository.rstrip('/')}/{place}{title})"
 
     text = _LINK.sub(lead, _FENCED.sub(keep, text))
+    if not folder:
+        text = re.sub(r'\b(src|srcset)="docs/', r'\1="', text)
     return re.sub(r"\0(\d+)\0", lambda mark: kept[int(mark[1])], text)

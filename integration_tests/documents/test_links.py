@@ -18,7 +18,8 @@ MADE_OF_OTHERS: Final = {
     "decisions.md", "design.md", "manifest.yaml", "source-polygon.yaml", "streams.md",
     "unverified.md",
 }  # fmt: skip
-_ABROAD: Final = ("https://", "http://", "mailto:")
+# Pages of the repository itself are told as GitHub resolves them, from the README.
+_ABROAD: Final = ("https://", "http://", "mailto:", "../../actions/")
 
 
 class Link(NamedTuple):

@@ -41,6 +41,7 @@ def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
             "[![CI](../../actions/ci/badge.svg)](../../actions/ci)", "",
             "[![CI](https://r/actions/ci/badge.svg)](https://r/actions/ci)", "",
         ),
+        ('<img src="docs/a.png">', "", '<img src="a.png">', '<img src="a.png">'),
         ("```\n[a](../b)\n```", "docs", "```\n[a](../b)\n```", "```\n[a](../b)\n```"),
     ],
 )  # fmt: skip
