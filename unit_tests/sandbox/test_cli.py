@@ -37,8 +37,8 @@ def test_serve_answers_until_terminated(tmp_path: Path) -> None:
     with _Command(tmp_path, *arguments) as serving:
         params = {"apiKey": serving.key, "market": "stocks"}
         path = "/v3/reference/tickers"
-        first = requests.get(serving.url + path, params=params, timeout=5)
-        second = requests.get(serving.url + path, params=params, timeout=5)
+        first = requests.get(serving.url + path, params=params, timeout=30)
+        second = requests.get(serving.url + path, params=params, timeout=30)
         assert serving.end(seconds=10) == 0
     assert (first.json()["count"], second.status_code) == (30, 429)
     greeting, *log = serving.said().splitlines()
@@ -77,7 +77,7 @@ def _bars(rest: "_Command", path: str) -> list[dict[str, Any]]:
     """Return the bars of a path; the clock of the other process may be some milliseconds behind."""
     deadline = time.monotonic() + 5
     while True:
-        answer = requests.get(rest.url + path, params={"apiKey": rest.key}, timeout=5).json()
+        answer = requests.get(rest.url + path, params={"apiKey": rest.key}, timeout=30).json()
         rows: list[dict[str, Any]] = answer.get("results") or []
         if rows or time.monotonic() > deadline:
             return rows

@@ -60,9 +60,9 @@ def test_unknown_parameters_pass_when_not_strict(world: World) -> None:
     with Sandbox(world, strict=False) as sandbox:
         params = {"apiKey": sandbox.key, "locale": "us"}
         url = sandbox.url + "/v2/aggs/grouped/locale/us/market/stocks/2026-11-19"
-        assert requests.get(url, params=params, timeout=5).status_code == 200
+        assert requests.get(url, params=params, timeout=30).status_code == 200
         # On later pages too: the cursor carries them.
         params = {**params, "limit": "5"}
-        first = requests.get(sandbox.url + TICKERS.path, params=params, timeout=5).json()
+        first = requests.get(sandbox.url + TICKERS.path, params=params, timeout=30).json()
         login = {"Authorization": f"Bearer {sandbox.key}"}
-        assert requests.get(first["next_url"], headers=login, timeout=5).status_code == 200
+        assert requests.get(first["next_url"], headers=login, timeout=30).status_code == 200

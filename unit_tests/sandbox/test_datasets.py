@@ -54,7 +54,7 @@ def read(sandbox: Sandbox, path: str, **params: str | int) -> list[Row]:
     url: str | None = sandbox.url + path
     rows: list[Row] = []
     while url:
-        answer = requests.get(url, params=params, headers=login, timeout=5)
+        answer = requests.get(url, params=params, headers=login, timeout=30)
         assert answer.status_code == 200, answer.text
         rows += answer.json()["results"]
         url, params = answer.json().get("next_url"), {}

@@ -38,7 +38,7 @@ def test_a_cursor_of_another_endpoint_is_refused(get: Get) -> None:
 def test_next_url_names_the_host_that_was_called_and_no_key(sandbox: Sandbox) -> None:
     local = sandbox.url.replace("127.0.0.1", "localhost")
     params: Mapping[str, str] = {"apiKey": sandbox.key, "limit": "2", "sort": "name"}
-    content = requests.get(local + TICKERS, params=params, timeout=5).json()
+    content = requests.get(local + TICKERS, params=params, timeout=30).json()
     url = urlparse(content["next_url"])
     assert content["next_url"].startswith(local + TICKERS + "?cursor=")
     (cursor,) = parse_qs(url.query)["cursor"]
@@ -78,10 +78,10 @@ def test_rows_that_move_between_pages_are_lost_under_offset_paging_only(
         world.list_symbol(f"T{number}", "Company")
     with Sandbox(world) as sandbox:
         params = {"market": "stocks", "limit": "5", "apiKey": sandbox.key}
-        first = requests.get(sandbox.url + TICKERS, params=params, timeout=5).json()
+        first = requests.get(sandbox.url + TICKERS, params=params, timeout=30).json()
         world.delist("T0")
         world.delist("T1")
-        second = requests.get(first["next_url"], params={"apiKey": sandbox.key}, timeout=5).json()
+        second = requests.get(first["next_url"], params={"apiKey": sandbox.key}, timeout=30).json()
     seen = [row["ticker"] for row in first["results"] + second["results"]]
     assert len(seen) == 10 - lost
 

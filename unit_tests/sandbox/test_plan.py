@@ -130,7 +130,7 @@ def test_keys(
     error: str | None,
 ) -> None:
     url = sandbox.url + "/v3/reference/exchanges"
-    answer = requests.get(url, params=params, headers=headers, timeout=5)
+    answer = requests.get(url, params=params, headers=headers, timeout=30)
     assert answer.status_code == status
     assert answer.json().get("error") == error
     (request,) = sandbox.requests
@@ -165,7 +165,7 @@ def test_requests_are_recorded_in_order(sandbox: Sandbox, get: Get) -> None:
 def test_latency_delays_every_answer(world: World) -> None:
     with Sandbox(world, latency_ms=60) as sandbox:
         start = time.monotonic()
-        requests.get(sandbox.url + "/v3/reference/exchanges", timeout=5)
+        requests.get(sandbox.url + "/v3/reference/exchanges", timeout=30)
         assert time.monotonic() - start >= 0.06
 
 
@@ -173,12 +173,12 @@ def test_a_sandbox_can_be_entered_again_on_its_port(world: World) -> None:
     sandbox = Sandbox(world)
     with sandbox:
         first = sandbox.url
-        requests.get(first + "/v9", timeout=5)
+        requests.get(first + "/v9", timeout=30)
     with pytest.raises(requests.ConnectionError):
-        requests.get(first + "/v9", timeout=5)
+        requests.get(first + "/v9", timeout=30)
     with sandbox:
         assert sandbox.url == first
-        assert requests.get(first + "/v9", timeout=5).status_code == 404
+        assert requests.get(first + "/v9", timeout=30).status_code == 404
 
 
 def test_a_port_in_use_is_reported(world: World, sandbox: Sandbox) -> None:
