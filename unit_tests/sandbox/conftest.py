@@ -32,7 +32,7 @@ def get(sandbox: Sandbox) -> Iterator[Get]:
 
         def ask(url: str, **options: Any) -> requests.Response:
             url = url if url.startswith("http") else sandbox.url + url
-            return session.get(url, timeout=5, allow_redirects=False, **options)
+            return session.get(url, timeout=30, allow_redirects=False, **options)
 
         yield ask
 
