@@ -238,3 +238,9 @@ def test_a_typing_error_in_a_field_name_is_pointed_out() -> None:
         "requests_per_minute_by_product.option is not a field of this connector and has no effect. "
         "Did you mean options?"
     ]
+
+
+def test_a_day_may_be_the_first_and_the_last_and_a_port_may_be_one() -> None:
+    spec: dict[str, Any] = {"properties": {}}
+    day = {"start_date": "2026-11-20", "end_date": "2026-11-20"}
+    assert problems({**day, "base_url": "https://127.0.0.1:1"}, spec) == []
