@@ -41,15 +41,21 @@ def quick_imports() -> Iterator[None]:
 
 
 # From malloc.h of glibc.
+_M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE: Final = 4_000_000
+_KEPT: Final = 16_000_000
 
 
 def give_large_blocks_back() -> None:
     """Have the C library return each large block to the system when it is freed.
 
     By itself it learns from pages of 20 MB to keep blocks of that size, in a heap for each thread:
-    a quarter of the memory of a sync. Other C libraries than glibc have no such setting.
+    a quarter of the memory of a sync. Smaller blocks are kept, which that setting alone would undo:
+    to have a page of records back from the system costs as much as to make it. Other C libraries
+    than glibc have no such settings.
     """
     with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)

@@ -5,23 +5,29 @@ import gzip
 import io
 import json
 import logging
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 import time_machine
+from airbyte_cdk.models.airbyte_protocol_serializers import ConfiguredAirbyteCatalogSerializer
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from polygon_sandbox.flat_files import FilesSize, FlatFiles
 from source_polygon.streams.flat_symbols import is_one_of
 from source_polygon.vendor import unpacked
 
-from unit_tests.connector.syncing import KEYS, Output, Row, Syncs
+from unit_tests.connector.syncing import KEYS, Output, Row, Syncs, catalog
 
 NOW = "2026-11-20T22:30:00Z"
 START = "2026-11-13"
+COMMAND = [sys.executable, "-m", "source_polygon"]
 STREAMS = {
     "flat_day_bars": "day_aggs_v1",
     "flat_minute_bars": "minute_aggs_v1",
@@ -528,3 +534,35 @@ def test_half_a_pair_is_named_and_none_is_no_fault(syncs: FlatSyncs, filled: Row
     else:
         output = syncs.read("flat_minute_bars", flat_files={}, expect_failure=True)
         assert any("since `flat_files` is empty" in error for error in output.errors)
+
+
+def test_a_read_that_is_killed_goes_on_from_its_last_state(
+    world: World, files: FlatFiles, clock: Callable[[str], None], tmp_path: Path
+) -> None:
+    """SIGKILL in the middle of a file: what came before the last state is there, the rest comes."""
+    clock(NOW)
+    with Sandbox(world, plan=Plan.unlimited(), flat_files=files) as running:
+        syncs = FlatSyncs(running)
+        running.faults.add(Fault.delay(3, path="2026-11-17.csv"))
+        (tmp_path / "config.json").write_text(json.dumps(syncs.config(num_workers=1)))
+        chosen = ConfiguredAirbyteCatalogSerializer.dump(catalog("flat_trades"))
+        (tmp_path / "catalog.json").write_text(json.dumps(chosen))
+        process = subprocess.Popen(
+            [*COMMAND, "read", "--config", "config.json", "--catalog", "catalog.json"],
+            stdout=subprocess.PIPE,
+            cwd=tmp_path,
+            text=True,
+        )
+        assert process.stdout is not None
+        messages: list[Row] = []
+        for line in process.stdout:
+            messages.append(json.loads(line))
+            if '"file_date":"2026-11-16"' in line and '"STATE"' in line:
+                process.kill()
+                break
+        assert process.wait(timeout=60) == -signal.SIGKILL
+        running.faults.clear()
+        syncs.load(messages)
+        assert 0 < len(syncs.tables["flat_trades"]) < len(_due(files, "flat_trades", "stocks"))
+        assert syncs.read("flat_trades").errors == []
+        assert table(syncs, "flat_trades") == _due(files, "flat_trades", "stocks")

@@ -1,8 +1,10 @@
 """From the lines of a flat file to records: nothing changed, nothing passed unjudged, and fast."""
 
 import csv
+import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -17,7 +19,7 @@ from source_polygon.streams.flat_layout import Kind, Layout
 from source_polygon.streams.flat_lines import LineWriter
 from source_polygon.streams.flat_rows import Facts
 from source_polygon.vendor.lines import Lines
-from source_polygon.vendor.unpacked import BrokenFile
+from source_polygon.vendor.unpacked import BrokenFile, lines
 
 NUMBER, WHOLE, TEXT, LIST = (
     {"type": ["null", name]} for name in ("number", "integer", "string", "array")
@@ -249,3 +251,27 @@ def test_blocks_at_once_and_row_by_row_are_one_and_what_csv_has(
         moment = datetime.fromisoformat(found["timestamp_utc"][:19] + "+00:00")
         nanoseconds = int(moment.timestamp()) * 10**9 + int(found["timestamp_utc"][20:29])
         assert nanoseconds == int(row["sip_timestamp"])
+
+
+def test_memory_does_not_grow_with_the_file() -> None:
+    """Of ten times the rows, symbols and moments the peak is the same."""
+
+    def peak(rows: int) -> int:
+        made, first = writer(TRADES), 1
+        packed = io.BytesIO()
+        with gzip.open(packed, "wb", compresslevel=1) as file:
+            for n in range(rows):
+                file.write(b'S%d,"12,%d",4,%d,1.5,%d,2,v\n' % (n // 9, n % 50, n, NANO + n * 10**6))
+        packed.seek(0)
+        tracemalloc.start()
+        try:
+            for block in lines(iter(lambda: packed.read(1 << 16), b"")):
+                records = made.records(block, first)
+                first += len(records)
+                texts(records)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    small, large = peak(9_000), peak(90_000)
+    assert large < 1.3 * small < 60_000_000
