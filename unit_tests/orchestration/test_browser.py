@@ -37,7 +37,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command += ["--stocks", "60", "--directory", str(folder / "home")]
     url = f"http://127.0.0.1:{port}"
     with Server(command, folder / "log") as server:
-        server.start(lambda: f"The UI: {url}." in server.said(), 300)
+        server.start(lambda: f"The UI: {url}." in server.said(), 600)
         with urllib.request.urlopen(f"{url}/server_info", timeout=30) as answer:  # noqa: S310
             assert answer.status == 200  # at once: it is told when it answers
         yield url
