@@ -25,9 +25,9 @@ def comparison(kind: Kind, differences: str, stage: str, table: str, of_the_day:
         f"AS t_{name}"
         for name in values
     )
-    # NULL would not count for argMax, and an older row's value would be taken.
-    kept_in = "".join(f", tuple({name}) AS k_{name}" for name in kept)
-    kept_out = "".join(f", argMaxIf(k_{name}, version, NOT filed).1 AS {name}" for name in kept)
+    # NULL would not count for argMax, and an older row's value would be taken: so it is NaN.
+    kept_in = "".join(f", ifNull(toFloat64({name}), nan) AS k_{name}" for name in kept)
+    kept_out = "".join(f", argMaxIf(k_{name}, version, NOT filed) AS {name}" for name in kept)
     differ = {name: _differ(f"f_{name}", f"t_{name}") for name in values}
     fields = ", ".join(f"if({sql}, '{name}', '')" for name, sql in differ.items())
     key = f"symbol, {kind.at} AS at, {kind.identity} AS id"
@@ -38,7 +38,7 @@ def comparison(kind: Kind, differences: str, stage: str, table: str, of_the_day:
         f"if(in_table AND in_file, arrayFilter(x -> x != '', [{fields}]), []) AS fields, "
         f"[{', '.join(f'f_{name}' for name in values)}] AS filed_values, "
         f"[{', '.join(f't_{name}' for name in values)}] AS table_values, "
-        f"newest, by_hand {''.join(f', {name}' for name in kept)} FROM ("
+        f"newest, by_hand {''.join(f', {_or_null(name)}' for name in kept)} FROM ("
         "SELECT symbol, at, id, countIf(filed) > 0 AS in_file, "
         "countIf(NOT filed) > 0 AS in_table, maxIf(version, NOT filed) AS newest, "
         f"argMaxIf(healed, version, NOT filed) AS by_hand, {chosen}{kept_out} FROM ("
@@ -48,6 +48,11 @@ def comparison(kind: Kind, differences: str, stage: str, table: str, of_the_day:
         f"FROM {table} WHERE {of_the_day}) GROUP BY symbol, at, id) "
         f"WHERE NOT in_table OR NOT in_file OR {' OR '.join(differ.values())}"
     )
+
+
+def _or_null(name: str) -> str:
+    """Return what the table has, in SQL; NULL if that is nothing, or if there is no row."""
+    return f"if(in_table AND NOT isNaN({name}), {name}, NULL) AS {name}"
 
 
 def _differ(filed: str, held: str) -> str:

@@ -171,8 +171,8 @@ class Stage:
         ]
         given = {
             **{name: f"file.{name}" for name in columns},
-            # A difference without a row in the table has the defaults here, which is right as well.
-            **{name: f"held.{name}" for name in kind.kept},
+            # Where the table has none, the file has none either.
+            **{name: f"ifNull(held.{name}, file.{name})" for name in kind.kept},
             "ingested_at": "greatest(file.ingested_at, held.newest + INTERVAL 1 MILLISECOND)",
         }
         self._client.command(
