@@ -178,8 +178,12 @@ def mutants_of(module: str) -> list[Mutant]:
                 continue  # an exception with a dotted name, which cosmic-ray cannot replace
             if changed is None:
                 break
-            # 1e18 becomes 1e+18, say, which is no change.
-            if ast.dump(ast.parse(changed)) != same and changed not in found:
+            try:
+                tree = ast.parse(changed)
+            except SyntaxError:
+                continue  # the star before arguments that must be named is not a product
+            # 1e18 becomes 1e+18, say, which is not a change.
+            if ast.dump(tree) != same and changed not in found:
                 found[changed] = _mutant(module, source, changed)
     return sorted(found.values(), key=lambda mutant: mutant.line)
 

@@ -142,8 +142,10 @@ def _address_problems(config: Mapping[str, Any]) -> Iterator[str]:
     except ValueError as error:
         yield f"base_url: {config['base_url']!r} is not an address ({error}). Give https://host."
         return
-    if not host or port == 0:
+    if not host:
         yield f"base_url: {config['base_url']!r} names no host. Give https://host."
+    elif port == 0:
+        yield f"base_url: {config['base_url']!r} names port 0, which no server has. Give https://host."
 
 
 def _size_problems(config: Mapping[str, Any]) -> Iterator[str]:

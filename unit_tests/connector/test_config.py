@@ -175,6 +175,10 @@ def test_a_wrong_item_is_named_with_its_field_and_the_fix(
         ({"base_url": "https://host:abc"}, "base_url: 'https://host:abc' is not an address ("),
         ({"base_url": "http://[::1"}, "base_url: 'http://[::1' is not an address ("),
         ({"base_url": "https://:80"}, "base_url: 'https://:80' names no host."),
+        (
+            {"base_url": "https://host:0"},
+            "base_url: 'https://host:0' names port 0, which no server",
+        ),
         ({"start_date": "2027-01-01"}, "start_date: 2027-01-01 lies in the future."),
         ({"end_date": "2026-11-01"}, "end_date: 2026-11-01 is before start_date 2026-11-02."),
         ({"bar_sizes": ["1441 minute"]}, "bar_sizes: 1441 minute is longer than a day. Give it in"),

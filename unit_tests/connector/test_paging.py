@@ -9,7 +9,9 @@ import requests_mock as rm
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from source_polygon import SourcePolygon
-from source_polygon.vendor.paging import _target, pages
+from source_polygon.vendor.answers import Data
+from source_polygon.vendor.paging import _target, along, ascending, pages, require_keys
+from source_polygon.vendor.questions import PAUSES_IF_EMPTY
 
 from unit_tests.connector.syncing import Syncs
 
@@ -49,6 +51,79 @@ def test_next_url_is_followed_on_our_address(base_url: str, next_url: str, targe
 def test_next_url_to_elsewhere_is_refused(next_url: str) -> None:
     with pytest.raises(AirbyteTracedException, match="leads to another host"):
         _target(next_url, BASE)
+
+
+class Pages:
+    """A vendor that has these pages, and keeps what it was asked for."""
+
+    base_url = BASE
+
+    def __init__(self, *answers: tuple[list[Any], str]) -> None:
+        self.questions: list[dict[str, Any]] = []
+        self._answers = [Data(rows, {"next_url": where}) for rows, where in answers]
+
+    def ask(self, **question: Any) -> Data:
+        self.questions.append(question)
+        return self._answers.pop(0)
+
+
+ROW_A, ROW_B = {"ticker": "A"}, {"ticker": "B"}
+
+
+@pytest.mark.parametrize(("path", "of_another"), [("", {}), ("/v3/y", {"path": "/v3/y"})])
+def test_the_first_page_is_asked_for_in_full_and_the_next_by_its_address(
+    path: str, of_another: dict[str, str]
+) -> None:
+    vendor: Any = Pages(([ROW_A], "/v3/x?cursor=1"), ([ROW_B], ""))
+    params = {"market": "stocks"}
+    found = list(pages(vendor, params, key=["ticker"], page_size=7, complaint="None?", path=path))
+    assert found == [([ROW_A], True), ([ROW_B], False)]
+    first, second = vendor.questions
+    asked = {"request_params": {"market": "stocks", "limit": 7}}
+    assert first == {"complaint": "None?", "pauses": PAUSES_IF_EMPTY, **of_another, **asked}
+    assert second.pop("complaint")
+    assert second == {"path": f"{BASE}/v3/x?cursor=1"}
+
+
+def test_a_list_without_rows_is_asked_for_once() -> None:
+    vendor: Any = Pages(([], ""))
+    assert list(pages(vendor, {}, key=["ticker"], page_size=7)) == [([], False)]
+    assert len(vendor.questions) == 1
+
+
+def test_pages_without_rows_are_not_the_same_page_twice() -> None:
+    vendor: Any = Pages(([], "/v3/x?cursor=2"), ([ROW_A], ""))
+    first = Data([], {"next_url": "/v3/x?cursor=1"})
+    assert [rows for rows, _ in along(vendor, first, key=["ticker"])] == [[], [], [ROW_A]]
+
+
+def test_a_list_is_sorted_where_the_vendor_lets_one_choose() -> None:
+    assert ascending("", "asc") == {}
+    assert ascending("date", "") == {"sort": "date.asc"}
+    assert ascending("date", "asc") == {"sort": "date", "order": "asc"}
+
+
+def test_each_row_has_its_whole_key_of_the_right_type() -> None:
+    require_keys([{"t": 1, "n": 0}], ["t", "n"], "there", of=int)
+    for row in ({"t": 1}, {"t": 1, "n": None}):
+        with pytest.raises(AirbyteTracedException, match="A row has no n: "):
+            require_keys([{"t": 1, "n": 2}, row], ["t", "n"], "there")
+    with pytest.raises(AirbyteTracedException, match="A row has no t: "):
+        require_keys([{"t": "1"}], ["t"], "there", of=int)
+
+
+def test_what_is_shown_of_a_long_row_or_address_is_its_beginning() -> None:
+    with pytest.raises(AirbyteTracedException) as caught:
+        require_keys(["x" * 500], ["t"], "there")
+    assert str(caught.value.message).endswith(f"A row is not an object: {'x' * 80}.")
+    row = {"n": "x" * 500}
+    with pytest.raises(AirbyteTracedException) as caught:
+        require_keys([row], ["t"], "there")
+    assert str(caught.value.message).endswith(f"A row has no t: {str(row)[:200]}.")
+    vendor: Any = Pages()
+    with pytest.raises(AirbyteTracedException) as caught:
+        list(along(vendor, Data([ROW_A], {"next_url": ["x" * 500]}), key=["ticker"]))
+    assert str(caught.value.internal_message).endswith(f"is not a text. {repr(['x' * 500])[:100]}")
 
 
 def test_a_foreign_next_url_gets_no_request_and_fails_the_stream(

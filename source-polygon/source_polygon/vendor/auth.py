@@ -62,7 +62,9 @@ class OriginBoundBearer(DeclarativeAuthenticator):
 def origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port of `url`, with the scheme's own port where none is given."""
     parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    port = parts.port  # 0 is a port, if one that nobody can connect to
+    if port is None:
+        port = {"https": 443, "http": 80}.get(parts.scheme)
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
