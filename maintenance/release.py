@@ -34,7 +34,7 @@ def problems(root: Path, tag: str | None) -> Iterator[str]:
     this = version(root)
     changed = _git(root, "status", "--porcelain")
     if changed:
-        yield f"{len(changed.splitlines())} files are not committed"
+        yield f"files that are not committed: {len(changed.splitlines())}"
     for file, said in repeated(root).items():
         if set(said) != {this}:
             yield f"{file} says {', '.join(said) or 'no version'} where VERSION says {this}"

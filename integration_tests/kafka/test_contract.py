@@ -1,6 +1,6 @@
 """What Kafka's clients answer, asked of the stand-ins that tests use and of Apache Kafka alike.
 
-Left out: what only a test decides (which batch comes next, how brokers fail) is no part of the
+Left out: what only a test decides (which batch comes next, how brokers fail) is not part of the
 stand-ins' contract; see their docstrings.
 """
 

@@ -72,7 +72,7 @@ def undated(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "tag", "said"),
     [
-        (lambda it: (it / "new").touch(), None, ["1 files are not committed"]),
+        (lambda it: (it / "new").touch(), None, ["files that are not committed: 1"]),
         (undated, None, ["docs/CHANGELOG.md says that 1.2.3 is unreleased: write the day there"]),
         (
             lambda it: git(it, "tag", "v1.2.3"),
@@ -93,7 +93,7 @@ def test_what_is_in_the_way_of_a_release_is_told(
 def test_everything_in_the_way_is_told_at_once(repository: Path) -> None:
     (repository / "VERSION").write_text("1.3.0\n")
     said = list(problems(repository, None))
-    assert said[0] == "1 files are not committed"
+    assert said[0] == "files that are not committed: 1"
     assert [line.partition(" says ")[0] for line in said[1:5]] == list(PLACES)
     assert said[5:] == ["the first heading of docs/CHANGELOG.md is not of 1.3.0"]
 

@@ -75,11 +75,6 @@ class StreamFault:
         )
 
     @classmethod
-    def auth_silence(cls, times: int | None = 1) -> "StreamFault":
-        """The key is never answered."""
-        return cls("auth silence", "auth", wire="stall", times=times)
-
-    @classmethod
     def max_connections(cls, after_frames: int = 0, times: int | None = 1) -> "StreamFault":
         """The account's limit is reached: said after auth_success, with close 1008, as observed."""
         words = "Maximum number of websocket connections exceeded."

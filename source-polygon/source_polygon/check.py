@@ -107,7 +107,7 @@ def _chosen(
 
 
 def _bars(bars: Vendor, market: str) -> None:
-    # Not the very last session: some plans get it hours after the close, which is no failure.
+    # Not the very last session: some plans get it hours after the close, which is not a failure.
     last = last_finished(market)
     day = sessions(market, last - timedelta(days=10), last)[-2]
     session = StreamSlice(partition={"market": market}, cursor_slice={"date": day.isoformat()})

@@ -64,7 +64,7 @@ class Progress:
     def summary(self, logger: logging.Logger) -> None:
         """Log what came of each stream, and what the sync cost."""
         for stream, count in self.records.items():
-            logger.info("%s: %d records.", stream, count)
+            logger.info("%s: %d %s.", stream, count, "record" if count == 1 else "records")
         seconds, sent = self._clock() - self._began, self._of_this_sync()
         logger.info(
             "Requests sent, retries included: %d, in %.0f seconds%s%s.",

@@ -1,4 +1,4 @@
-"""When a market can be expected to stream: outside of these hours silence is no fault.
+"""When a market can be expected to stream: outside of these hours silence is not a fault.
 
 Narrower than when data may come. Stocks trade from 4:00 New York as well, but a list of a few
 symbols may be silent then for good reasons.

@@ -292,7 +292,7 @@ def test_an_empty_day_is_asked_for_again_and_then_passed_over(
         ({"json": [GOOD]}, "not an object"),
         ({"json": {"results": [BAR]}}, "status is 'None'"),
         ({"json": {"status": "ERROR", "error": "try later"}}, "status is 'ERROR': try later"),
-        ({"json": {**GOOD, "resultsCount": 2}}, "`resultsCount` is 2 but 1 rows came"),
+        ({"json": {**GOOD, "resultsCount": 2}}, "`resultsCount` is 2, the number of rows 1"),
         ({"json": {**GOOD, "results": {"T": "A"}}}, "`results` is not a list"),
         ({"status_code": 500, "json": {"error": "internal"}}, "HTTP 500 internal"),
         ({"status_code": 503, "text": "down"}, "HTTP 503"),

@@ -69,7 +69,7 @@ def test_the_end_adds_up(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         run.progress.summary(LOGGER)
     assert caplog.messages == [
-        "exchanges: 1 records.",
+        "exchanges: 1 record.",
         "Requests sent, retries included: 6, in 180 seconds, of which waiting for the budget: "
         "stocks 62 seconds (stocks 5, crypto 1).",
         "Empty answers that were believed: 1, see above.",

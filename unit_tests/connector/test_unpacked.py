@@ -40,7 +40,7 @@ def test_several_members_are_one_file_and_zeros_behind_it_are_nothing() -> None:
 )
 def test_a_file_that_is_cut_anywhere_is_broken(end: int) -> None:
     passed: list[bytes] = []
-    if not end:  # nothing at all is no file: the reader of the header says so
+    if not end:  # nothing at all is not a file: the reader of the header says so
         assert list(lines([b""])) == []
         return
     with pytest.raises(BrokenFile):

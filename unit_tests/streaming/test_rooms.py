@@ -12,6 +12,7 @@ PACKAGE = Path(polygon_streaming.__file__).parent
 # What a room may import, besides itself. A room that is not named here does not belong.
 _TABLE = """
 errors:
+counted:
 stamps:
 channels:
 trading:
@@ -20,10 +21,10 @@ settings:      errors channels
 process:       errors
 kafka:         errors settings
 subscriptions: errors channels process
-gaps:          errors stamps channels raw settings process kafka subscriptions
-feed:          errors stamps channels raw settings process kafka subscriptions gaps trading
+gaps:          errors counted stamps channels raw settings process kafka subscriptions
+feed:          errors counted stamps channels raw settings process kafka subscriptions gaps trading
 filter:        errors stamps channels raw settings process kafka gaps trading
-sink:          errors settings process kafka
+sink:          errors counted settings process kafka
 backfill:      errors channels trading settings process sink
 doctor:        errors settings kafka subscriptions gaps filter sink backfill
 cli:           errors settings process kafka subscriptions gaps feed filter sink backfill doctor

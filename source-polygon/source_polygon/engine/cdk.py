@@ -88,7 +88,7 @@ class ManifestSource(ConcurrentDeclarativeSource):
     def take_symbols(self, symbols: list[str]) -> None:
         """Build the streams with other `symbols` than the configuration has; they are not yet.
 
-        Flat files are searched for those as given: what a pattern stands for now is no matter.
+        Flat files are searched for those as given: what a pattern stands for now does not matter.
         """
         given = self._config["symbols"]
         self._config = {**self._config, "symbols": symbols, "symbols_as_given": given}

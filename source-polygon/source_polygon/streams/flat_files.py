@@ -26,7 +26,7 @@ LOGGER = logging.getLogger("airbyte")
 
 _NAMED: Final = 10
 
-# What is refused and older is no matter of waiting.
+# Of what is older and refused, waiting brings nothing.
 _RECENT_DAYS: Final = 7
 
 
@@ -247,4 +247,4 @@ def _contradiction(lane: FlatLane, error: Contradiction) -> Exception:
 
 def _some(days: list[date]) -> str:
     more = len(days) - _NAMED
-    return ", ".join(map(str, days[:_NAMED])) + (f" and {more} days more" if more > 0 else "")
+    return ", ".join(map(str, days[:_NAMED])) + (f" and {more} more" if more > 0 else "")

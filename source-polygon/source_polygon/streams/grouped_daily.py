@@ -29,7 +29,7 @@ from source_polygon.vendor.answers import Data, Reason, Refused
 
 LOGGER = logging.getLogger("airbyte")
 
-# Plans get a session up to a day after it; what is older than that is no matter of waiting.
+# Plans get a session up to a day after it; of what is older than that, waiting brings nothing.
 _RECENT: Final = timedelta(days=7)
 
 # Empty days before the first bar of a market that are asked for again.

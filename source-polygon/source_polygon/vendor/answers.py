@@ -149,7 +149,7 @@ def _counted(body: dict[str, Any]) -> Data | Broken:
         return Broken("`results` is not a list")
     rows, stated = rows or [], body.get("resultsCount")
     if stated is not None and stated != len(rows):
-        return Broken(f"`resultsCount` is {stated} but {len(rows)} rows came")
+        return Broken(f"`resultsCount` is {stated}, the number of rows {len(rows)}")
     return Data(rows, body)
 
 

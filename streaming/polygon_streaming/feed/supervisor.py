@@ -17,6 +17,7 @@ import structlog
 from confluent_kafka import KafkaException
 
 from polygon_streaming.channels import delay
+from polygon_streaming.counted import counted
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.feed.clients import FeedClients
 from polygon_streaming.feed.delivery import Delivery
@@ -215,14 +216,15 @@ class Feed:
             log.error("gap not recorded", gap=gap.encode().decode())
         if unrecorded:
             raise StreamError(
-                f"{lost} events are not in Kafka, and {len(unrecorded)} gaps could not be recorded "
-                "there. The next start records a gap from the last moment that is accounted for."
+                f"{counted(lost, 'event')} did not reach Kafka, and "
+                f"{counted(len(unrecorded), 'gap')} could not be recorded there. "
+                "The next start records a gap from the last moment that is accounted for."
             )
         if losing:
             said = ", ".join(f"{market} ({reason})" for market, reason in losing.items())
             raise StreamError(
-                f"{lost} events are not in Kafka; to the end it did not take those of {said}. "
-                "They are on record as gaps, for `polygon-stream heal`."
+                f"{counted(lost, 'event')} did not reach Kafka; to the end it did not take those "
+                f"of {said}. They are on record as gaps, for `polygon-stream heal`."
             )
 
     async def _end_progress(self) -> None:

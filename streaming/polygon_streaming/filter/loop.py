@@ -218,7 +218,7 @@ class Filter:
         self._stop.wait(min(0.05 * 2.0 ** len(self._aborted), _LONGEST_PAUSE_SECONDS))
 
     def _records(self, messages: list[Message]) -> list[Message]:
-        """Return what is no error of the consumer."""
+        """Return what is not an error of the consumer."""
         errors = [error for message in messages if (error := message.error()) is not None]
         if not errors:
             return messages

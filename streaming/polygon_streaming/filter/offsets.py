@@ -58,8 +58,8 @@ class Places:
 
         Args:
             consumer: the filter's own.
-            asker: another client of the same group, which is no member of it. A consumer that asks
-                for offsets of a transaction that has not ended reads nothing meanwhile.
+            asker: another client of the same group, which is not a member of it. A consumer that
+                asks for offsets of a transaction that has not ended reads nothing meanwhile.
         """
         self._consumer = consumer
         self._asker = asker

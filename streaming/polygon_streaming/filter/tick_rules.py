@@ -65,7 +65,7 @@ def known(names: Any, all_names: tuple[str, ...]) -> Any:
 
 
 def require_order(low: float | None, high: float | None) -> None:
-    """Refuse limits of the price between which nothing lies; None is no limit.
+    """Refuse limits of the price between which nothing lies; None stands for no limit.
 
     Raises:
         ValueError: the lower one is above the other.

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from polygon_streaming.counted import counted
+
 
 @dataclass(slots=True)
 class Healed:
@@ -32,6 +34,8 @@ class Healed:
         """Return the run in a sentence."""
         ticks = f" and {self.ticks} trades and quotes" if self.ticks else ""
         return (
-            f"{self.gaps} gaps healed with {self.bars} bars{ticks}; {self.left_out} subscriptions "
-            f"left out, {self.skipped} gap records skipped, {self.kept} gaps kept for the next run."
+            f"{counted(self.gaps, 'gap')} healed with {counted(self.bars, 'bar')}{ticks}; "
+            f"{counted(self.left_out, 'subscription')} left out, "
+            f"{counted(self.skipped, 'gap record')} skipped, "
+            f"{counted(self.kept, 'gap')} kept for the next run."
         )

@@ -8,6 +8,7 @@ from confluent_kafka import Producer
 
 from polygon_streaming import raw
 from polygon_streaming.channels import AGGREGATE_SECONDS
+from polygon_streaming.counted import counted
 from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps import ticks
 from polygon_streaming.gaps.gap import Gap
@@ -71,7 +72,7 @@ class Refill:
         """
         missing = self._producer.flush(_DELIVERY_SECONDS) + self._undelivered
         if missing:
-            raise StreamError(f"{missing} events could not be delivered.")
+            raise StreamError(f"{counted(missing, 'event')} could not be delivered.")
 
     def close(self) -> None:
         """Give up the producer."""

@@ -47,8 +47,8 @@ def end_if_stuck(stage: str, stop: Event, heartbeat: Heartbeat | None) -> None:
 
     What it had not committed is read again. `send_offsets_to_transaction` of librdkafka does not
     keep its timeout (its issue 5456), and nothing but the end of the process ends the call. While
-    no broker answers that is no fault: `BrokerWatch` beats meanwhile, so that the time counts from
-    when they are back.
+    no broker answers that is not a fault: `BrokerWatch` beats meanwhile, so that the time counts
+    from when they are back.
     """
     while not stop.wait(1):
         if heartbeat is not None and heartbeat.stuck_seconds() >= _STUCK_SECONDS:

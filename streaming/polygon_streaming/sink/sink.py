@@ -13,6 +13,7 @@ import structlog
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
+from polygon_streaming.counted import counted
 from polygon_streaming.errors import StreamError
 from polygon_streaming.kafka import lag
 from polygon_streaming.kafka.errors import ends_consumer
@@ -166,7 +167,7 @@ class Sink:
                 return
         verb = "does not take" if passing else "refuses"
         raise StreamError(
-            f"ClickHouse {verb} {len(batch)} records, from {_place(batch[0])} to "
+            f"ClickHouse {verb} {counted(len(batch), 'record')}, from {_place(batch[0])} to "
             f"{_place(batch[-1])}: {reason} Their offsets are not committed; the next start reads "
             "them again."
         ) from error

@@ -54,7 +54,7 @@ async def test_healing_puts_in_what_the_stream_would_have_sent(
     assert gap["subscriptions"] == sorted(f"{channel}.{symbol}" for symbol in symbols)
 
     with Sandbox(world) as rest:
-        assert _heal(mock_kafka, rest, topics, market).startswith("1 gaps healed with ")
+        assert _heal(mock_kafka, rest, topics, market).startswith("1 gap healed with ")
         assert _heal(mock_kafka, rest, topics, market).startswith("0 gaps healed with 0 bars")
 
     streamed, healed = _bars(mock_kafka, topics["raw_topic"])
@@ -97,7 +97,7 @@ async def test_all_that_a_silent_server_kept_is_healed(mock_kafka: str, tmp_path
         await after.until(lambda: after.events() >= 4, "bars of two more seconds")
         await after.finish()
     with Sandbox(world) as rest:
-        assert _heal(mock_kafka, rest, topics, "silent").startswith("1 gaps healed with ")
+        assert _heal(mock_kafka, rest, topics, "silent").startswith("1 gap healed with ")
 
     streamed, healed = _bars(mock_kafka, topics["raw_topic"])
     starts = sorted({start for _, start in streamed})

@@ -86,7 +86,7 @@ def test_what_is_wrong_is_a_state_in_the_log_and_its_end_an_event(
     well = (None, [1, 2, 3])
     said: list[tuple[str, str | None]] = []
     leaderless = (None, [1, -1, -1])
-    # A question without an answer between two that have one is no outage, and nothing is said.
+    # A question without an answer between two that have one is not an outage, and nothing is said.
     for answer in [well, away, well, away, away, away, leaderless, away, (denied, []), well, well]:
         client.answer = answer
         now += 3
