@@ -152,9 +152,9 @@ def test_rows_are_left_as_written_where_that_is_asked_for(body: Any, bare: bool)
         (
             {"status": "OK", "resultsCount": 2, "results": [ONE]},
             {},
-            "`resultsCount` is 2 but 1 rows came",
+            "`resultsCount` is 2, the number of rows 1",
         ),
-        ({"status": "OK", "resultsCount": 1}, {}, "`resultsCount` is 1 but 0 rows came"),
+        ({"status": "OK", "resultsCount": 1}, {}, "`resultsCount` is 1, the number of rows 0"),
         ({"results": [ONE]}, {}, "the body's status is 'None': no reason given."),
         ({"status": "x" * 50, "error": "no"}, {}, f"the body's status is {'x' * 40!r}: no."),
         (b'{"status"', {}, "the body is not complete JSON (9 bytes, no content type)"),
