@@ -248,3 +248,29 @@ def test_a_day_may_be_the_first_and_the_last_and_a_port_may_be_one() -> None:
     spec: dict[str, Any] = {"properties": {}}
     day = {"start_date": "2026-11-20", "end_date": "2026-11-20"}
     assert problems({**day, "base_url": "https://127.0.0.1:1"}, spec) == []
+
+
+@pytest.mark.parametrize("day", ["1970-01-01", "2026-11-20"])
+def test_the_first_day_of_all_and_today_are_days_to_start_with(
+    clock: Callable[[str], None], day: str
+) -> None:
+    clock("2026-11-20T12:00:00-05:00")
+    assert problems({"start_date": day}, {"properties": {}}) == []
+    (before,) = problems({"start_date": "1969-12-31"}, {"properties": {}})
+    assert before.startswith("start_date: 1969-12-31 is before all data. Give 1970-01-01 or later.")
+    (after,) = problems({"start_date": "2026-11-21"}, {"properties": {}})
+    assert after.startswith("start_date: 2026-11-21 lies in the future.")
+
+
+def test_a_group_takes_its_defaults_once_one_of_its_fields_is_filled_in() -> None:
+    inner = SPEC["properties"]["flat_files"]["properties"]
+    defaults = {field: schema["default"] for field, schema in inner.items() if "default" in schema}
+    assert defaults["bucket"] == "flatfiles"
+    filled = with_defaults({**GOOD, "flat_files": {"access_key_id": "a"}}, SPEC)
+    assert filled["flat_files"] == {**defaults, "access_key_id": "a"}
+    assert "flat_files" not in with_defaults({**GOOD, "flat_files": {}}, SPEC)
+    assert with_defaults({**GOOD, "flat_files": "a"}, SPEC)["flat_files"] == "a"
+
+
+def test_a_value_of_the_wrong_type_is_not_an_unknown_field() -> None:
+    assert unknown_fields({"requests_per_minute_by_product": 5, "symbols": {"a": 1}}, SPEC) == []

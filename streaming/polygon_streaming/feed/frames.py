@@ -79,7 +79,7 @@ class Splitter:
         # The frame is valid JSON. With as many `{` as elements there is no other brace, in a nested
         # object or in a string, so `},{` is found between two elements only. NUL cannot occur in
         # JSON. The counts agree unless the elements are set apart by something else than a comma.
-        if frame.count("{") == len(heads) and frame[:1] == "[" and frame[-1:] == "]":
+        if frame.count("{") == len(heads) and frame.startswith("[{") and frame.endswith("}]"):
             texts = frame[1:-1].replace("},{", "}\0{").split("\0")
             if len(texts) == len(heads):
                 return Split(heads, texts)

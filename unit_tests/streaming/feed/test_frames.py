@@ -3,7 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from polygon_streaming.feed.frames import Splitter, symbol
+from polygon_streaming.feed.frames import ForexHead, Head, Splitter, heads, symbol
 
 AGG = '{"ev":"A","sym":"AAPL","v":1.50,"o":1e2}'
 TRADE = '{"ev":"T","sym":"BRK.B","c":[12,37],"p":1.0}'
@@ -29,6 +29,15 @@ def _split(frame: str, market: str = "stocks") -> tuple[list[str], list[tuple[st
 @pytest.mark.parametrize("comma", [",", " ,\n ", ", "])
 def test_each_event_keeps_its_text(pieces: list[str], comma: str) -> None:
     assert _split(f"[{comma.join(pieces)}]") == (pieces, [])
+
+
+@pytest.mark.parametrize(
+    "around", [("[", "]"), (" [", "]"), ("[", "]\n"), ("[ ", " ]"), (" [ ", " ] ")]
+)
+def test_white_space_around_a_frame_is_not_part_of_an_event(around: tuple[str, str]) -> None:
+    opening, closing = around
+    for pieces in ([], [AGG], [AGG, AGG]):
+        assert _split(f"{opening}{','.join(pieces)}{closing}") == (pieces, [])
 
 
 def test_white_space_cannot_trade_places_with_a_nested_boundary() -> None:
@@ -69,6 +78,20 @@ def test_the_symbol_is_found_in_each_kind_of_event() -> None:
     assert symbol(quote) == "EUR/USD"
 
 
+def test_all_but_the_events_of_a_type_stay() -> None:
+    split = Splitter("stocks").split(f"[{AGG},{TRADE},7,{AGG}]")
+    kept = split.without("T")
+    assert (kept.texts, [head.ev for head in kept.heads]) == ([AGG, AGG], ["A", "A"])
+    assert kept.broken == split.broken
+    assert [text for text, _ in kept.broken] == ["7"]
+
+
+def test_one_event_alone_is_read_as_in_a_frame() -> None:
+    assert heads("forex")(b'{"ev":"C","p":"EUR/USD"}') == ForexHead("C", p="EUR/USD")
+    status = b'{"ev":"status","status":"success","message":"hello","p":1.5}'
+    assert heads("stocks")(status) == Head("status", status="success", message="hello")
+
+
 def test_what_is_no_event_is_set_apart_and_the_rest_stays() -> None:
     texts, broken = _split(f'[{AGG},{{"sym":"no type"}},7,{TRADE}]')
     assert texts == [AGG, TRADE]
@@ -92,11 +115,13 @@ def test_nesting_beyond_any_sense_is_broken_and_no_crash() -> None:
 
 @pytest.mark.parametrize("odd", ['{"ev":"A","sym":"\\ud800"}', '{"ev":"A","c":NaN}', "NaN"])
 @pytest.mark.parametrize("apart", [",", " , ", "\n,\t"])
+@pytest.mark.parametrize("around", [("[", "]"), (" [", "]\n"), ("\r\n\t [ ", " ] ")])
 def test_what_msgspec_takes_for_no_json_does_not_take_its_neighbours_along(
-    odd: str, apart: str
+    odd: str, apart: str, around: tuple[str, str]
 ) -> None:
+    opening, closing = around
     before, after = '{"ev":"A","sym":"X"}', '{"ev":"T","sym":"Y","c":[1,{"a":"],"}]}'
-    split = Splitter("stocks").split(f" [{apart.join([before, odd, after])}]\n")
+    split = Splitter("stocks").split(opening + apart.join([before, odd, after]) + closing)
     assert split.texts == [before, after]
     assert [head.sym for head in split.heads] == ["X", "Y"]
     assert [text for text, _ in split.broken] == [odd]
