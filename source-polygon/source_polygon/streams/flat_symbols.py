@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-_PREFIXES: Final = {"O:": "options", "I:": "indices", "X:": "crypto", "C:": "fx"}
+from source_polygon.vendor.products import product_of_symbol
+
 _PAIRS: Final = ("X:", "C:")
 
 
@@ -16,7 +17,7 @@ def symbols_for(asset_class: str, config: Mapping[str, Any]) -> list[str] | None
         return sorted(set(config["futures_symbols"]))
     # Patterns stand for what the files have, delisted symbols too, not for what is active now.
     symbols = config.get("symbols_as_given", config["symbols"])
-    return sorted({each for each in symbols if _PREFIXES.get(each[:2], "stocks") == asset_class})
+    return sorted({each for each in symbols if product_of_symbol(each) == asset_class})
 
 
 def is_one_of(symbols: Sequence[str]) -> Callable[[str], bool]:
