@@ -9,6 +9,7 @@ from threading import Event
 
 import click
 
+from polygon_sandbox.background import DEFAULT_KEY
 from polygon_sandbox.clock import parse_instant
 from polygon_sandbox.companies import Sizes
 from polygon_sandbox.directory import NotOurs, empty
@@ -17,7 +18,7 @@ from polygon_sandbox.flat_files.full_market import write
 from polygon_sandbox.flat_files.layout import Dataset
 from polygon_sandbox.intraday import stream_symbol
 from polygon_sandbox.plan import Plan
-from polygon_sandbox.server import DEFAULT_KEY, Sandbox
+from polygon_sandbox.server import Sandbox
 from polygon_sandbox.stream import StreamSandbox
 from polygon_sandbox.world import World
 

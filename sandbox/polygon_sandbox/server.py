@@ -1,22 +1,17 @@
 """A sandbox: the API on a local port, served from a background thread."""
 
-import asyncio
-from threading import Event, Thread
-from types import TracebackType
-
 from aiohttp import web
 
 from polygon_sandbox.app import build_app
+from polygon_sandbox.background import DEFAULT_KEY, Background
 from polygon_sandbox.faults import Faults
 from polygon_sandbox.flat_files import FlatFiles
 from polygon_sandbox.plan import Plan
 from polygon_sandbox.service import Hook, Request, Service
 from polygon_sandbox.world import World
 
-DEFAULT_KEY = "sandbox-key-0123456789"
 
-
-class Sandbox:
+class Sandbox(Background):
     """Serves a world over HTTP for as long as the `with` block lasts; it may be entered again.
 
     Port 0 takes a free one, and keeps it. `latency_ms` is added to every answer. `strict` refuses
@@ -38,36 +33,10 @@ class Sandbox:
         port: int = 0,
         flat_files: FlatFiles | None = None,
     ) -> None:
+        super().__init__("polygon-sandbox", host, port)
         files = flat_files or FlatFiles(world)
         self._service = Service(world, plan or Plan.unlimited(), key, strict, files)
         self._latency_ms = latency_ms
-        self._host = host
-        self._port = port
-        self._thread: Thread | None = None
-        self._ready = Event()
-        self._failure: Exception | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-
-    def __enter__(self) -> "Sandbox":
-        self._ready.clear()
-        self._thread = Thread(target=self._run, name="polygon-sandbox", daemon=True)
-        self._thread.start()
-        self._ready.wait()
-        if self._failure is not None:
-            raise self._failure
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        if self._thread is not None:
-            self._thread.join()
 
     @property
     def url(self) -> str:
@@ -120,24 +89,5 @@ class Sandbox:
         """
         self._service.hook = hook
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except Exception as error:  # noqa: BLE001 - handed to the thread that waits in __enter__
-            self._failure = error
-        finally:
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        app = build_app(self._service, self._latency_ms)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port).start()
-            self._port = runner.addresses[0][1]
-            self._ready.set()
-            await self._stop.wait()
-        finally:
-            await runner.cleanup()
+    def _app(self) -> web.Application:
+        return build_app(self._service, self._latency_ms)

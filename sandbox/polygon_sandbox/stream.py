@@ -15,17 +15,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from threading import Event, Thread
 from typing import Any
 
 import orjson
 from aiohttp import WSMsgType, web
 
+from polygon_sandbox.background import DEFAULT_KEY, Background
 from polygon_sandbox.stream_faults import StreamFault, StreamFaults
 from polygon_sandbox.tape import ClockTape, Tape
 
 DEFAULT_SYMBOLS = tuple(f"SYM{n}" for n in range(1, 501))
-_KEY = "sandbox-key-0123456789"
 _MARKETS = {
     "stocks": {"A", "AM", "T", "Q", "LULD", "NOI", "FMV", "LV"},
     "options": {"A", "AM", "T", "Q", "FMV", "LV"},
@@ -47,7 +46,7 @@ class _Client:
     stalled: bool = False
 
 
-class StreamSandbox:
+class StreamSandbox(Background):
     """Serves a market over WebSocket for as long as the `with` block lasts.
 
     Attributes:
@@ -69,7 +68,7 @@ class StreamSandbox:
         rate: float = 100.0,
         *,
         events_per_frame: int = 100,
-        key: str = _KEY,
+        key: str = DEFAULT_KEY,
         seed: int = 7,
         max_connections: int = 0,
         not_authorized: Iterable[str] = (),
@@ -99,6 +98,7 @@ class StreamSandbox:
             host: address to listen on.
             port: 0 takes a free one.
         """
+        super().__init__("polygon-stream-sandbox", host, port)
         self.key = key
         self.rate = rate
         self.events_per_frame = events_per_frame
@@ -118,34 +118,13 @@ class StreamSandbox:
         self._max_connections = max_connections
         self._not_authorized = set(not_authorized)
         self.not_in_plan = set(not_in_plan)
-        self._address = host
-        self._port = port
         self._clients: list[_Client] = []
         self._extra: deque[bytes | str] = deque()
-        self._ready = Event()
-        self._failure: Exception | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._thread: Thread | None = None
-
-    def __enter__(self) -> "StreamSandbox":
-        self._thread = Thread(target=self._run, name="polygon-stream-sandbox", daemon=True)
-        self._thread.start()
-        self._ready.wait()
-        if self._failure is not None:
-            raise self._failure
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        if self._thread is not None:
-            self._thread.join()
 
     @property
     def host(self) -> str:
         """Host and port, as the official client takes it for a feed."""
-        return f"{self._address}:{self._port}"
+        return f"{self._host}:{self._port}"
 
     @property
     def url(self) -> str:
@@ -167,33 +146,18 @@ class StreamSandbox:
             for client in list(self._clients):
                 self._loop.call_soon_threadsafe(_cut, client)
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except Exception as error:  # noqa: BLE001 - handed to the thread that waits in __enter__
-            self._failure = error
-        finally:
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
+    def _app(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/{market:.*}", self._connect)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._address, self._port).start()
-            self._port = runner.addresses[0][1]
-            self._ready.set()
-            tape = self._clock_tape
-            playing = asyncio.create_task(self._play_bars(tape) if tape else self._play())
-            await self._stop.wait()
-            playing.cancel()
-            for client in list(self._clients):
-                _cut(client)
-        finally:
-            await runner.cleanup()
+        return app
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        tape = self._clock_tape
+        playing = asyncio.create_task(self._play_bars(tape) if tape else self._play())
+        await stop.wait()
+        playing.cancel()
+        for client in list(self._clients):
+            _cut(client)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         market = request.match_info["market"]
