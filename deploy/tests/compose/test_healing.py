@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from integration_tests.kafka.stages import wait_until
+
+SECONDS = 60
 DEPLOY = Path(__file__).parents[2]
 # Ends with the status that is in the file, or waits for the signal of a stop.
 HEAL = """\
@@ -86,27 +88,20 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Loop]]:
         loop.process.stdout.close()
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_it_runs_again_and_says_while_the_last_run_has_failed(start: Callable[..., Loop]) -> None:
     loop = start("a-key")
-    until(lambda: len(loop.runs) >= 2)
+    wait_until(lambda: len(loop.runs) >= 2, SECONDS, "a second run")
     assert set(loop.runs) == {"heal"}
     assert not loop.failed
     loop.ends("1")
-    until(lambda: loop.failed)
+    wait_until(lambda: loop.failed, SECONDS, "a word of the failed run")
     loop.ends("0")
-    until(lambda: not loop.failed)
+    wait_until(lambda: not loop.failed, SECONDS, "a word of the good run")
 
 
 def test_a_stop_reaches_the_run_under_way(start: Callable[..., Loop]) -> None:
     loop = start("a-key", "wait")
-    until(lambda: len(loop.runs) == 1)
+    wait_until(lambda: len(loop.runs) == 1, SECONDS, "a run")
     loop.process.send_signal(signal.SIGTERM)
     assert loop.process.wait(10) == 0
     assert loop.runs == ["heal"]
