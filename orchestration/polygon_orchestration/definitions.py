@@ -15,7 +15,7 @@ from polygon_orchestration.ingestion import Ingestion, Local, Platform
 from polygon_orchestration.reconciliation import reconciliation
 from polygon_orchestration.schedules import schedules
 from polygon_orchestration.sessions import NEW_YORK, partitions
-from polygon_orchestration.settings import Settings, load
+from polygon_orchestration.settings import Settings, SettingsError, load
 from polygon_orchestration.views import views
 from polygon_orchestration.warehouse import DuckDB, QueryError, Snowflake, Warehouse
 
@@ -41,15 +41,16 @@ def definitions(settings: Settings) -> dg.Definitions:
     raw = assets.raw(house, _ingestion(settings), brought, trading, retry)
     modelled = [assets.modelled(house, view, warehouse) for view in views()]
     streamed = [assets.streamed(settings.owner, settings.clickhouse_table)]
+    verified, arrivals = _flat_files(settings, retry)
     with assets.beta():
         referenced = dg.with_source_code_references([raw, *modelled])
     return dg.Definitions(
-        assets=[*referenced, *(streamed if settings.clickhouse else [])],
+        assets=[*referenced, *(streamed if settings.clickhouse else []), *verified],
         asset_checks=[check.definition() for check in _checks(settings, warehouse)],
         schedules=schedules(
             settings.plan_delay_minutes, settings.lookback_sessions, settings.start_date
         ),
-        sensors=sensors(_webhook(settings)),
+        sensors=[*sensors(_webhook(settings)), *arrivals],
         # A DuckDB file has one writing process.
         executor=dg.in_process_executor,
     )
@@ -63,6 +64,27 @@ def _checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
         *always,
         reconciliation(warehouse, lambda: _clickhouse(settings), settings.clickhouse_table),
     ]
+
+
+def _flat_files(
+    settings: Settings, retry: dg.RetryPolicy
+) -> tuple[list[dg.AssetsDefinition], list[dg.SensorDefinition]]:
+    if not settings.reads_flat_files:
+        return [], []
+    try:
+        from polygon_orchestration.arrivals import arrivals
+        from polygon_orchestration.flat_files import FlatFiles
+        from polygon_orchestration.verified import KEY, verified
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"Flat files need this package's extra [streaming]: {error.name} is not installed."
+        ) from None
+    files = FlatFiles(settings)
+    today = datetime.now(NEW_YORK).date()
+    # The files come on the day after, so from its beginning on a session can be asked for.
+    trading = partitions(settings.start_date, today, None)
+    asset = verified(settings.owner, files, settings.clickhouse_table, trading, retry)
+    return [asset], [arrivals(files, KEY, settings.start_date)]
 
 
 def _clickhouse(settings: Settings) -> Any:

@@ -8,7 +8,7 @@ from dagster import AssetSelection
 
 from polygon_orchestration.sessions import last_due, sessions
 
-_RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
 def schedules(
@@ -22,7 +22,10 @@ def schedules(
         start: the first session.
     """
     everything = dg.define_asset_job(
-        "sessions", AssetSelection.all(), description="Read sessions, check them, model them."
+        "sessions",
+        # Not the streaming side's files, which are a day later.
+        AssetSelection.groups("landing", "market"),
+        description="Read sessions, check them, model them.",
     )
 
     # A quarter of an hour after the close is 13:15 on half-days and 16:15 else; asking each
@@ -42,7 +45,7 @@ def schedules(
             return dg.SkipReason(f"The latest session, {session}, is before the start date.")
         # One key, one run: Dagster leaves out a request whose key it has seen.
         return dg.RunRequest(
-            run_key=str(session), tags=dict(zip(_RANGE, (known[0], known[-1]), strict=True))
+            run_key=str(session), tags=dict(zip(RANGE, (known[0], known[-1]), strict=True))
         )
 
     look = dg.define_asset_job(

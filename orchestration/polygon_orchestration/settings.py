@@ -25,6 +25,9 @@ class Settings(BaseSettings):
             corrected for days.
         clickhouse: table of the streaming side to reconcile with, as an address; None: no such
             check.
+        flat_files_access_key_id: of the key pair that reads the vendor's files; with it and
+            ClickHouse, each session's file is loaded, and what was streamed held against it.
+        flat_files_data: bars (of minutes), trades, quotes, separated by commas.
         owner: whom Dagster names as the owner of the assets: an e-mail address, or `team:NAME`.
         alert_webhook: where failures are sent as JSON, besides Dagster's log.
     """
@@ -62,8 +65,18 @@ class Settings(BaseSettings):
     clickhouse: str | None = None
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_table: str = Field(default="stock_aggregates", pattern=r"^\w+(\.\w+)?$")
+    flat_files_endpoint: str = "https://files.massive.com"
+    flat_files_bucket: str = "flatfiles"
+    flat_files_access_key_id: SecretStr = SecretStr("")
+    flat_files_secret_access_key: SecretStr = SecretStr("")
+    flat_files_data: str = "bars"
     owner: str = Field(default="team:market-data", pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+\.\w+)$")
     alert_webhook: SecretStr | None = None
+
+    @property
+    def reads_flat_files(self) -> bool:
+        """Whether there is a key for flat files, and a ClickHouse for their rows."""
+        return bool(self.clickhouse and _text(self.flat_files_access_key_id))
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -74,6 +87,9 @@ class Settings(BaseSettings):
             "duckdb": [],
         }
         wanted = [*needed[self.backend], *needed[self.warehouse]]
+        pair = ["flat_files_access_key_id", "flat_files_secret_access_key"]
+        if any(_text(getattr(self, name)) for name in pair):
+            wanted += pair
         missing = [name for name in wanted if not _text(getattr(self, name))]
         if self.warehouse == "snowflake" and self.snowflake_private_key_file is None:
             missing.append("snowflake_private_key_file")
@@ -83,6 +99,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "POLYGON_WAREHOUSE: Airbyte's platform does not write to a DuckDB file here. "
                 "Set it to snowflake"
+            )
+        if self.reads_flat_files and "." in self.clickhouse_table:
+            raise ValueError(
+                "POLYGON_CLICKHOUSE_TABLE: with flat files it has no database before it. "
+                "Name the database at the end of POLYGON_CLICKHOUSE"
             )
         return self
 

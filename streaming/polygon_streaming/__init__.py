@@ -8,6 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from polygon_streaming.backfill.clients import connect as connect_tables
+    from polygon_streaming.backfill.clients import open_source as open_files
+    from polygon_streaming.backfill.outcomes import Outcome
+    from polygon_streaming.backfill.run import Backfill
+    from polygon_streaming.backfill.verify import Verdict, Verify
     from polygon_streaming.channels import FEEDS
     from polygon_streaming.errors import ConfigError, StreamError
     from polygon_streaming.feed.clients import connect as connect_feed
@@ -19,7 +24,14 @@ if TYPE_CHECKING:
     from polygon_streaming.gaps.gap import decode as decode_gap
     from polygon_streaming.gaps.rest import Rest
     from polygon_streaming.process import garbage, logs, metrics, reasons
-    from polygon_streaming.settings import FeedSettings, FilterSettings, HealSettings, SinkSettings
+    from polygon_streaming.settings import (
+        BackfillSettings,
+        FeedSettings,
+        FilterSettings,
+        HealSettings,
+        SinkSettings,
+        VerifySettings,
+    )
     from polygon_streaming.settings import load as load_settings
     from polygon_streaming.sink import clickhouse
     from polygon_streaming.stamps import from_text
@@ -29,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEEDS",
+    "Backfill",
+    "BackfillSettings",
     "ConfigError",
     "Feed",
     "FeedSettings",
@@ -36,20 +50,26 @@ __all__ = [
     "Filter",
     "FilterSettings",
     "HealSettings",
+    "Outcome",
     "Publisher",
     "Rest",
     "SinkSettings",
     "StreamError",
     "SubscriptionList",
+    "Verdict",
+    "Verify",
+    "VerifySettings",
     "clickhouse",
     "connect_feed",
     "connect_filter",
+    "connect_tables",
     "decode_gap",
     "from_text",
     "garbage",
     "load_settings",
     "logs",
     "metrics",
+    "open_files",
     "open_source",
     "parse_rules",
     "parse_subscriptions",
@@ -57,6 +77,8 @@ __all__ = [
 ]
 
 _PLACES: Final = {
+    "Backfill": ("backfill.run", "Backfill"),
+    "BackfillSettings": ("settings", "BackfillSettings"),
     "ConfigError": ("errors", "ConfigError"),
     "FEEDS": ("channels", "FEEDS"),
     "Feed": ("feed.supervisor", "Feed"),
@@ -65,20 +87,26 @@ _PLACES: Final = {
     "Filter": ("filter.loop", "Filter"),
     "FilterSettings": ("settings", "FilterSettings"),
     "HealSettings": ("settings", "HealSettings"),
+    "Outcome": ("backfill.outcomes", "Outcome"),
     "Publisher": ("feed.publisher", "Publisher"),
     "Rest": ("gaps.rest", "Rest"),
     "SinkSettings": ("settings", "SinkSettings"),
     "StreamError": ("errors", "StreamError"),
     "SubscriptionList": ("subscriptions.live", "SubscriptionList"),
+    "Verdict": ("backfill.verify", "Verdict"),
+    "Verify": ("backfill.verify", "Verify"),
+    "VerifySettings": ("settings", "VerifySettings"),
     "clickhouse": ("sink", "clickhouse"),
     "connect_feed": ("feed.clients", "connect"),
     "connect_filter": ("filter.clients", "connect"),
+    "connect_tables": ("backfill.clients", "connect"),
     "decode_gap": ("gaps.gap", "decode"),
     "from_text": ("stamps", "from_text"),
     "garbage": ("process", "garbage"),
     "load_settings": ("settings", "load"),
     "logs": ("process", "logs"),
     "metrics": ("process", "metrics"),
+    "open_files": ("backfill.clients", "open_source"),
     "open_source": ("subscriptions.sources", "open_source"),
     "parse_rules": ("filter.rules", "parse"),
     "parse_subscriptions": ("subscriptions.parse", "parse"),
