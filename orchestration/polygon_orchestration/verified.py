@@ -61,7 +61,7 @@ def verified(
         pool=POOL,
         check_specs=[
             dg.AssetCheckSpec(name, asset=KEY, description=about)
-            for name, (about, _) in _CHECKS.items()
+            for name, (about, _) in CHECKS.items()
         ],
     )
     def materialize(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -84,7 +84,7 @@ def verified(
             raise dg.Failure(str(error), allow_retries=not lasting) from None
         undone = {str(day) for day in days} - {str(one.day) for one in found}
         undone |= {str(one.day) for one in found if one.words}
-        for name, (_, judge) in _CHECKS.items():
+        for name, (_, judge) in CHECKS.items():
             yield judge(name, found)
         shown = {str(day): _page([one for one in found if one.day == day]) for day in days}
         if undone:
@@ -128,7 +128,7 @@ def _equal(name: str, found: Sequence[Filed]) -> dg.AssetCheckResult:
     )
 
 
-_CHECKS: Final[Mapping[str, tuple[str, Callable[[str, Sequence[Filed]], dg.AssetCheckResult]]]] = {
+CHECKS: Final[Mapping[str, tuple[str, Callable[[str, Sequence[Filed]], dg.AssetCheckResult]]]] = {
     "nothing_missing": ("The stream had brought every row of the file.", _missing),
     "few_other_values": (
         f"At most {MOST_OTHER:.0%} of the rows that the stream had brought have another value than "

@@ -180,6 +180,11 @@ def test_nothing_listed_is_neither_refused_nor_broken(
             Fault.html(path="/flatfiles", times=None),
             "The list of flat files is not to be had now. flat files: http://127.0.0.1:",
         ),
+        (
+            {},
+            Fault.status(400, path="/flatfiles", times=None),
+            "The list of flat files is not to be had now. flat files: http://127.0.0.1:",
+        ),
     ],
 )
 def test_a_list_that_is_refused_or_broken_fails_the_tick_and_forgets_nothing(

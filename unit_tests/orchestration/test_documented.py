@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from polygon_orchestration.settings import Settings
+from polygon_orchestration.verified import CHECKS as OF_FILES
 
 DOCS = (Path(__file__).parents[2] / "docs" / "orchestration.md").read_text()
 CHECKS = Path(__file__).parents[2] / "orchestration" / "polygon_orchestration" / "checks"
@@ -21,4 +22,7 @@ NAMES = {"POLYGON_LOADER", "POLYGON_LOADING"}
 def test_every_check_is_there() -> None:
     listed = set(re.findall(r"^\| `(\w+)` \| .* \| (?:yes|no) \|$", DOCS, re.MULTILINE))
     queries = {path.stem for path in CHECKS.glob("*.sql")} - USED_BY_CHECKS
-    assert listed == queries | {"missing_session", "staleness", "stream_reconciliation"}
+    assert listed == queries | {
+        *("missing_session", "staleness", "stream_reconciliation"),
+        *OF_FILES,
+    }

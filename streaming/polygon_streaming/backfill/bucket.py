@@ -75,8 +75,13 @@ class Bucket:
         ends = {"StartAfter": dataset.key(first)[:-18], "Bucket": self._bucket, "Prefix": prefix}
         found: dict[date, Found] = {}
         pages = self._s3.get_paginator("list_objects_v2").paginate(**ends)
-        rows = self._asked(lambda: [row for page in pages for row in page.get("Contents", [])])
-        for row in rows:
+        listing = self._asked(lambda: list(pages))
+        # What a proxy answers in place of a list is read as one of nothing.
+        if not all("IsTruncated" in page for page in listing):
+            raise StreamError(
+                f"flat files: {self._endpoint} answers with something else than a list."
+            )
+        for row in (row for page in listing for row in page.get("Contents", [])):
             day = day_of(row["Key"], dataset)
             if day is not None and first <= day <= last:
                 found[day] = Found(row["Size"], row["ETag"].strip('"'))

@@ -222,6 +222,14 @@ def test_a_clock_that_is_off_is_named(
         run(connect, **given, **WEEK)
 
 
+def test_a_page_in_place_of_a_list_is_not_an_empty_one(
+    connect: Connect, sandbox: Sandbox, given: dict[str, Any]
+) -> None:
+    sandbox.faults.add(Fault.html(path="list-type", times=None))
+    with pytest.raises(StreamError, match="answers with something else than a list"):
+        run(connect, **given, start=FRIDAY, end=FRIDAY)
+
+
 def test_a_burst_of_503_passes(
     connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any]
 ) -> None:
