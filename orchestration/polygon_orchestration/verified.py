@@ -147,11 +147,10 @@ def _result(
     name: str, found: Sequence[Filed], faults: Sequence[Verdict], what: str
 ) -> dg.AssetCheckResult:
     verdicts = _streamed(found)
+    told = None if verdicts else "nothing had been streamed yet by then"
     if faults:
         worst = max(faults, key=lambda v: sum(getattr(v, each) for each in what.split(", ")))
         told = f"{len(faults)} of {len(verdicts)}, the worst: {worst}"
-    else:
-        told = None if verdicts else "nothing had been streamed yet by then"
     figures = {each: sum(getattr(v, each) for v in verdicts) for each in ("in_file", *_FIGURES)}
     return dg.AssetCheckResult(
         asset_key=KEY,

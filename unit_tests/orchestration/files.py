@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dagster import AssetSelection
 from polygon_orchestration.settings import Settings
@@ -19,7 +19,17 @@ KEY = "stream/verified_sessions"
 VERIFIED = AssetSelection.assets(KEY)
 NOW = "2026-11-21T18:00:00Z"
 
-Bar = tuple[str, int, float, float, float, float, float]
+
+class Bar(NamedTuple):
+    """A bar as file and table have it; it starts so many nanoseconds after 1970 UTC."""
+
+    symbol: str
+    start: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
 
 
 def with_files(sandbox: Sandbox, path: Path, **others: Any) -> Settings:
@@ -37,11 +47,13 @@ def filed(sandbox: Sandbox, day: str) -> list[Bar]:
     """Return the bars of a day's file."""
     stored = sandbox.flat_files.get(bars_key(day))
     assert stored
-    names = ("open", "high", "low", "close", "volume")
     return sorted(
-        (row["ticker"], int(row["window_start"]), *(float(row[name]) for name in names))
+        Bar(
+            row["ticker"], int(row["window_start"]), float(row["open"]), float(row["high"]),
+            float(row["low"]), float(row["close"]), float(row["volume"]),
+        )
         for row in rows_of(stored.body)
-    )  # type: ignore[return-value]
+    )  # fmt: skip
 
 
 @contextmanager
@@ -60,7 +72,7 @@ def held(chosen: Settings, day: str) -> list[Bar]:
     after = date.fromisoformat(day) + timedelta(days=1)
     with table(chosen) as client:
         return [
-            tuple(row)
+            Bar(*row)
             for row in client.query(
                 "SELECT symbol, toUnixTimestamp64Milli(window_start) * 1000000, open, high, low, "
                 "close, volume FROM stock_aggregates FINAL WHERE event_type = 'AM' "
@@ -68,17 +80,17 @@ def held(chosen: Settings, day: str) -> list[Bar]:
                 f"AND window_start < toDateTime('{after} 00:00:00', 'America/New_York') "
                 "ORDER BY symbol, window_start"
             ).result_rows
-        ]  # type: ignore[misc]
+        ]
 
 
 def stream(chosen: Settings, bars: list[Bar]) -> None:
     """Bring bars into the table as the sink does."""
     rows = []
-    for symbol, start, *values in bars:
-        prices = dict(zip(("open", "high", "low", "close", "volume"), values, strict=True))
-        at, end = start // 1_000_000, start // 1_000_000 + 60_000
-        times = {"window_start": at / 1000, "window_end": end / 1000, "received_at": end / 1000}
+    for bar in bars:
+        of = bar._asdict()
+        symbol, start = of.pop("symbol"), of.pop("start") // 1_000_000
+        times = {"window_start": start / 1000, "window_end": start / 1000 + 60}
         own = {"event_type": "AM", "market": "stocks", "symbol": symbol, "healed": False}
-        rows.append(json.dumps({**own, **times, **prices}))
+        rows.append(json.dumps({**own, **times, "received_at": start / 1000 + 60, **of}))
     with table(chosen) as client:
         client.raw_insert("stock_aggregates", insert_block="\n".join(rows), fmt="JSONEachRow")

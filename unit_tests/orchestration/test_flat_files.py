@@ -45,12 +45,8 @@ def shown(done: Run) -> dict[str, dict[str, Any]]:
 
 def a_bad_day(bars: list[Bar]) -> list[Bar]:
     """Return bars that the stream brought of a day: two are missing, one is other, one extra."""
-    symbol, start, *values, volume = bars[2]
-    return [
-        *bars[3:],
-        (symbol, start, *values, volume + 100),
-        ("GONE", start, *values, volume),
-    ]  # type: ignore[list-item]
+    other = bars[2]._replace(volume=bars[2].volume + 100)
+    return [*bars[3:], other, bars[2]._replace(symbol="GONE")]
 
 
 def test_thirty_sessions_of_files_are_one_run_and_in_the_table(
