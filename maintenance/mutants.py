@@ -99,11 +99,7 @@ ROOMS = {
             "source-polygon/source_polygon/engine/lanes.py",
             "source-polygon/source_polygon/engine/cursor.py",
         ),
-        (
-            "unit_tests/connector/test_lanes.py",
-            "unit_tests/connector/test_backlog.py",
-            "unit_tests/connector/test_grouped_daily.py",
-        ),
+        ("unit_tests/connector/test_lanes.py",),
     ),
     "config": Room(
         ("source-polygon/source_polygon/config.py",), ("unit_tests/connector/test_config.py",)

@@ -192,13 +192,18 @@ def test_other_events_are_left_alone(event: str) -> None:
     assert read(event.encode()) is None
 
 
-def test_the_value_traded_of_futures_is_not_their_volume() -> None:
+@pytest.mark.parametrize("market", ["futures", "futures/cme"])
+@pytest.mark.parametrize("dav", ["5", "5."])
+def test_the_value_traded_of_futures_is_not_their_volume(market: str, dav: str) -> None:
     event = {
         "ev": "AM", "sym": "ESZ6", "v": 12, "dv": 72624, "n": 7, "o": 6052, "c": 6052.25,
         "h": 6052.5, "l": 6051.75, "s": BAR["s"], "e": BAR["s"],
     }  # fmt: skip
     bar = read(json.dumps(event).encode())
     assert isinstance(bar, Bar)
-    assert clean(bar, "futures/cme", RECEIVED, healed=False).volume == 12
+    assert clean(bar, market, RECEIVED, healed=False).volume == 12
+    bar.dav = dav
+    record = clean(bar, market, RECEIVED, healed=False)
+    assert (record.volume, record.accumulated_volume) == (12, 5)
     with pytest.raises(Unreadable, match="dv is 72624, not a volume"):
         clean(bar, "stocks", RECEIVED, healed=False)
