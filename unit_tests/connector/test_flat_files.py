@@ -250,6 +250,7 @@ def test_a_file_that_is_mended_while_it_is_read_is_read_from_its_start(
     [
         (lambda text: text[:-30], "in the middle of a line"),
         (lambda text: text.replace(b"ticker", b"symbol", 1), "header names no ticker"),
+        (lambda text: text.replace(b"close", b"last", 1), "header names no close"),
         (lambda text: b"", "it is empty"),
         (lambda text: text.replace(b"\nA", b"\nA,9", 20), "values for 8 columns"),
     ],

@@ -30,7 +30,7 @@ def test_the_lines_are_those_of_the_file_however_it_comes(size: int) -> None:
 
 
 def test_several_members_are_one_file_and_zeros_behind_it_are_nothing() -> None:
-    halves = gzip.compress(TEXT[:5000]) + gzip.compress(TEXT[5000:]) + bytes(100)
+    halves = gzip.compress(TEXT[:5000]) + gzip.compress(TEXT[5000:]) + bytes(1000)
     assert b"".join(lines(chunks(halves, 333))) == TEXT
 
 

@@ -1,7 +1,7 @@
 """The columns of a flat file: which there are, and of which kind the values of each are."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -69,6 +69,8 @@ class Layout:
             raise BrokenFile("its header names a column twice, or not at all")
         known = schema["properties"]
         ours = (*OURS, _utc_of(times[0]))
+        if lacking := _required(known, ours).difference(names):
+            raise BrokenFile(f"its header names no {min(lacking)}")
         if clash := [name for name in names if name in ours]:
             raise BrokenFile(f"its column {clash[0]} has the name of a field of the connector")
         return Layout(
@@ -91,6 +93,13 @@ def _kind(schema: Mapping[str, Any] | None) -> Kind:
     if "number" in types:
         return Kind.DECIMAL
     return Kind.LIST if "array" in types else Kind.TEXT
+
+
+def _required(known: Mapping[str, Any], ours: Collection[str]) -> set[str]:
+    """Return the columns that each file has: those of the schema that cannot be null."""
+    return {
+        name for name, of in known.items() if "null" not in of.get("type", "") and name not in ours
+    }
 
 
 def _utc_of(time: str) -> str:

@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from functools import lru_cache
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from source_polygon.errors import system_error, transient_error
 from source_polygon.vendor.auth import origin
-from source_polygon.vendor.flat_refusals import FileReplaced, judged
+from source_polygon.vendor.flat_refusals import FileReplaced, NothingThere, judged
 from source_polygon.vendor.tally import TALLY
 from source_polygon.vendor.unpacked import BrokenFile
 
@@ -46,10 +47,11 @@ _READ_SECONDS: Final = 60
 _MOST_CONNECTIONS: Final = 50
 _CHUNK: Final = 1 << 17
 
-# Seconds before each further request for the rest of a file that broke off.
+# Seconds before each further request for the rest of a file of which nothing more came. A reader
+# that waits for its destination finds the connection closed many times in a large file.
 _PAUSES: Final = (1, 2, 4, 8)
 
-_KEY: Final = re.compile(r"/(\d{4})/(\d{2})/(\1-\2-\d{2})\.csv\.gz$")
+_KEY: Final = re.compile(r"(\d{4})/(\d{2})/(\1-\2-\d{2})\.csv\.gz")
 
 # They would log signed headers and bodies, and be asked to by --debug.
 _TALKATIVE: Final = ("boto3", "botocore", "s3transfer", "urllib3")
@@ -120,7 +122,8 @@ class FlatFiles:
         with judged(f"the list of {prefix}", listing=True):
             for page in pages:
                 for each in page.get("Contents", []):
-                    match = _KEY.search(each["Key"])
+                    # Whole, so that a copy in another folder takes no file's place.
+                    match = _KEY.fullmatch(each["Key"].removeprefix(prefix))
                     day = _day(match[3]) if match else None
                     if day and day >= since:
                         found[day] = Listed(
@@ -149,7 +152,7 @@ class FlatFiles:
         Raises:
             FilesRefused, NoSuchFile, AirbyteTracedException: as `opened`.
         """
-        with judged(key):
+        with suppress(NothingThere), judged(key):
             answer = self._client.get_object(Bucket=self._access.bucket, Key=key, Range="bytes=0-0")
             answer["Body"].close()
 
@@ -168,7 +171,8 @@ class Opened:
         self._answer = answer
         self.etag: str = answer["ETag"]
         self.modified: datetime = answer["LastModified"]
-        self._size = int(answer["ContentLength"])
+        # A proxy may pass it on in pieces, without saying how much; the end of gzip is proof, too.
+        self._size = int(answer.get("ContentLength") or 0)
 
     def chunks(self) -> Iterator[bytes]:
         """Return the bytes of the file, in order; where a connection breaks off, the rest again.
@@ -180,6 +184,7 @@ class Opened:
         passed = 0
         pauses = iter(_PAUSES)
         while True:
+            before = passed
             try:
                 for chunk in self._answer["Body"].iter_chunks(_CHUNK):
                     passed += len(chunk)
@@ -192,6 +197,8 @@ class Opened:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a connection may raise
                 fault = type(error).__name__
+            if passed > before:
+                pauses = iter(_PAUSES)
             pause = next(pauses, None)
             if pause is None:
                 raise transient_error(
@@ -200,7 +207,10 @@ class Opened:
                 )
             LOGGER.warning("%s broke off (%s); asking for the rest.", self._key, fault)
             time.sleep(pause)
-            self._ask_for_the_rest(passed)
+            try:
+                self._ask_for_the_rest(passed)
+            except NothingThere:
+                return  # it broke off behind the last byte; whether that is so, gzip tells
 
     def _ask_for_the_rest(self, passed: int) -> None:
         with judged(self._key):
@@ -210,7 +220,7 @@ class Opened:
                 IfMatch=self.etag,
                 Range=f"bytes={passed}-",
             )
-        if self._answer["ETag"] != self.etag:
+        if self._answer.get("ETag") != self.etag:
             raise FileReplaced(self._key)
         if not str(self._answer.get("ContentRange", "")).startswith(f"bytes {passed}-"):
             raise system_error(

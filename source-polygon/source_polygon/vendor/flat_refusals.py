@@ -30,6 +30,10 @@ class NoSuchFile(Exception):
     """There is no file of that name."""
 
 
+class NothingThere(Exception):
+    """A file has none of the bytes that were asked for: of the first, it is empty."""
+
+
 class FileReplaced(Exception):
     """Another version has taken the place of a file while it was read."""
 
@@ -49,7 +53,7 @@ def judged(what: str, *, listing: bool = False) -> Iterator[None]:
     Of a list of files, that there is no such thing is one of the bucket.
 
     Raises:
-        FilesRefused, NoSuchFile, FileReplaced: see there.
+        FilesRefused, NoSuchFile, NothingThere, FileReplaced: see there.
         AirbyteTracedException: no usable answer; a config_error where the user can mend it.
     """
     # Imported here, as boto3 is: see flat_files.
@@ -94,6 +98,8 @@ def _meaning(response: Mapping[str, Any], what: str, listing: bool) -> Exception
         return NoSuchFile(what)
     if status == 412:
         return FileReplaced(what)
+    if status == 416:
+        return NothingThere(what)
     if 300 <= status < 400 or code == "AuthorizationHeaderMalformed":
         return config_error(
             f"flat_files.endpoint sends requests elsewhere or to another region ({status} {code}), "

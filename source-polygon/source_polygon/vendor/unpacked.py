@@ -44,14 +44,14 @@ def _unpacked(packed: Iterable[bytes]) -> Iterator[bytes]:
     gzip, begun = zlib.decompressobj(_GZIP), False
     try:
         for chunk in packed:
-            data = chunk
+            # Some writers fill up with zeros behind the end.
+            data = chunk if begun else chunk.lstrip(b"\0")
             while data:
                 begun = True
                 piece = gzip.decompress(data, _BLOCK)
                 if piece:
                     yield piece
                 if gzip.eof:
-                    # Some writers fill up with zeros.
                     data = gzip.unused_data.lstrip(b"\0")
                     gzip, begun = zlib.decompressobj(_GZIP), False
                 else:
