@@ -36,7 +36,7 @@ def write(directory: Path, key: str, header: str, rows: list[str]) -> Path:
     """Write a file in the vendor's layout."""
     path = directory / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress("\n".join([header, *rows, ""]).encode()))
+    path.write_bytes(gzip.compress("\n".join([header, *rows, ""]).encode(errors="surrogateescape")))
     return path
 
 

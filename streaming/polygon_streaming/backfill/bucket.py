@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from polygon_streaming.backfill.kinds import Dataset
-from polygon_streaming.backfill.outcomes import NotThere, Refused
+from polygon_streaming.backfill.outcomes import Broken, NotThere, Refused
 from polygon_streaming.backfill.sources import READING, Found, day_of, insertion, quoted
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.settings import FlatFiles
@@ -143,6 +143,8 @@ class Bucket:
             return ConfigError(f"{_HOPELESS[code]}.")
         if code in ("NoSuchKey", "404"):
             return NotThere(f"{key} is not there.")
+        if status == 416:
+            return Broken("the file is empty.")
         if status != 403:
             return StreamError(f"flat files: {self._endpoint} answers {status} {code}.")
         if not key:

@@ -8,6 +8,8 @@ from polygon_streaming.trading import NEW_YORK, session
 # "About 11:00 New York time of the next day", says the vendor; an hour is left to be late.
 _PUBLISHED: Final = time(12)
 _NEW_YORK_DAYS: Final = ("stocks", "options", "indices")
+# Between 17:00 and 18:00 in New York no exchange of CME Group trades: there its sessions change.
+_BETWEEN_SESSIONS: Final = time(17, 30)
 
 
 def today() -> date:
@@ -43,8 +45,21 @@ def bounds(market: str, day: date) -> tuple[datetime, datetime] | None:
     None where the day is a session that begins the evening before, or the vendor does not say: of
     those the file itself says from when to when it goes.
     """
+    return own(market, day) if market in _NEW_YORK_DAYS else None
+
+
+def own(market: str, day: date) -> tuple[datetime, datetime]:
+    """Return between which instants, in UTC, no other day's file of a market has rows.
+
+    A file may hold some from without: trades from before midnight that came behind it, for one.
+    What the table has there of others is for their own files to judge.
+    """
+    midnight = datetime.combine(day, time(), tzinfo=timezone.utc)
+    if market.startswith("futures"):
+        evening = datetime.combine(day - timedelta(days=1), _BETWEEN_SESSIONS, tzinfo=NEW_YORK)
+        return evening.astimezone(timezone.utc), midnight + timedelta(days=1)
     if market not in _NEW_YORK_DAYS:
-        return None
+        return midnight, midnight + timedelta(days=1)
     first, after = (
         datetime.combine(each, time(), tzinfo=NEW_YORK).astimezone(timezone.utc)
         for each in (day, day + timedelta(days=1))

@@ -3,7 +3,9 @@
 from polygon_streaming.backfill.kinds import Kind
 
 
-def comparison(kind: Kind, differences: str, stage: str, table: str, of_the_day: str) -> str:
+def comparison(
+    kind: Kind, differences: str, stage: str, table: str, of_the_day: str, own: str
+) -> str:
     """Return the statement that writes down how table and file differ.
 
     A row for each key that only one of them has, or whose latest row in the table has another
@@ -17,6 +19,7 @@ def comparison(kind: Kind, differences: str, stage: str, table: str, of_the_day:
         stage: the table of the file's rows.
         table: the one with the stream's.
         of_the_day: the condition on its rows.
+        own: the condition on `at` for what is extra: elsewhere it may be in another day's file.
     """
     values, kept = kind.compared, kind.kept
     sides = ", ".join(f"{sql} AS c_{name}" for name, sql in values.items())
@@ -46,7 +49,7 @@ def comparison(kind: Kind, differences: str, stage: str, table: str, of_the_day:
         f"FROM {stage} UNION ALL "
         f"SELECT false AS filed, {key}, ingested_at AS version, healed, {sides}{kept_in} "
         f"FROM {table} WHERE {of_the_day}) GROUP BY symbol, at, id) "
-        f"WHERE NOT in_table OR NOT in_file OR {' OR '.join(differ.values())}"
+        f"WHERE if(in_file, NOT in_table OR {' OR '.join(differ.values())}, {own})"
     )
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ class Directory:
         for path in (self._directory / dataset.folder).glob("*/*/*.csv.gz"):
             day = day_of(str(path.relative_to(self._directory)), dataset)
             if day is not None and first <= day <= last:
-                found[day] = _of(path)
+                with suppress(FileNotFoundError):  # taken away meanwhile, or a link to nowhere
+                    found[day] = _of(path)
         return found
 
     def look(self, dataset: Dataset, day: date) -> Found:

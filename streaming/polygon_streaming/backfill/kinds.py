@@ -39,6 +39,7 @@ class Kind:
         identity: what else is in the key, besides symbol and market; a UInt64.
         structure: the columns that are read of a file, with ClickHouse's types.
         columns: the table's columns from those of the file.
+        floats: the columns that are binary fractions, with the same names in both.
         compared: what makes two rows of a key differ, as floats, NaN for none.
         kept: what a row keeps of the one that it replaces: only the stream knows it, and it does
             not count the trades of the row.
@@ -52,6 +53,7 @@ class Kind:
     identity: str
     structure: str
     columns: dict[str, str]
+    floats: tuple[str, ...]
     compared: dict[str, str]
     kept: tuple[str, ...]
     channels: dict[str, str]
@@ -90,6 +92,7 @@ BARS: Final = Kind(
         "otc": "false",
         **_SAME,
     },
+    ("open", "high", "low", "close", "volume"),
     {name: name for name in ("open", "high", "low", "close", "volume")},
     ("official_open", "otc"),
     {
@@ -125,6 +128,7 @@ TRADES: Final = Kind(
         "correction": "correction",
         **_SAME,
     },
+    ("price",),
     {
         "price": "price",
         "size": "toFloat64(size)",
@@ -166,6 +170,7 @@ QUOTES: Final = Kind(
         "ask_timestamp": _instant("ask_timestamp"),
         **_SAME,
     },
+    ("bid_price", "ask_price"),
     {
         f"{side}_{name}": f"ifNull(toFloat64({side}_{name}), nan)"
         for side in ("bid", "ask")
@@ -198,6 +203,27 @@ class Dataset:
     def folder(self) -> str:
         """Where its files lie in the bucket."""
         return f"{PREFIXES[self.market]}/{self.kind.folder}"
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The table's columns from those of the file.
+
+        Indices have no volume, and whether all currencies have is not known. Elsewhere a bar
+        without one is a fault of the file, and none with 0.
+        """
+        lenient = self.kind is not BARS or self.market in ("indices", "forex")
+        return self.kind.columns if lenient else {**self.kind.columns, "volume": "volume"}
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The table's columns that may be NULL, though not in every row of a file.
+
+        Without its sequence number a trade would not be known for the stream's.
+        """
+        numbered = ("sequence_number",) if self.market == "stocks" else ()
+        return {"bars": (), "trades": numbered, "quotes": (*numbered, "bid_price", "ask_price")}[
+            self.kind.name
+        ]
 
     @property
     def matches_the_stream(self) -> bool:

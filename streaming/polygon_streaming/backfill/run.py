@@ -17,7 +17,7 @@ from polygon_streaming.backfill.clients import Connect, open_source
 from polygon_streaming.backfill.kinds import Dataset, datasets
 from polygon_streaming.backfill.ledger import Ledger, Loaded
 from polygon_streaming.backfill.outcomes import Broken, NotThere, Outcome, Refused
-from polygon_streaming.backfill.sources import Found, Source
+from polygon_streaming.backfill.sources import Found, Source, quoted
 from polygon_streaming.backfill.stage import staged
 from polygon_streaming.backfill.target import Target, sweep, target
 from polygon_streaming.errors import ConfigError, StreamError
@@ -106,6 +106,8 @@ class Backfill:
             ledger.create()
         there = bool(int(client.command(f"EXISTS TABLE {table}")))
         known = {} if self._settings.dry_run else ledger.loaded()
+        if known and not (there and has_rows(client, dataset, table)):
+            known = {}  # the table was emptied or made anew since
         if there and not self._settings.dry_run:
             embedded = self._settings.clickhouse.startswith("chdb:")
             sweep(client, table, embedded=embedded)
@@ -243,6 +245,12 @@ def load(client: Any, job: Job, source: Source) -> Outcome:
         # Last, so that a day which is remembered is there.
         Ledger(client, job.dataset, job.to.name).note(outcome, stage.found.etag)
     return outcome
+
+
+def has_rows(client: Any, dataset: Dataset, table: str) -> bool:
+    """Tell whether a table has any row of a market."""
+    query = f"SELECT 1 FROM {table} WHERE market = {quoted(dataset.market)} LIMIT 1"
+    return bool(client.query(query).result_rows)
 
 
 def chosen(data: str, markets: str) -> list[Dataset]:

@@ -27,8 +27,10 @@ from polygon_streaming.sink import clickhouse
 # A mutation names the rows of so many keys at a time, where it cannot name a table of them.
 _KEYS: Final = 2_000
 # Codes of what is wrong with a file, rather than with ClickHouse: not to be parsed, not to be
-# unpacked, NULL where there has to be a value, an incorrect number.
-_OF_THE_FILE: Final = frozenset({6, 26, 27, 33, 38, 41, 69, 70, 72, 117, 131, 349, 354, 469, 636})
+# unpacked, ending within a row, NULL where there has to be a value, an incorrect number.
+_OF_THE_FILE: Final = frozenset(
+    {6, 26, 27, 32, 33, 38, 41, 69, 70, 72, 117, 131, 349, 354, 469, 636}
+)
 
 
 class Stage:
@@ -46,7 +48,7 @@ class Stage:
         self._day = day
         self._to = to
         self._name = f"{to.name}{MARK}{uuid.uuid4().hex[:12]}"
-        self._span = ("", "")
+        self._span = self._own = ("", "")
         self.rows = 0
         self.found = Found(0, "")
         self.differences = ""
@@ -72,7 +74,7 @@ class Stage:
             "event_type": quoted(self._dataset.channel),
             "market": quoted(self._dataset.market),
             "symbol": self._dataset.symbol(),
-            **self._dataset.kind.columns,
+            **self._dataset.columns,
         }
         try:
             source.insert(self._client, self._dataset, self._day, self._name, columns)
@@ -85,40 +87,45 @@ class Stage:
 
     def _look(self) -> None:
         time, bounds = self._dataset.kind.time, days.bounds(self._dataset.market, self._day)
-        if bounds:
-            first, after = (_literal(edge) for edge in bounds)
-            inside = f"{time} >= {first} AND {time} < {after}"
-        else:
-            inside = f"toDate({time}) = '{self._day}'"
+        own = _within(time, *_texts(days.own(self._dataset.market, self._day)))
+        inside = own if bounds else f"toDate({time}) = '{self._day}'"
+        odd = " OR ".join(f"NOT isFinite({name})" for name in self._dataset.kind.floats)
+        needed = self._dataset.needed
+        there = ", ".join(f"countIf({name} IS NOT NULL)" for name in needed) or "0"
         (row,) = self._client.query(
-            f"SELECT count(), countIf({inside}), countIf(symbol = ''), "
-            f"toString(toStartOfMinute(min({time}))), "
-            f"toString(toStartOfMinute(max({time})) + INTERVAL 1 MINUTE) FROM {self._name}"
+            f"SELECT count(), countIf({inside}), countIf(symbol = '' OR NOT isValidUTF8(symbol)), "
+            f"countIf({odd}), [{there}], "
+            f"{_edges(time, 'true')}, {_edges(time, own)} FROM {self._name}"
         ).result_rows
-        self.rows, of_the_day, nameless, first, after = row
+        self.rows, of_the_day, nameless, not_numbers, filled, *edges = row
         if not self.rows:
             raise Broken("the file has no rows.")
         if nameless:
-            raise Broken(f"{nameless:,} rows have no ticker, or the column has another name.")
+            raise Broken(
+                f"{nameless:,} rows have no ticker, or one that is not text, or the column has "
+                "another name."
+            )
+        if not_numbers:
+            raise Broken(f"{not_numbers:,} rows have NaN or an infinite number.")
+        if lacking := [name for name, rows in zip(needed, filled, strict=False) if not rows]:
+            raise Broken(f"no row has a {lacking[0]}, or the column has another name.")
         # Sessions of futures begin the evening before, so that of them the most has to do.
         if of_the_day < self.rows if bounds else 2 * of_the_day < self.rows:
             raise Broken(
                 f"{self.rows - of_the_day:,} of {self.rows:,} rows are of another day than the "
                 "file's name says. The vendor replaces such files; run again later."
             )
-        if bounds:
-            first, after = (f"{edge:%Y-%m-%d %H:%M:%S}" for edge in bounds)
-        self._span = (first, after)
+        first, after, own_first, own_after = edges
+        self._span = _texts(bounds) if bounds else (first, after)
+        self._own = _texts(bounds) if bounds else (own_first, own_after)
 
     @property
     def of_the_day(self) -> str:
         """What the file's rows and those of the stream have in common, as a condition."""
-        time, (first, after) = self._dataset.kind.time, self._span
         return (
             f"market = {quoted(self._dataset.market)} "
             f"AND event_type = {quoted(self._dataset.channel)} "
-            f"AND {time} >= toDateTime64('{first}', 3, 'UTC') "
-            f"AND {time} < toDateTime64('{after}', 3, 'UTC')"
+            f"AND {_within(self._dataset.kind.time, *self._span)}"
         )
 
     def table_is_empty(self) -> bool:
@@ -139,7 +146,12 @@ class Stage:
         self.differences = f"{self._name}_differences"
         self._client.command(
             comparison(
-                self._dataset.kind, self.differences, self._name, self._to.name, self.of_the_day
+                self._dataset.kind,
+                self.differences,
+                self._name,
+                self._to.name,
+                self.of_the_day,
+                _within("at", *self._own),
             )
         )
         return self.differences
@@ -274,5 +286,18 @@ def staged(client: Any, dataset: Dataset, day: date, to: Target) -> Iterator[Sta
         stage.drop()
 
 
-def _literal(moment: datetime) -> str:
-    return f"toDateTime64('{moment:%Y-%m-%d %H:%M:%S}', 3, 'UTC')"
+def _edges(time: str, where: str) -> str:
+    """Return the first minute of rows and the first after them, in SQL."""
+    return (
+        f"toString(toStartOfMinute(minIf({time}, {where}))), "
+        f"toString(toStartOfMinute(maxIf({time}, {where})) + INTERVAL 1 MINUTE)"
+    )
+
+
+def _within(time: str, first: str, after: str) -> str:
+    literals = [f"toDateTime64('{edge}', 3, 'UTC')" for edge in (first, after)]
+    return f"{time} >= {literals[0]} AND {time} < {literals[1]}"
+
+
+def _texts(edges: tuple[datetime, datetime]) -> tuple[str, str]:
+    return f"{edges[0]:%Y-%m-%d %H:%M:%S}", f"{edges[1]:%Y-%m-%d %H:%M:%S}"

@@ -1,5 +1,6 @@
 """Files into tables: by value, whole or not at all, as often as one likes."""
 
+import gzip
 import os
 import signal
 import subprocess
@@ -299,6 +300,9 @@ def test_option_trades_are_not_mixed_with_those_of_the_stream(
         (BARS, ["AAPL,1,1,x,1,1,1763650800000000000,1"], "cannot be read to its end"),
         (BARS, ["AAPL,1,1,1,1"], "cannot be read to its end"),
         (BARS, [], "the file has no rows"),
+        (BARS, ["AAPL,1,1,NaN,1,1,1763650800000000000,1"], "1 rows have NaN or an infinite number"),
+        (BARS.replace("volume", "vol"), ["AAPL,1,1,1,1,1,1763650800000000000,1"], "volume"),
+        (BARS, ["A\udcff,1,1,1,1,1,1763650800000000000,1"], "one that is not text"),
     ],
 )
 def test_a_file_of_another_form_is_broken(
@@ -309,6 +313,88 @@ def test_a_file_of_another_form_is_broken(
     assert outcome.state == "broken"
     assert words in outcome.words
     assert client.command("SELECT count() FROM stock_aggregates") == 0
+
+
+def test_a_file_that_ends_within_a_row_is_broken_and_no_other(
+    client: Any, connect: Connect, tmp_path: Path
+) -> None:
+    row = "AAPL,1,1,1,1,1,{},1"
+    cut = write(tmp_path, bars_key("2025-11-19"), BARS, [row.format(1763564400000000000)])
+    cut.write_bytes(gzip.compress(gzip.decompress(cut.read_bytes())[:-9]))
+    write(tmp_path, bars_key("2025-11-20"), BARS, [row.format(1763650800000000000)])
+    done = run(connect, start="2025-11-19", end="2025-11-20", directory=tmp_path)
+    assert [outcome.state for outcome in done] == ["broken", "loaded"]
+    assert "cannot be read to its end" in done[0].words
+
+
+def test_trades_of_stocks_without_their_sequence_numbers_are_not_taken(
+    client: Any, connect: Connect, tmp_path: Path
+) -> None:
+    key = bars_key("2025-11-20").replace("minute_aggs_v1", "trades_v1")
+    write(
+        tmp_path, key, "ticker,id,price,seq,sip_timestamp,size", ["A,1,1,7,1763650800000000000,1"]
+    )
+    (outcome,) = run(
+        connect, start="2025-11-20", end="2025-11-20", directory=tmp_path, data="trades"
+    )
+    assert (outcome.state, client.command("SELECT count() FROM trades")) == ("broken", 0)
+    assert "no row has a sequence_number" in outcome.words
+
+
+@pytest.mark.parametrize("market", ["crypto", "forex", "futures/cme"])
+def test_a_row_of_another_day_takes_nothing_from_that_days_file(
+    client: Any, connect: Connect, tmp_path: Path, market: str
+) -> None:
+    (dataset,) = datasets(["bars"], [market])
+    days = [date(2025, 11, 18), date(2025, 11, 19), date(2025, 11, 20)]
+    for day in days:
+        start = int((day - date(1970, 1, 1)).total_seconds()) * 10**9
+        times = [start + minute * 60 * 10**9 for minute in (0, 720, 1439)]
+        if day == days[-1]:
+            times.append(start - 40 * 3600 * 10**9)  # on the first day, which has others
+        rows = [f"X:A{n}-USD,1,1,2,3,0.5,{time},1" for n, time in enumerate(times)]
+        write(tmp_path, dataset.key(day), BARS, rows)
+    span = {"start": "2025-11-18", "end": "2025-11-20", "directory": tmp_path, "markets": market}
+    done = run(connect, **span)
+    assert [(o.state, o.removed) for o in done] == [("loaded", 0)] * 3
+    assert client.command("SELECT count() FROM stock_aggregates FINAL") == 10
+    write(tmp_path, dataset.key(days[-1]), BARS, rows[1:2])
+    (again,) = [o for o in run(connect, **span) if o.state == "loaded"]
+    assert again.removed == 0, "what lies beyond the file's first and last row is not known"
+    write(tmp_path, dataset.key(days[-1]), BARS, [rows[0], rows[2]])
+    (again,) = [o for o in run(connect, **span) if o.state == "loaded"]
+    assert again.removed == 1
+    assert client.command("SELECT count() FROM stock_aggregates FINAL") == 9
+
+
+@pytest.mark.parametrize("change", ["TRUNCATE TABLE", "DROP TABLE"])
+def test_a_table_that_was_emptied_is_filled_again(
+    client: Any, connect: Connect, tmp_path: Path, change: str
+) -> None:
+    write(tmp_path, bars_key("2025-11-20"), BARS, ["AAPL,1,1,1,1,1,1763650800000000000,1"])
+    span = {"start": "2025-11-20", "end": "2025-11-20", "directory": tmp_path}
+    run(connect, **span)
+    client.command(f"{change} stock_aggregates")
+    (outcome,) = run(connect, **span)
+    assert (outcome.state, outcome.written) == ("loaded", 1)
+
+
+def test_a_link_to_nowhere_is_a_day_without_a_file(
+    client: Any, connect: Connect, tmp_path: Path
+) -> None:
+    path = write(tmp_path, bars_key("2025-11-20"), BARS, [])
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere")
+    (outcome,) = run(connect, start="2025-11-20", end="2025-11-20", directory=tmp_path)
+    assert outcome.state == "missing"
+
+
+def test_a_file_of_no_bytes_in_a_bucket_is_broken(
+    client: Any, connect: Connect, sandbox: Sandbox, given: dict[str, Any]
+) -> None:
+    sandbox.flat_files.put(bars_key(FRIDAY), b"")
+    (outcome,) = run(connect, **given, start=FRIDAY, end=FRIDAY)
+    assert (outcome.state, outcome.words) == ("broken", "the file is empty.")
 
 
 def test_columns_may_stand_in_any_order_and_more_of_them(
