@@ -16,7 +16,7 @@ from polygon_sandbox import World
 NOTEBOOKS = Path(__file__).parents[2] / "examples" / "notebooks"
 
 
-def _run(name: str, *said: str) -> list[str]:
+def run(name: str, *said: str) -> list[str]:
     """Run a notebook, then print some expressions in it; return what they print."""
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)  # type: ignore[no-untyped-call]
     assert all(not cell.get("outputs") for cell in notebook.cells), "kept without outputs"
@@ -37,7 +37,7 @@ def test_daily_bars(landed: Path, world: World, monkeypatch: pytest.MonkeyPatch)
         ((split,),) = market.execute(
             "SELECT ticker FROM polygon.splits WHERE execution_date = '2026-10-20' AND split_to = 4"
         ).fetchall()
-    sessions, returns, listed, gone, holes = _run(
+    sessions, returns, listed, gone, holes = run(
         "daily_bars.ipynb",
         "len(sessions)",
         f"*returns.set_index('ticker').loc[{split!r}]",
@@ -75,7 +75,7 @@ def _quiet_days(world: World) -> int:
 def test_minute_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The engine of one process has one path: the table is made by another.
     monkeypatch.setenv("POLYGON_CLICKHOUSE", str(_table(tmp_path)))
-    candles, away, movers = _run(
+    candles, away, movers = run(
         "minute_bars.ipynb",
         "[(c['symbol'], c['minute'].minute, c['open'], c['high'], c['low'], c['close'], "
         "float(c['shares']), round(float(c['average']), 4)) for c in candles]",
