@@ -1,7 +1,7 @@
 """The operator's board: is all well, and where it is not. Its limits are those of the alerts."""
 
 from deploy.grafana import board as boards
-from deploy.grafana import stages
+from deploy.grafana import day_after, stages
 from deploy.grafana.board import Board, Sized
 from deploy.grafana.panels import (
     BLUE,
@@ -34,6 +34,7 @@ def board() -> Board:
             "Filter: from the raw topic to the clean ones": stages.filtering(),
             "Table: from the clean topics to ClickHouse": stages.inserting(),
             "What is missing": _missing(),
+            "The day after: the table against the vendor's files": day_after.verified(),
             "Processes": _processes(),
         },
         [],

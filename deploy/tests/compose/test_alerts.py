@@ -25,6 +25,7 @@ from deploy.tests.compose.promtool import (
     series,
 )
 from deploy.tests.compose.running import Stack
+from deploy.tests.compose.verified import BARS, families
 
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "deploy" / "compose" / "alerts.yml"
@@ -49,9 +50,8 @@ def healthy(stack: Stack) -> list[Series]:
     stack.until(lambda: stack.value("sink", "polygon_sink_rows_total") > rows, "more rows")
     seconds, now = time.monotonic() - began, time.time()
     second = {name: stack.scrape(name) for name in stack.ports}
-    return [
-        one for name in stack.ports for one in series(name, first[name], second[name], seconds, now)
-    ]
+    first["reports"] = second["reports"] = families()
+    return [one for name in second for one in series(name, first[name], second[name], seconds, now)]
 
 
 @pytest.mark.parametrize("stage", ["feed", "filter", "sink"])
@@ -151,6 +151,10 @@ CASES: dict[str, tuple[list[Fault], Labels]] = {
             )
         ],
         {"job": "filter"},
+    ),
+    "VerifyDiffers": ([Fault("polygon_verify_mended", BARS, becomes(0))], BARS),
+    "DayNotVerified": (
+        [Fault("polygon_verify_timestamp_seconds", BARS, becomes(BEGIN * 60 - 259_200))], BARS
     ),
 }  # fmt: skip
 EVENTS: list[tuple[str, Fault, Labels]] = [

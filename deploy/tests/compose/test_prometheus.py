@@ -14,6 +14,7 @@ from polygon_sandbox.stream_faults import StreamFault
 
 from deploy.tests.compose.prometheus import Prometheus
 from deploy.tests.compose.running import LIST, RULES, Stack
+from deploy.tests.compose.verified import verified
 
 COMPOSE = Path(__file__).parents[2] / "compose"
 UNREADABLE = '[{"ev":"A","sym":"SYM1","v":"many"}]'
@@ -43,7 +44,12 @@ def test_each_job_is_a_service_that_serves_metrics_there() -> None:
     for job in config["scrape_configs"]:
         (static,) = job["static_configs"]
         assert static["targets"] == [f"{job['job_name']}:9100"]
-        assert services[job["job_name"]]["environment"]["POLYGON_STREAM_HTTP_PORT"] == "9100"
+        service = services[job["job_name"]]
+        if job["job_name"] == "reports":
+            assert "--collector.textfile.directory=/reports" in service["command"]
+            assert service["volumes"] == ["reports:/reports:ro"]
+        else:
+            assert service["environment"]["POLYGON_STREAM_HTTP_PORT"] == "9100"
     mounted = [volume.split(":")[1] for volume in services["prometheus"]["volumes"]]
     assert {f"/etc/prometheus/{name}" for name in config["rule_files"]} <= set(mounted)
 
@@ -51,8 +57,10 @@ def test_each_job_is_a_service_that_serves_metrics_there() -> None:
 @pytest.fixture(scope="module")
 def prometheus(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     directory = tmp_path_factory.mktemp("prometheus") / "of-the-stack"
-    with Prometheus(directory, COMPOSE, stack.ports) as running:
-        yield running
+    with verified() as port:
+        ports = {**stack.ports, "reports": port}
+        with Prometheus(directory, COMPOSE, ports) as running:
+            yield running
 
 
 @needs_prometheus
