@@ -15,10 +15,10 @@ NOW = 1795444200123
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """Seconds that pass when the test says so, from the first of them on."""
 
     def __init__(self) -> None:
-        self.seconds = 100.0
+        self.seconds = 0.0
 
     def __call__(self) -> float:
         return self.seconds
