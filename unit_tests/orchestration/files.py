@@ -67,9 +67,9 @@ def table(chosen: Settings) -> Iterator[Any]:
         client.close()
 
 
-def held(chosen: Settings, day: str) -> list[Bar]:
-    """Return the bars of a day in New York that are in the table."""
-    after = date.fromisoformat(day) + timedelta(days=1)
+def held(chosen: Settings, day: str, last: str = "") -> list[Bar]:
+    """Return the bars of a day in New York, or of days, that are in the table."""
+    after = date.fromisoformat(last or day) + timedelta(days=1)
     with table(chosen) as client:
         return [
             Bar(*row)
