@@ -16,7 +16,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from polygon_streaming.backfill import days
-from polygon_streaming.backfill.differences import comparison
+from polygon_streaming.backfill.differences import WALK, comparison
 from polygon_streaming.backfill.kinds import Dataset
 from polygon_streaming.backfill.outcomes import Broken, NotThere
 from polygon_streaming.backfill.sources import Found, Source, quoted
@@ -138,8 +138,8 @@ class Stage:
         kind = self._dataset.kind
         keys = f"symbol, {kind.at}, {kind.identity}"
         # The rows lie in the order of their keys.
-        query = f"SELECT count() FROM (SELECT {keys} FROM {self._name} GROUP BY {keys})"
-        return int(self._client.command(query, settings={"optimize_aggregation_in_order": 1}))
+        query = f"SELECT {keys} FROM {self._name} ORDER BY {keys} LIMIT 1 BY {keys}"
+        return int(self._client.command(f"SELECT count() FROM ({query})"))
 
     def compare(self) -> str:
         """Write down how table and file differ; return the name of the table that says so."""
@@ -151,8 +151,9 @@ class Stage:
                 self._name,
                 self._to.name,
                 self.of_the_day,
-                _within("at", *self._own),
-            )
+                _within("held.at", *self._own),
+            ),
+            settings=WALK,
         )
         return self.differences
 
