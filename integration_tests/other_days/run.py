@@ -102,6 +102,7 @@ def run(moment: str, tests: list[str]) -> bool:
     command += ["--dist", "loadfile", "--no-loadscope-reorder"]
     # time-machine is imported by sitecustomize, before pytest could rewrite its plugin.
     left_out = LEFT_OUT if tests is EVERYTHING else LEFT_OUT + NOT_ON_EACH_DAY
+    command += ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
     command += ["-p", "no:time_machine", "-k", " and ".join(f"not {name}" for name in left_out)]
     command += tests
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0

@@ -57,7 +57,8 @@ class Client:
         names = ["2026/11/2026-11-18.csv.gz", "2026/11/2026-11-19.csv.gz.bak", "2026/11/readme"]
         names += ["2026/12/2026-11-18.csv.gz", "old/2026/11/2026-11-18.csv.gz"]
         rows = [{"Key": f"us_stocks_sip/trades_v1/{name}", "ETag": name} for name in names]
-        return [{"Contents": [{**row, "LastModified": MODIFIED} for row in rows]}]
+        contents = [{**row, "LastModified": MODIFIED} for row in rows]
+        return [{"IsTruncated": False, "Contents": contents}]
 
 
 def invalid_range() -> ClientError:
@@ -98,6 +99,15 @@ def files(monkeypatch: pytest.MonkeyPatch) -> FlatFiles:
 def test_what_lies_in_another_folder_takes_no_files_place(files: FlatFiles) -> None:
     (found,) = files.listed("stocks", "trades_v1", date(2026, 11, 1))
     assert found.key == "us_stocks_sip/trades_v1/2026/11/2026-11-18.csv.gz"
+
+
+def test_a_page_in_place_of_a_list_is_not_an_empty_one(
+    files: FlatFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What boto3 makes of a web page with status 200.
+    monkeypatch.setattr(Client, "paginate", lambda *_, **__: [{"ResponseMetadata": {}}])
+    with pytest.raises(AirbyteTracedException, match="something else than the list of us_stocks"):
+        files.listed("stocks", "trades_v1", date(2026, 11, 1))
 
 
 def test_an_empty_file_may_be_read(files: FlatFiles, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,6 +121,12 @@ class FlatFiles:
         found: dict[date, Listed] = {}
         with judged(f"the list of {prefix}", listing=True):
             for page in pages:
+                if "IsTruncated" not in page:
+                    # What a proxy answers in place of a list is read as one of nothing.
+                    raise transient_error(
+                        f"The flat files' S3 service answered something else than the list of "
+                        f"{prefix}. Check flat_files.endpoint and the network, or sync again later."
+                    )
                 for each in page.get("Contents", []):
                     # Whole, so that a copy in another folder takes no file's place.
                     match = _KEY.fullmatch(each["Key"].removeprefix(prefix))
