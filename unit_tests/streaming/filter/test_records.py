@@ -207,3 +207,8 @@ def test_the_value_traded_of_futures_is_not_their_volume(market: str, dav: str) 
     assert (record.volume, record.accumulated_volume) == (12, 5)
     with pytest.raises(Unreadable, match="dv is 72624, not a volume"):
         clean(bar, "stocks", RECEIVED, healed=False)
+
+
+def test_no_volume_is_a_volume_however_it_is_spelt() -> None:
+    record = _clean(dv="0.", dav="0.")
+    assert (record.volume, record.accumulated_volume) == (0, 0)
