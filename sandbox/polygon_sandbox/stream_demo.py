@@ -109,14 +109,15 @@ def run(directory: Path, seconds: int, rate: int) -> None:
     tables = Tables(directory / "table.chdb")
     seconds_of = sorted(market.seconds)
     items = {kind: list(made(kind, _SEED, of[kind], seconds_of)) for kind in CHANNELS}
-    ((bars, ticks),) = re.findall(r"(\d+) bars(?: and (\d+) trades and quotes)?", said)
+    told = r"([\d,]+) bars?(?: and ([\d,]+) trades and quotes)?"
+    ((bars, ticks),) = re.findall(told, said)
     figures = Figures(
         seconds=len(seconds_of),
         tallies={
             kind: _tally(items[kind], tables, kind, len(of[kind]), market, received[kind])
             for kind in CHANNELS
         },
-        healed=(int(bars), int(ticks or 0)),
+        healed=(int(bars.replace(",", "")), int(ticks.replace(",", "") or 0)),
         gaps=len(gaps),
         outcomes=outcomes,
         inserted=inserted,

@@ -32,7 +32,7 @@ class Healed:
 
     def __str__(self) -> str:
         """Return the run in a sentence."""
-        ticks = f" and {self.ticks} trades and quotes" if self.ticks else ""
+        ticks = f" and {self.ticks:,} trades and quotes" if self.ticks else ""
         return (
             f"{counted(self.gaps, 'gap')} healed with {counted(self.bars, 'bar')}{ticks}; "
             f"{counted(self.left_out, 'subscription')} left out, "
