@@ -1,21 +1,20 @@
 """Files into tables: by value, whole or not at all, as often as one likes."""
 
-import gzip
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
-from polygon_sandbox import Fault, Plan, Sandbox
-from polygon_streaming.backfill.directory import Directory
+from polygon_sandbox import Sandbox
 from polygon_streaming.backfill.kinds import KINDS, PREFIXES, datasets
-from polygon_streaming.errors import ConfigError, StreamError
+from polygon_streaming.backfill.run import Backfill
+from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps.series import stream_symbol
 from polygon_streaming.settings import BackfillSettings
 
@@ -141,103 +140,6 @@ def test_what_is_there_is_not_read_again_and_what_was_replaced_is(
     assert client.command("SELECT count() FROM stock_aggregates FINAL") == 4 * 9 + 6
 
 
-@pytest.mark.parametrize(
-    ("defect", "state", "words"),
-    [
-        ("truncated", "broken", "the file cannot be read to its end: "),
-        ("doubled", "broken", "9 of 9 rows are of another day than the file's name says"),
-        ("missing", "missing", "a trading day without a file"),
-    ],
-)
-def test_a_file_that_is_no_good_leaves_the_table_as_it_was(
-    client: Any, connect: Connect, sandbox: Sandbox, given: dict[str, Any],
-    defect: Any, state: str, words: str,
-) -> None:  # fmt: skip
-    sandbox.flat_files.replace(bars_key(FRIDAY), defect)
-    good, bad = run(connect, **given, start=THURSDAY, end=FRIDAY)
-    assert (good.state, bad.state) == ("loaded", state)
-    assert words in bad.words
-    days = client.query("SELECT DISTINCT toDate(window_start) FROM stock_aggregates").result_rows
-    assert days == [(date.fromisoformat(THURSDAY),)]
-    assert left_behind(client) == []
-    sandbox.flat_files.replace(bars_key(FRIDAY))
-    assert [o.state for o in run(connect, **given, start=THURSDAY, end=FRIDAY)] == [
-        "unchanged", "loaded",
-    ]  # fmt: skip
-
-
-def test_a_file_that_is_not_published_yet_is_no_fault(
-    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any],
-    clock: Callable[[str], None],
-) -> None:  # fmt: skip
-    clock("2026-11-23T14:00:00Z")
-    run_of_monday = run(connect, **given, start="2026-11-21", end="2026-11-23")
-    assert [(str(o.day), o.state) for o in run_of_monday] == [("2026-11-23", "unpublished")]
-    clock("2026-11-24T18:00:00Z")
-    assert [o.state for o in run(connect, **given, start="2026-11-23", end="2026-11-23")] == [
-        "missing"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("plan", "words"),
-    [
-        (Plan(markets=frozenset({"crypto"})), "it would have to include aggregates"),
-        (Plan(history_start=timedelta(days=2)), "before the plan's history"),
-    ],
-)
-def test_a_refused_file_is_told_from_a_missing_one(
-    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any], plan: Plan, words: str
-) -> None:
-    sandbox.plan = plan
-    (outcome,) = run(connect, **given, start="2026-11-17", end="2026-11-17")
-    assert outcome.state == "refused"
-    assert words in outcome.words
-    assert client.command("SELECT count() FROM stock_aggregates") == 0
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"flat_files_access_key_id": "nobody"}, "the server does not know this access key id"),
-        ({"flat_files_secret_access_key": "wrong"}, "the secret is not that of the access key id"),
-        ({"flat_files_bucket": "nothing"}, "there is no such bucket"),
-        ({"flat_files_secret_access_key": ""}, "POLYGON_FLAT_FILES_SECRET_ACCESS_KEY"),
-        ({"markets": "futures"}, "'futures' has files by exchange. Give stocks,"),
-        ({"markets": "indices", "data": "trades"}, "of indices there are no files of trades"),
-        ({"start": "2026-11-30", "end": None}, "is after the last day, 2026-11-20"),
-    ],
-)
-def test_what_a_user_has_to_put_right(
-    connect: Connect, client: Any, given: dict[str, Any], change: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(ConfigError, match=words):
-        run(connect, **{**given, **WEEK, **change})
-
-
-def test_a_clock_that_is_off_is_named(
-    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any]
-) -> None:
-    sandbox.flat_files.clock_ahead = timedelta(hours=1)
-    with pytest.raises(ConfigError, match="the clock of this machine"):
-        run(connect, **given, **WEEK)
-
-
-def test_a_page_in_place_of_a_list_is_not_an_empty_one(
-    connect: Connect, sandbox: Sandbox, given: dict[str, Any]
-) -> None:
-    sandbox.faults.add(Fault.html(path="list-type", times=None))
-    with pytest.raises(StreamError, match="answers with something else than a list"):
-        run(connect, **given, start=FRIDAY, end=FRIDAY)
-
-
-def test_a_burst_of_503_passes(
-    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any]
-) -> None:
-    sandbox.faults.add(Fault.slow_down(path=FRIDAY, times=3))
-    assert [o.state for o in run(connect, **given, start=FRIDAY, end=FRIDAY)] == ["loaded"]
-
-
 def test_a_dry_run_tells_sizes_and_rows_and_changes_nothing(
     connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any]
 ) -> None:
@@ -292,55 +194,6 @@ def test_option_trades_are_not_mixed_with_those_of_the_stream(
     assert client.command("SELECT count() FROM trades") == 1
 
 
-@pytest.mark.parametrize(
-    ("header", "rows", "words"),
-    [
-        (BARS.replace("close", "last"), ["AAPL,1,1,1,1,1,1763650800000000000,1"], "NULL"),
-        (BARS.replace("ticker", "symbol"), ["AAPL,1,1,1,1,1,1763650800000000000,1"], "no ticker"),
-        (BARS, ["AAPL,1,1,x,1,1,1763650800000000000,1"], "cannot be read to its end"),
-        (BARS, ["AAPL,1,1,1,1"], "cannot be read to its end"),
-        (BARS, [], "the file has no rows"),
-        (BARS, ["AAPL,1,1,NaN,1,1,1763650800000000000,1"], "1 rows have NaN or an infinite number"),
-        (BARS.replace("volume", "vol"), ["AAPL,1,1,1,1,1,1763650800000000000,1"], "volume"),
-        (BARS, ["A\udcff,1,1,1,1,1,1763650800000000000,1"], "one that is not text"),
-    ],
-)
-def test_a_file_of_another_form_is_broken(
-    client: Any, connect: Connect, tmp_path: Path, header: str, rows: list[str], words: str
-) -> None:
-    write(tmp_path, bars_key("2025-11-20"), header, rows)
-    (outcome,) = run(connect, start="2025-11-20", end="2025-11-20", directory=tmp_path)
-    assert outcome.state == "broken"
-    assert words in outcome.words
-    assert client.command("SELECT count() FROM stock_aggregates") == 0
-
-
-def test_a_file_that_ends_within_a_row_is_broken_and_no_other(
-    client: Any, connect: Connect, tmp_path: Path
-) -> None:
-    row = "AAPL,1,1,1,1,1,{},1"
-    cut = write(tmp_path, bars_key("2025-11-19"), BARS, [row.format(1763564400000000000)])
-    cut.write_bytes(gzip.compress(gzip.decompress(cut.read_bytes())[:-9]))
-    write(tmp_path, bars_key("2025-11-20"), BARS, [row.format(1763650800000000000)])
-    done = run(connect, start="2025-11-19", end="2025-11-20", directory=tmp_path)
-    assert [outcome.state for outcome in done] == ["broken", "loaded"]
-    assert "cannot be read to its end" in done[0].words
-
-
-def test_trades_of_stocks_without_their_sequence_numbers_are_not_taken(
-    client: Any, connect: Connect, tmp_path: Path
-) -> None:
-    key = bars_key("2025-11-20").replace("minute_aggs_v1", "trades_v1")
-    write(
-        tmp_path, key, "ticker,id,price,seq,sip_timestamp,size", ["A,1,1,7,1763650800000000000,1"]
-    )
-    (outcome,) = run(
-        connect, start="2025-11-20", end="2025-11-20", directory=tmp_path, data="trades"
-    )
-    assert (outcome.state, client.command("SELECT count() FROM trades")) == ("broken", 0)
-    assert "no row has a sequence_number" in outcome.words
-
-
 @pytest.mark.parametrize("market", ["crypto", "forex", "futures/cme"])
 def test_a_row_of_another_day_takes_nothing_from_that_days_file(
     client: Any, connect: Connect, tmp_path: Path, market: str
@@ -379,24 +232,6 @@ def test_a_table_that_was_emptied_is_filled_again(
     assert (outcome.state, outcome.written) == ("loaded", 1)
 
 
-def test_a_link_to_nowhere_is_a_day_without_a_file(
-    client: Any, connect: Connect, tmp_path: Path
-) -> None:
-    path = write(tmp_path, bars_key("2025-11-20"), BARS, [])
-    path.unlink()
-    path.symlink_to(tmp_path / "nowhere")
-    (outcome,) = run(connect, start="2025-11-20", end="2025-11-20", directory=tmp_path)
-    assert outcome.state == "missing"
-
-
-def test_a_file_of_no_bytes_in_a_bucket_is_broken(
-    client: Any, connect: Connect, sandbox: Sandbox, given: dict[str, Any]
-) -> None:
-    sandbox.flat_files.put(bars_key(FRIDAY), b"")
-    (outcome,) = run(connect, **given, start=FRIDAY, end=FRIDAY)
-    assert (outcome.state, outcome.words) == ("broken", "the file is empty.")
-
-
 def test_columns_may_stand_in_any_order_and_more_of_them(
     client: Any, connect: Connect, tmp_path: Path
 ) -> None:
@@ -409,11 +244,6 @@ def test_columns_may_stand_in_any_order_and_more_of_them(
     assert client.query(f"SELECT {shown} FROM stock_aggregates").result_rows == [
         ("BRK.B", 2, 4, 1, 3, 0.5, "2025-11-20 15:00:00.000")
     ]
-
-
-def test_a_directory_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match="is not a directory"):
-        Directory(Path("nowhere"), embedded=True)
 
 
 def test_killed_in_the_middle_and_run_again_the_table_has_the_files(tmp_path: Path) -> None:
@@ -456,10 +286,6 @@ def test_killed_in_the_middle_and_run_again_the_table_has_the_files(tmp_path: Pa
 def test_a_stop_ends_after_the_files_under_way(
     client: Any, connect: Connect, given: dict[str, Any]
 ) -> None:
-    from threading import Event
-
-    from polygon_streaming.backfill.run import Backfill
-
     settings = BackfillSettings.model_validate({**given, **WEEK, "parallel": 1})
     backfill = Backfill(settings, connect, pause_seconds=0)
     stop = Event()
