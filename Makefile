@@ -83,11 +83,11 @@ boards: $(INSTALLED) ## Write the boards of Grafana anew from deploy/grafana/
 
 bench-source: $(INSTALLED) ## Time the connector against other ways (15 minutes; installs them)
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/bench.txt
-	@cd benchmarks/source && ../../$(BIN)/python run.py --write
+	@$(BIN)/python -m benchmarks.source.run --write
 
 bench-flat-files: $(INSTALLED) ## Time flat files, ours and other ways (half an hour; installs them)
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/bench.txt
-	@cd benchmarks/flat_files && ../../$(BIN)/python run.py --write
+	@$(BIN)/python -m benchmarks.flat_files.run --write
 
 ACTIONLINT := .tmp/bin/actionlint
 

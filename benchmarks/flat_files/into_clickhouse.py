@@ -10,8 +10,9 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from measure import Measure, measured  # type: ignore[import-not-found]
 from polygon_sandbox.flat_files.full_market import write as write_file
+
+from benchmarks.flat_files.measure import Measure, measured
 
 TITLE: Final = "a week of minute bars into ClickHouse"
 VERIFY: Final = "verify of a day of minute bars"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_USAGE: Final = Path(__file__).parents[1] / "source" / "usage.py"
+_USAGE: Final = Path(__file__).parents[1] / "usage.py"
 _CHUNK: Final = 1 << 20
 
 

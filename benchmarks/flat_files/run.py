@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Final
 
 import click
-import into_clickhouse  # type: ignore[import-not-found]
-import tables  # type: ignore[import-not-found]
-from measure import Measure, measured  # type: ignore[import-not-found]
 from polygon_sandbox import Plan, Sandbox, World
 from polygon_sandbox.flat_files import FilesSize, FlatFiles
 from polygon_sandbox.flat_files.full_market import write as write_file
+
+from benchmarks.flat_files import into_clickhouse, tables
+from benchmarks.flat_files.measure import Measure, measured
 
 HERE: Final = Path(__file__).parent
 OURS: Final = "source-polygon"

@@ -1,4 +1,4 @@
-"""Tables of measures, on the screen and in benchmarks/README.md."""
+"""Tables of measures, and the machine that they were taken on."""
 
 import os
 import platform
@@ -7,40 +7,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from measure import Measure  # type: ignore[import-not-found]
-from rich.console import Console
-from rich.table import Table
+from benchmarks import results
+from benchmarks.flat_files.measure import Measure
 
 FLOOR: Final = "zcat, wc -l"
-_RESULTS: Final = Path(__file__).parents[1] / "README.md"
-_BEGIN, _END = "<!-- flat files: begin -->", "<!-- flat files: end -->"
 _PACKAGES: Final = ("chdb", "duckdb", "pandas", "polars")
 
 
 def show(title: str, measures: dict[str, list[Measure]]) -> None:
     """Print a table."""
-    table = Table(title=title)
-    header, *rows = _rows(measures)
-    for name in header:
-        table.add_column(name, justify="left" if name == "contender" else "right")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    results.show(title, _rows(measures))
 
 
 def write(tables: list[tuple[str, dict[str, list[Measure]]]], rounds: int) -> None:
     """Put the tables where the README has those of the last run."""
-    parts = [
+    note = (
         f"Medians of {rounds} runs, smallest and largest in brackets; pandas and the loop "
         f"ran once. {machine()}."
-    ]
-    for title, measures in tables:
-        header, *rows = _rows(measures)
-        lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-        parts.append(f"**{title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
-    text = _RESULTS.read_text()
-    head, tail = text.partition(_BEGIN)[0], text.partition(_END)[2]
-    _RESULTS.write_text(f"{head}{_BEGIN}\n" + "\n\n".join(parts) + f"\n{_END}{tail}")
+    )
+    results.write("flat files", note, [(title, _rows(found)) for title, found in tables])
 
 
 def machine() -> str:

@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 import orjson
 import requests
-from job import JOB
+
+from benchmarks.source.job import JOB
 
 session = requests.Session()
 session.headers["Authorization"] = f"Bearer {JOB.key}"

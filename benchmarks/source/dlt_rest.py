@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 from dlt.sources.rest_api import rest_api_resources
-from job import JOB
+
+from benchmarks.source.job import JOB
 
 CLIENT = {"base_url": JOB.url, "auth": {"type": "bearer", "token": JOB.key}}
 if JOB.stream == "grouped_daily":

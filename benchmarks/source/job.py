@@ -3,8 +3,10 @@
 import json
 import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 _VARIABLE = "BENCHMARK_JOB"
+_ROOT = str(Path(__file__).parents[2])
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Job:
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which a contender finds this job as `JOB`."""
-        return {**os.environ, _VARIABLE: json.dumps(asdict(self))}
+        return {**os.environ, "PYTHONPATH": _ROOT, _VARIABLE: json.dumps(asdict(self))}
 
 
 if _VARIABLE in os.environ:

@@ -6,8 +6,9 @@
 import json
 import sys
 
-from job import JOB
 from polygon import RESTClient
+
+from benchmarks.source.job import JOB
 
 client = RESTClient(JOB.key, base=JOB.url, retries=0)
 if JOB.stream == "grouped_daily":

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from job import Job
-from pages_server import Pages
 from polygon_sandbox import Plan, Sandbox, World
 from source_polygon.sessions import last_finished, sessions
+
+from benchmarks.source.job import Job
+from benchmarks.source.pages_server import Pages
 
 
 class Server(Protocol):

@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import whole_sync
 import yaml
-from job import Job
-from readings import READINGS, Server
-from rich.console import Console
-from rich.table import Table
+
+from benchmarks import results
+from benchmarks.source import whole_sync
+from benchmarks.source.job import Job
+from benchmarks.source.readings import READINGS, Server
 
 HERE = Path(__file__).parent
-RESULTS = HERE.parent / "README.md"
 
 
 @dataclass(frozen=True)
@@ -62,18 +61,20 @@ def contenders(folder: Path) -> list[Contender]:
     """Return all contenders; the Airbyte ones find config.json and catalog.json in `folder`."""
     files = ["--config", "config.json", "--catalog", "catalog.json"]
     declarative = [_beside("source-declarative-manifest"), "read", *files, "--manifest-path"]
-    script = [sys.executable, "-u"]
+    module = [sys.executable, "-u", "-m"]
     ours = [_beside("source-polygon"), "read", *files]
     cloud = [*declarative, str(folder / "cloud.yaml")]
     naive = [*declarative, str(HERE / "naive.yaml")]
     bare = [*declarative, str(folder / "bare.yaml")]
     return [
-        Contender("bare requests + orjson loop", [*script, str(HERE / "bare_loop.py")]),
+        Contender("bare requests + orjson loop", [*module, "benchmarks.source.bare_loop"]),
         Contender("source-polygon, Docker edition", ours, airbyte=True, workers=2),
         Contender(
-            "official client, JSON lines", [*script, str(HERE / "official_client.py")], lists=False
+            "official client, JSON lines",
+            [*module, "benchmarks.source.official_client"],
+            lists=False,
         ),
-        Contender("dlt REST source", [*script, str(HERE / "dlt_rest.py")]),
+        Contender("dlt REST source", [*module, "benchmarks.source.dlt_rest"]),
         Contender("source-polygon, Cloud edition", cloud, airbyte=True, workers=2, slow=True),
         # What no manifest can be faster than: the naive one, with its records left as they come.
         Contender("naive manifest, no fields added", bare, airbyte=True, workers=1, slow=True),
@@ -108,7 +109,7 @@ def main(
         with tempfile.TemporaryDirectory() as folder, reading.served(days) as (job, server):
             measures = _measured(job, server, Path(folder), rounds, only)
         tables.append((reading.title, measures))
-        _print(reading.title, measures)
+        results.show(reading.title, _rows(measures))
     taken = whole_sync.run() if not only and not streams else None
     if write:
         _write(tables, taken, rounds)
@@ -151,7 +152,7 @@ def _run(contender: Contender, job: Job, folder: Path, server: Server) -> Measur
     usage = folder / "usage.json"
     with out.open("wb") as lines:
         status = subprocess.call(
-            [sys.executable, str(HERE / "usage.py"), str(usage), *contender.command],
+            [sys.executable, str(HERE.with_name("usage.py")), str(usage), *contender.command],
             stdout=lines,
             cwd=folder,
             env=job.environment(),
@@ -190,16 +191,6 @@ def _beside(command: str) -> str:
     return str(Path(sys.executable).with_name(command))
 
 
-def _print(stream: str, measures: dict[str, list[Measure]]) -> None:
-    table = Table(title=stream)
-    header, *rows = _rows(measures)
-    for name in header:
-        table.add_column(name, justify="left" if name == "contender" else "right")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-
-
 def _rows(measures: dict[str, list[Measure]]) -> list[list[str]]:
     header = ["contender", "CPU s per million", "of the bare loop", "records/s", "peak MiB"]
     header += ["requests", "records"]
@@ -231,16 +222,9 @@ def _write(
     titled = [(title, _rows(measures)) for title, measures in tables]
     if taken:
         titled.append((whole_sync.TITLE, taken))
-    parts = []
-    for title, (header, *rows) in titled:
-        lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-        parts.append(f"**{title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
     note = f"Medians of {rounds} runs, smallest and largest in brackets; "
     note += "the manifests, which take minutes, ran once."
-    text = RESULTS.read_text()
-    begin, end = "<!-- source: begin -->", "<!-- source: end -->"
-    head, tail = text.partition(begin)[0], text.partition(end)[2]
-    RESULTS.write_text(f"{head}{begin}\n{note}\n\n" + "\n\n".join(parts) + f"\n{end}{tail}")
+    results.write("source", note, titled)
 
 
 if __name__ == "__main__":

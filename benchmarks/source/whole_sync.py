@@ -70,7 +70,7 @@ def _chosen(stream: dict[str, Any]) -> dict[str, Any]:
 def _read(folder: Path) -> tuple[float, Counter[str]]:
     """Return MiB at the peak, and how many records each stream has."""
     command = [str(Path(sys.executable).with_name("source-polygon")), "read"]
-    usage = [sys.executable, str(HERE / "usage.py"), str(folder / "usage.json")]
+    usage = [sys.executable, str(HERE.with_name("usage.py")), str(folder / "usage.json")]
     records: Counter[str] = Counter()
     with subprocess.Popen(
         [*usage, *command, "--config", "config.json", "--catalog", "catalog.json"],
