@@ -17,9 +17,9 @@ from airbyte_cdk.models import AirbyteConnectionStatus, FailureType, Status
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_polygon import flat_check
 from source_polygon.errors import NotInPlan, not_in_plan
 from source_polygon.sessions import BAR_MARKETS, last_finished, sessions
+from source_polygon.streams.flat import check as flat_check
 from source_polygon.vendor.answers import Reason, Refused
 from source_polygon.vendor.budget import pace_of
 from source_polygon.vendor.flat_files import PRODUCT as FLAT_FILES

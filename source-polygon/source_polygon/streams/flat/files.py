@@ -14,10 +14,10 @@ from source_polygon.engine.output import Leaving
 from source_polygon.engine.retriever import LaneRetriever
 from source_polygon.errors import transient_error
 from source_polygon.sessions import new_york_today
-from source_polygon.streams.flat_access import access_of, datasets, refused
-from source_polygon.streams.flat_days import FlatLane, Known, expected
-from source_polygon.streams.flat_read import AnotherDay, FileReader
-from source_polygon.streams.flat_symbols import is_one_of, symbols_for
+from source_polygon.streams.flat.access import access_of, datasets, refused
+from source_polygon.streams.flat.days import FlatLane, Known, expected
+from source_polygon.streams.flat.read import AnotherDay, FileReader
+from source_polygon.streams.flat.symbols import is_one_of, symbols_for
 from source_polygon.streams.history import Contradiction, Outside
 from source_polygon.vendor.flat_files import PRODUCT, Listed, flat_files
 from source_polygon.vendor.flat_refusals import FilesRefused, NoSuchFile

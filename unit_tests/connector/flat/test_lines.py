@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from source_polygon.rows import Row
-from source_polygon.streams import flat_lines, flat_rows
-from source_polygon.streams.flat_layout import Kind, Layout
-from source_polygon.streams.flat_lines import LineWriter
-from source_polygon.streams.flat_rows import Facts
+from source_polygon.streams.flat import by_block, by_row
+from source_polygon.streams.flat.by_block import LineWriter
+from source_polygon.streams.flat.by_row import Facts
+from source_polygon.streams.flat.layout import Kind, Layout
 from source_polygon.vendor.lines import Lines
 from source_polygon.vendor.unpacked import BrokenFile, lines
 
@@ -55,13 +55,13 @@ def texts(records: Sequence[Row]) -> list[bytes]:
 def row_by_row(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return the blocks that were not read at once."""
     seen: list[bytes] = []
-    slow = flat_rows.records
+    slow = by_row.records
 
     def noted(block: bytes, *rest: Any) -> Any:
         seen.append(block)
         return slow(block, *rest)
 
-    monkeypatch.setattr(flat_rows, "records", noted)
+    monkeypatch.setattr(by_row, "records", noted)
     return seen
 
 
@@ -202,7 +202,7 @@ def test_symbols_are_picked_out_and_rows_keep_their_number(row_by_row: list[byte
 
 
 def test_what_is_kept_of_symbols_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flat_lines, "_MOST_KEPT", 10)
+    monkeypatch.setattr(by_block, "_MOST_KEPT", 10)
     made = writer(BARS, numbered=False)
     block = "".join(f"S{n},1,2,3,{NANO + n},4\n" for n in range(100)).encode()
     assert [row["ticker"] for row in made.records(block, 1)] == [f"S{n}" for n in range(100)]
@@ -234,7 +234,7 @@ def test_blocks_at_once_and_row_by_row_are_one_and_what_csv_has(
     block = out.getvalue().encode()
     made = writer(TRADES)
     at_once = texts(made.records(block, 1))
-    assert at_once == texts(flat_rows.records(block, made.layout, made._facts, 1, lambda _: True))
+    assert at_once == texts(by_row.records(block, made.layout, made._facts, 1, lambda _: True))
     assert len(at_once) == len(rows)
     for number, (text, row) in enumerate(zip(at_once, rows, strict=True), 1):
         found = json.loads(text, parse_float=Decimal)

@@ -3,7 +3,7 @@
 A block is split into its values once, and joined with what JSON has between them. Each value is
 held against its kind, a column at a time: JSON's own numbers, whole ones, texts that need no
 escape. What few values have in common (symbols, minutes, conditions) is judged once and kept. A
-block of which a value fits no such kind goes to `flat_rows`, row by row: it knows more forms, and
+block of which a value fits no such kind goes to `by_row`, row by row: it knows more forms, and
 says what is wrong with a row. Nothing passes unjudged.
 """
 
@@ -15,9 +15,9 @@ import msgspec
 import orjson
 
 from source_polygon.rows import Row
-from source_polygon.streams import flat_rows
-from source_polygon.streams.flat_layout import Kind, Layout
-from source_polygon.streams.flat_rows import Facts
+from source_polygon.streams.flat import by_row
+from source_polygon.streams.flat.by_row import Facts
+from source_polygon.streams.flat.layout import Kind, Layout
 from source_polygon.vendor.lines import Lines
 
 # What stands for a quote and for a comma within quotes while a block is split.
@@ -40,7 +40,7 @@ _JSON: Final = msgspec.json.Decoder(_Anything)
 
 
 class _Unusual(Exception):
-    """The block is for `flat_rows`."""
+    """The block is for `by_row`."""
 
 
 class _Kept(dict[bytes, Any]):
@@ -96,7 +96,7 @@ class LineWriter:
             return self._all_at_once(block, first)
         except _Unusual:
             wanted = self._wanted or (lambda _: True)
-            return flat_rows.records(block, self.layout, self._facts, first, wanted)
+            return by_row.records(block, self.layout, self._facts, first, wanted)
 
     def _all_at_once(self, block: bytes, first: int) -> Lines:
         columns = self._columns(block)
@@ -190,7 +190,7 @@ class LineWriter:
         def made(raw: bytes) -> bytes:
             value = _plain(raw).decode()
             try:
-                field = name + flat_rows.written(value, kind) if value else b""
+                field = name + by_row.written(value, kind) if value else b""
             except ValueError:
                 raise _Unusual from None
             if not is_time:
@@ -235,7 +235,7 @@ def _second(raw: bytes) -> bytes:
     """Return the text of a Unix time in seconds, up to the point that nanoseconds follow."""
     if not raw.isdigit() or raw[:1] == b"0" or len(raw) not in (9, 10):
         raise _Unusual
-    return flat_rows.utc_second(int(raw)).encode() + b"."
+    return by_row.utc_second(int(raw)).encode() + b"."
 
 
 def _require_plain(column: list[bytes]) -> None:

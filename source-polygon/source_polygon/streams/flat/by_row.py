@@ -1,6 +1,6 @@
 """The records of a flat file, row by row: what each value means, and what is wrong with a row.
 
-`flat_lines` does the same for whole blocks at once, where nothing is out of the ordinary.
+`by_block` does the same for whole blocks at once, where nothing is out of the ordinary.
 """
 
 import csv
@@ -14,7 +14,7 @@ from typing import Final
 
 import orjson
 
-from source_polygon.streams.flat_layout import TICKER, Kind, Layout
+from source_polygon.streams.flat.layout import TICKER, Kind, Layout
 from source_polygon.vendor.cut import Cut
 from source_polygon.vendor.flat_files import to_second
 from source_polygon.vendor.unpacked import BrokenFile

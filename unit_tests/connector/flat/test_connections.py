@@ -111,5 +111,5 @@ def test_a_page_in_place_of_a_list_is_not_an_empty_one(
 
 
 def test_an_empty_file_may_be_read(files: FlatFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unit_tests.connector.test_flat_connections.FILE", b"")
+    monkeypatch.setattr("unit_tests.connector.flat.test_connections.FILE", b"")
     files.probe("key")

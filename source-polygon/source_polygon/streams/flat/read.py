@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from source_polygon.errors import transient_error
 from source_polygon.rows import Row
-from source_polygon.streams.flat_layout import Layout
-from source_polygon.streams.flat_lines import LineWriter
-from source_polygon.streams.flat_rows import Facts
+from source_polygon.streams.flat.by_block import LineWriter
+from source_polygon.streams.flat.by_row import Facts
+from source_polygon.streams.flat.layout import Layout
 from source_polygon.vendor.flat_files import FlatFiles, Listed, Opened
 from source_polygon.vendor.flat_refusals import FileReplaced
 from source_polygon.vendor.unpacked import BrokenFile, lines

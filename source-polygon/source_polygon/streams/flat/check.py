@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from source_polygon.errors import not_in_plan
 from source_polygon.sessions import new_york_today
-from source_polygon.streams.flat_access import access_of, datasets, refused
+from source_polygon.streams.flat.access import access_of, datasets, refused
 from source_polygon.vendor.flat_files import flat_files
 from source_polygon.vendor.flat_refusals import FilesRefused, NoSuchFile
 

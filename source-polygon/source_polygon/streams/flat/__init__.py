@@ -1,0 +1,1 @@
+"""Flat files: one packed CSV a day, asset class and dataset, over S3."""
