@@ -137,10 +137,15 @@ def _verify(arguments: list[str]) -> int:
     from polygon_streaming.backfill.clients import connect
 
     signals.guard("verify", signals.stop_on_signal())
-    verdicts = verify.Verify(given, connect(given)).run()
-    for verdict in verdicts:
-        sys.stdout.write(f"{verdict}\n")
-    report.write(given, verdicts)
+    verdicts = []
+    try:
+        for verdict in verify.Verify(given, connect(given)).run():
+            verdicts.append(verdict)
+            sys.stdout.write(f"{verdict}\n")
+    finally:
+        # Also what is not mended has figures; where there are none, those of the last run stay.
+        if verdicts:
+            report.write(given, verdicts)
     return verify.status(verdicts)
 
 

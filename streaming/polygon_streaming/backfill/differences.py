@@ -28,7 +28,7 @@ def comparison(
     Args:
         kind: of the rows.
         differences: the table that is created.
-        stage: the table of the file's rows.
+        stage: the table of the file's rows, one a key.
         table: the one with the stream's.
         of_the_day: the condition on its rows.
         own: the condition on `held.at` for what is extra: elsewhere it may be of another day's
@@ -52,8 +52,8 @@ def comparison(
         f"[{', '.join(f'f_{name}' for name in values)}] AS filed_values, "
         f"[{', '.join(f't_{name}' for name in values)}] AS table_values, "
         f"newest, by_hand{kept_out} FROM "
-        f"(SELECT true AS in_file, {key}, {filed} FROM {stage} "
-        f"ORDER BY symbol, at, id {latest}) AS file FULL JOIN "
+        f"(SELECT true AS in_file, {key}, {filed} FROM {stage} ORDER BY symbol, at, id) AS file "
+        "FULL JOIN "
         f"(SELECT true AS in_table, {key}, ingested_at AS newest, healed AS by_hand, "
         f"{held}{kept_in} FROM {table} WHERE {of_the_day} "
         f"ORDER BY symbol, at, id, newest DESC {latest}) AS held "

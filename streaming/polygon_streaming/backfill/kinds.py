@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
+from polygon_streaming.backfill.cells import codes, instant, whole
 from polygon_streaming.channels import MARKETS
 
 KindName = Literal["bars", "trades", "quotes"]
@@ -37,10 +38,13 @@ class Kind:
         time: the table's column of the time.
         at: the part of the time that is in the table's key.
         identity: what else is in the key, besides symbol and market; a UInt64.
-        structure: the columns that are read of a file, with ClickHouse's types.
+        structure: the columns that are read of a file, with ClickHouse's types. Whole numbers are
+            read as texts: ClickHouse's reader makes another number of one that is too large.
         columns: the table's columns from those of the file.
         floats: the columns that are binary fractions, with the same names in both.
         compared: what makes two rows of a key differ, as floats, NaN for none.
+        preferred: the column whose greatest value tells which row is taken, where a file has
+            several of one key.
         kept: what a row keeps of the one that it replaces: only the stream knows it, and it does
             not count the trades of the row.
         channels: the stream's channel of each market.
@@ -55,6 +59,7 @@ class Kind:
     columns: dict[str, str]
     floats: tuple[str, ...]
     compared: dict[str, str]
+    preferred: str
     kept: tuple[str, ...]
     channels: dict[str, str]
 
@@ -63,17 +68,10 @@ _EQUITY: Final = ("stocks", "options")
 _FUTURES: Final = tuple(market for market in PREFIXES if market.startswith("futures"))
 
 
-def _instant(*columns: str) -> str:
-    first = f"coalesce({', '.join(f'nullIf({column}, 0)' for column in columns)})"
-    return f"fromUnixTimestamp64Nano({first}, 'UTC')"
-
-
-def _codes(column: str) -> str:
-    parts = f"splitByChar(',', replaceAll(ifNull({column}, ''), ' ', ''))"
-    return f"arrayMap(code -> toUInt32(code), arrayFilter(code -> code != '', {parts}))"
-
-
-_WINDOW: Final = _instant("window_start")
+# The table has milliseconds.
+_WINDOW: Final = instant("window_start", holds="{} % 1000000 = 0")
+# Where it is the only time, it is the time of the row.
+_REPORTED: Final = f"if(isNull(sip_timestamp), NULL, {instant('participant_timestamp')})"
 _SAME: Final = {"received_at": "now64(3)", "healed": "true"}
 
 BARS: Final = Kind(
@@ -83,7 +81,7 @@ BARS: Final = Kind(
     "window_start",
     "toUInt64(0)",
     "ticker String, open Nullable(Float64), high Nullable(Float64), low Nullable(Float64), "
-    "close Nullable(Float64), volume Nullable(Float64), window_start Nullable(Int64)",
+    "close Nullable(Float64), volume Nullable(Float64), window_start Nullable(String)",
     {
         "window_start": _WINDOW,
         "window_end": f"{_WINDOW} + INTERVAL 1 MINUTE",
@@ -94,6 +92,7 @@ BARS: Final = Kind(
     },
     ("open", "high", "low", "close", "volume"),
     {name: name for name in ("open", "high", "low", "close", "volume")},
+    "volume",
     ("official_open", "otc"),
     {
         **dict.fromkeys((*_EQUITY, "indices", *_FUTURES), "AM"),
@@ -107,25 +106,24 @@ TRADES: Final = Kind(
     "timestamp",
     "toStartOfMinute(timestamp)",
     "identity",
-    "ticker String, conditions Nullable(String), correction Nullable(UInt32), "
-    "exchange Nullable(UInt32), id Nullable(String), participant_timestamp Nullable(Int64), "
-    "price Nullable(Float64), sequence_number Nullable(Int64), sip_timestamp Nullable(Int64), "
-    "timestamp Nullable(Int64), size Nullable(Decimal(38, 18)), tape Nullable(UInt32), "
-    "trf_id Nullable(UInt32), trf_timestamp Nullable(Int64)",
+    "ticker String, conditions Nullable(String), correction Nullable(String), "
+    "exchange Nullable(String), id Nullable(String), participant_timestamp Nullable(String), "
+    "price Nullable(Float64), sequence_number Nullable(String), sip_timestamp Nullable(String), "
+    "timestamp Nullable(String), size Nullable(Decimal(38, 18)), tape Nullable(String), "
+    "trf_id Nullable(String), trf_timestamp Nullable(String)",
     {
-        "timestamp": _instant("sip_timestamp", "timestamp", "participant_timestamp"),
-        "sequence_number": "sequence_number",
+        "timestamp": instant("sip_timestamp", "timestamp", "participant_timestamp"),
+        "sequence_number": whole("sequence_number", "Int64"),
         "trade_id": "ifNull(id, '')",
         "price": "price",
         "size": "size",
-        "conditions": _codes("conditions"),
-        "exchange": "exchange",
-        "tape": "tape",
-        "trf_id": "nullIf(trf_id, 0)",
-        "trf_timestamp": _instant("trf_timestamp"),
-        # Where it is the only time, it is the time of the row.
-        "participant_timestamp": f"if(isNull(sip_timestamp), NULL, {_instant('participant_timestamp')})",  # noqa: E501
-        "correction": "correction",
+        "conditions": codes("conditions"),
+        "exchange": whole("exchange", "UInt32"),
+        "tape": whole("tape", "UInt32"),
+        "trf_id": f"nullIf({whole('trf_id', 'UInt32')}, 0)",
+        "trf_timestamp": instant("trf_timestamp"),
+        "participant_timestamp": _REPORTED,
+        "correction": whole("correction", "UInt32"),
         **_SAME,
     },
     ("price",),
@@ -135,6 +133,7 @@ TRADES: Final = Kind(
         # The stream does not say; 0 is what nobody has corrected.
         "correction": "toFloat64(ifNull(correction, 0))",
     },
+    "correction",
     (),
     {**dict.fromkeys((*_EQUITY, *_FUTURES), "T"), "crypto": "XT"},
 )
@@ -144,30 +143,31 @@ QUOTES: Final = Kind(
     "timestamp",
     "toStartOfMinute(timestamp)",
     "identity",
-    "ticker String, ask_exchange Nullable(UInt32), ask_price Nullable(Float64), "
-    "ask_size Nullable(Decimal(38, 18)), ask_timestamp Nullable(Int64), "
-    "bid_exchange Nullable(UInt32), bid_price Nullable(Float64), "
-    "bid_size Nullable(Decimal(38, 18)), bid_timestamp Nullable(Int64), "
+    "ticker String, ask_exchange Nullable(String), ask_price Nullable(Float64), "
+    "ask_size Nullable(Decimal(38, 18)), ask_timestamp Nullable(String), "
+    "bid_exchange Nullable(String), bid_price Nullable(Float64), "
+    "bid_size Nullable(Decimal(38, 18)), bid_timestamp Nullable(String), "
     "conditions Nullable(String), indicators Nullable(String), "
-    "participant_timestamp Nullable(Int64), sequence_number Nullable(Int64), "
-    "sip_timestamp Nullable(Int64), timestamp Nullable(Int64), tape Nullable(UInt32), "
-    "trf_timestamp Nullable(Int64)",
+    "participant_timestamp Nullable(String), sequence_number Nullable(String), "
+    "sip_timestamp Nullable(String), timestamp Nullable(String), tape Nullable(String), "
+    "trf_timestamp Nullable(String)",
     {
-        "timestamp": _instant("sip_timestamp", "timestamp", "participant_timestamp"),
+        "timestamp": instant("sip_timestamp", "timestamp", "participant_timestamp"),
         # Of futures the stream has none, and the table tells quotes apart by what both have.
-        "sequence_number": "if(isNull(timestamp), sequence_number, NULL)",
+        "sequence_number": f"if(isNull(timestamp), {whole('sequence_number', 'Int64')}, NULL)",
         **{
             f"{side}_{name}": f"{side}_{name}"
             for side in ("bid", "ask")
-            for name in ("price", "size", "exchange")
+            for name in ("price", "size")
         },
-        "conditions": _codes("conditions"),
-        "indicators": _codes("indicators"),
-        "tape": "tape",
-        "trf_timestamp": _instant("trf_timestamp"),
-        "participant_timestamp": f"if(isNull(sip_timestamp), NULL, {_instant('participant_timestamp')})",  # noqa: E501
-        "bid_timestamp": _instant("bid_timestamp"),
-        "ask_timestamp": _instant("ask_timestamp"),
+        **{f"{side}_exchange": whole(f"{side}_exchange", "UInt32") for side in ("bid", "ask")},
+        "conditions": codes("conditions"),
+        "indicators": codes("indicators"),
+        "tape": whole("tape", "UInt32"),
+        "trf_timestamp": instant("trf_timestamp"),
+        "participant_timestamp": _REPORTED,
+        "bid_timestamp": instant("bid_timestamp"),
+        "ask_timestamp": instant("ask_timestamp"),
         **_SAME,
     },
     ("bid_price", "ask_price"),
@@ -176,6 +176,7 @@ QUOTES: Final = Kind(
         for side in ("bid", "ask")
         for name in ("price", "size")
     },
+    "timestamp",
     (),
     {**dict.fromkeys((*_EQUITY, *_FUTURES), "Q"), "forex": "C"},
 )

@@ -41,6 +41,7 @@ class Outcome:
         rows: in the file.
         written: rows that the table lacked, or had otherwise.
         removed: rows of an earlier file that this one does not have.
+        doubles: for people: rows of the file that have one key; empty if there are none.
         bytes: of the file, packed.
         seconds: that it took.
         words: why not, and what to do.
@@ -52,6 +53,7 @@ class Outcome:
     rows: int = 0
     written: int = 0
     removed: int = 0
+    doubles: str = ""
     bytes: int = 0
     seconds: float = 0.0
     words: str = ""
@@ -65,6 +67,7 @@ class Outcome:
             line = f"{head} {rows:>22} {megabytes(self.bytes):>11} {self.seconds:>7.1f} s"
             more = [f"{self.written:,} written" if 0 < self.written != self.rows else ""]
             more.append(f"{self.removed:,} of an earlier file removed" if self.removed else "")
+            more.append(self.doubles)
             return "  ".join([line, *filter(None, more)])
         return f"{head} {self.words}"
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from prometheus_client import write_to_textfile
+from prometheus_client.parser import text_string_to_metric_families
 
+from polygon_streaming.backfill.run import chosen
 from polygon_streaming.backfill.verify import Finding, Verdict
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.process import metrics
@@ -38,6 +40,13 @@ p{color:var(--soft);margin:.3rem 0}
 border:1px solid var(--line);margin:.6rem 0}td,th{padding:.3rem .8rem;text-align:left;
 border-bottom:1px solid var(--line)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 """
+_GAUGES: Final = (
+    metrics.verify_rows,
+    metrics.verify_mended,
+    metrics.verify_day,
+    metrics.verify_time,
+    metrics.verify_seconds,
+)
 _STATES: Final = ("equal", "other", "missing", "extra")
 _ROWS: Final = 200
 
@@ -55,6 +64,8 @@ def write(settings: VerifySettings, verdicts: list[Verdict]) -> None:
         if settings.html:
             _put(settings.html, page(verdicts))
         if settings.metrics_file:
+            wanted = chosen(settings.data, settings.markets)
+            _keep(settings.metrics_file, {(d.market, d.kind.name) for d in wanted})
             _export(settings.metrics_file, verdicts)
     except OSError as error:
         raise ConfigError(f"{error.filename} cannot be written: {error.strerror}.") from None
@@ -100,6 +111,10 @@ def _section(verdict: Verdict) -> str:
         told += " The table has all of them, and no others."
     elif verdict.mended:
         told += " What differed is replaced by the file's rows: the table equals the file now."
+    if verdict.doubles:
+        told += f" Of the file's rows: {verdict.doubles}."
+    if verdict.unmended:
+        told += f" {escape(verdict.unmended)}"
     parts = [f"<h2>{escape(verdict.dataset)}</h2><p>{told}</p>"]
     parts.append(f'<div class="bar">{bar}</div><div class="tiles">{tiles}</div>')
     if verdict.fields:
@@ -149,6 +164,23 @@ def _n(count: int) -> str:
 
 def _value(value: float | None) -> str:
     return "none" if value is None else f"{value:.12g}"
+
+
+def _keep(path: Path, wanted: set[tuple[str, str]]) -> None:
+    """Take over the figures of the last run; those that this run has replace them.
+
+    What could not be verified this time is seen to grow old, and not to be gone.
+    """
+    try:
+        families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):  # the first run, or nothing of ours
+        return
+    gauges = {each.name: gauge for gauge in _GAUGES for each in gauge.describe()}
+    for family in families:
+        for sample in family.samples:
+            own = sample.labels.get("market", ""), sample.labels.get("data", "")
+            if family.name in gauges and own in wanted:
+                gauges[family.name].labels(**sample.labels).set(sample.value)
 
 
 def _export(path: Path, verdicts: list[Verdict]) -> None:

@@ -239,6 +239,7 @@ def load(client: Any, job: Job, source: Source) -> Outcome:
             rows=stage.rows,
             written=written,
             removed=removed,
+            doubles=stage.doubles.told(job.dataset.kind),
             bytes=stage.found.size,
             seconds=time.monotonic() - began,
         )

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from polygon_streaming.backfill import days
+from polygon_streaming.backfill import days, doubles
 from polygon_streaming.backfill.differences import WALK, comparison
+from polygon_streaming.backfill.doubles import Doubles
 from polygon_streaming.backfill.kinds import Dataset
 from polygon_streaming.backfill.outcomes import Broken, NotThere
 from polygon_streaming.backfill.sources import Found, Source, quoted
@@ -26,6 +27,11 @@ from polygon_streaming.sink import clickhouse
 
 # A mutation names the rows of so many keys at a time, where it cannot name a table of them.
 _KEYS: Final = 2_000
+_INSERTING: Final = {
+    "max_partitions_per_insert_block": 0,
+    "async_insert": 0,
+    "distributed_foreground_insert": 1,
+}
 # Codes of what is wrong with a file, rather than with ClickHouse: not to be parsed, not to be
 # unpacked, ending within a row, NULL where there has to be a value, an incorrect number.
 _OF_THE_FILE: Final = frozenset(
@@ -38,6 +44,7 @@ class Stage:
 
     Attributes:
         rows: in the file.
+        doubles: those of them that have the key of another; one of each key is taken.
         found: the file that was read.
         differences: the table of what differs, once it is asked for.
     """
@@ -50,6 +57,7 @@ class Stage:
         self._name = f"{to.name}{MARK}{uuid.uuid4().hex[:12]}"
         self._span = self._own = ("", "")
         self.rows = 0
+        self.doubles = Doubles(0, 0)
         self.found = Found(0, "")
         self.differences = ""
 
@@ -84,6 +92,25 @@ class Stage:
         if self.found.etag != before.etag:
             raise Broken("the file was replaced while it was read. Run again.")
         self._look()
+        self._choose()
+
+    @property
+    def keys(self) -> int:
+        """How many keys the file has."""
+        return self.rows - self.doubles.rows
+
+    def _choose(self) -> None:
+        """Leave one row of each key."""
+        kind = self._dataset.kind
+        more = self.rows - doubles.keys(self._client, kind, self._name)
+        if not more:
+            return
+        self.doubles = Doubles(more, doubles.unlike(self._client, kind, self._name))
+        chosen = f"{self._name}_chosen"
+        self.create(chosen)
+        self._insert(chosen, doubles.choice(kind, self._name))
+        self._client.command(f"DROP TABLE {self._name} SYNC")
+        self._client.command(f"RENAME TABLE {chosen} TO {self._name}")
 
     def _look(self) -> None:
         time, bounds = self._dataset.kind.time, days.bounds(self._dataset.market, self._day)
@@ -133,14 +160,6 @@ class Stage:
         query = f"SELECT 1 FROM {self._to.name} WHERE {self.of_the_day} LIMIT 1"
         return not self._client.query(query).result_rows
 
-    def keys(self) -> int:
-        """Return how many keys the file has: one fewer for each row that is there twice."""
-        kind = self._dataset.kind
-        keys = f"symbol, {kind.at}, {kind.identity}"
-        # The rows lie in the order of their keys.
-        query = f"SELECT {keys} FROM {self._name} ORDER BY {keys} LIMIT 1 BY {keys}"
-        return int(self._client.command(f"SELECT count() FROM ({query})"))
-
     def compare(self) -> str:
         """Write down how table and file differ; return the name of the table that says so."""
         self.differences = f"{self._name}_differences"
@@ -161,7 +180,7 @@ class Stage:
         """Bring the file's rows into the table; return how many it lacked, or had otherwise."""
         if self.table_is_empty():
             self._attach(self._name)
-            return self.rows
+            return self.keys
         if not self.differences:
             self.compare()
         wanted = f"SELECT count() FROM {self.differences} WHERE kind != 'extra'"
@@ -196,17 +215,16 @@ class Stage:
             f"(SELECT *, {kind.at} AS its_at, {kind.identity} AS its_id FROM {self._name}) AS file "
             f"INNER JOIN (SELECT * FROM {self.differences} WHERE kind != 'extra') AS held "
             "ON file.symbol = held.symbol AND file.its_at = held.at AND file.its_id = held.id",
-            settings={"max_partitions_per_insert_block": 0, "async_insert": 0},
+            settings=_INSERTING,
         )
+
+    def _insert(self, into: str, query: str) -> None:
+        self._client.command(f"INSERT INTO {into} {query}", settings=_INSERTING)
 
     def _attach(self, name: str) -> None:
         if not self._to.takes_parts:
             # A table over several servers: each row finds its own.
-            self._client.command(
-                f"INSERT INTO {self._to.name} SELECT * FROM {name}",
-                settings={"max_partitions_per_insert_block": 0, "async_insert": 0,
-                          "distributed_foreground_insert": 1},
-            )  # fmt: skip
+            self._insert(self._to.name, f"SELECT * FROM {name}")
             return
         partitions = self._client.query(
             "SELECT DISTINCT partition_id FROM system.parts WHERE active "
@@ -264,14 +282,15 @@ class Stage:
 
     def drop(self) -> None:
         """Drop what was made on the way."""
-        for name in (f"{self._name}_differences", f"{self._name}_patch", self._name):
-            self._client.command(f"DROP TABLE IF EXISTS {name} SYNC")
+        for name in ("_differences", "_patch", "_chosen", ""):
+            self._client.command(f"DROP TABLE IF EXISTS {self._name}{name} SYNC")
 
     def _fault(self, error: ClickHouseError) -> StreamError:
         words = clickhouse.in_short(error)
         code = getattr(error, "code", None)
         if code in _OF_THE_FILE:
-            return Broken(f"the file cannot be read to its end: {words}")
+            told = words.partition(": syntax error at ")[0]
+            return Broken(f"the file cannot be read to its end: {told}")
         if code == 499 and "404" in words:
             return NotThere("the file is gone.")
         return clickhouse.refusal(error)

@@ -5,6 +5,7 @@ correction are. What only the stream knows (vwap, the day's volume so far) is no
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from typing import Any, Final
@@ -75,6 +76,8 @@ class Verdict:
         symbols: of each symbol that differs how many are missing, extra, other; the worst first.
         findings: the first of what differs, row by row.
         mended: whether the file's rows are in the table now.
+        unmended: why they are not, though it was wanted; empty otherwise.
+        doubles: for people: rows of the file that have one key; empty if there are none.
         seconds: that it took.
     """
 
@@ -91,6 +94,8 @@ class Verdict:
     symbols: dict[str, dict[str, int]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     mended: bool = False
+    unmended: str = ""
+    doubles: str = ""
     seconds: float = 0.0
 
     @property
@@ -115,7 +120,8 @@ class Verdict:
         share = self.equal / self.in_file if self.in_file else 1.0
         differing = [f"{n:,} in {name}" for name, n in self.fields.items()]
         other = f" ({', '.join(differing)})" if differing else ""
-        end = " Mended." if self.mended and not self.is_equal else ""
+        end = f" In the file: {self.doubles}." if self.doubles else ""
+        end += " Mended." if self.mended and not self.is_equal else ""
         return (
             f"{self.day}  {self.dataset}: of {self.in_file:,} in the file {self.equal:,} are equal "
             f"({share:.4%}), {self.other:,} other{other}, {self.missing:,} missing; "
@@ -149,19 +155,28 @@ class Verify:
         self._source = source or open_source(settings)
         self._client = connect()
 
-    def run(self) -> list[Verdict]:
-        """Return a verdict for each dataset.
+    def run(self) -> Iterator[Verdict]:
+        """Return a verdict for each dataset, also for one that could not be mended.
+
+        What ends one dataset ends no other; the first such reason is raised after the last.
 
         Raises:
             NotPublished: there is no file yet.
-            StreamError: the file is missing, refused or broken, or ClickHouse refuses.
+            StreamError: the file is missing, refused or broken, nothing could be mended, or
+                ClickHouse refuses.
         """
-        try:
-            return [self._verify(dataset) for dataset in self._datasets]
-        except ClickHouseError as error:
-            raise clickhouse.refusal(error) from None
+        reasons: list[StreamError] = []
+        for dataset in self._datasets:
+            try:
+                yield self._verify(dataset, reasons)
+            except (ClickHouseError, StreamError) as error:
+                reasons.append(_reason(error))
+        for reason in reasons[1:]:
+            log.error("not done", reason=str(reason))
+        if reasons:
+            raise reasons[0]
 
-    def _verify(self, dataset: Dataset) -> Verdict:
+    def _verify(self, dataset: Dataset, reasons: list[StreamError]) -> Verdict:
         began = time.monotonic()
         table = self._settings.tables[dataset.kind.name]
         to = target(self._client, table)
@@ -182,7 +197,12 @@ class Verify:
                 raise type(error)(f"{dataset.name} of {day}: {error}") from None
             self._judge(stage, dataset, verdict)
             if self._settings.mend and not verdict.is_equal:
-                self._mend(stage, verdict)
+                try:
+                    self._mend(stage, verdict)
+                except (ClickHouseError, StreamError) as error:
+                    reason = _reason(error)
+                    verdict.unmended = str(reason)
+                    reasons.append(type(reason)(f"{dataset.name} of {day}: {reason}"))
         verdict.seconds = time.monotonic() - began
         log.info("verified", **verdict.figures())
         return verdict
@@ -221,7 +241,8 @@ class Verify:
         verdict.other, verdict.missing, verdict.extra = (
             kinds.get(kind, 0) for kind in ("other", "missing", "extra")
         )
-        verdict.in_file = stage.keys()
+        verdict.in_file = stage.keys
+        verdict.doubles = stage.doubles.told(dataset.kind)
         verdict.equal = verdict.in_file - verdict.other - verdict.missing
         verdict.fields = dict(
             query(
@@ -246,13 +267,17 @@ class Verify:
         held = verdict.equal + verdict.other + verdict.extra
         if verdict.extra > self._settings.most_extra * held:
             raise StreamError(
-                f"{verdict} Nothing is mended: {verdict.extra / held:.0%} of the table's rows are "
+                f"Nothing is mended: {verdict.extra / held:.0%} of the table's rows are "
                 "not in the file, which may be short. Verify again when the vendor has replaced "
                 "it, or give --most-extra 1 to take the file as it is."
             )
         stage.publish()
         stage.remove(only_healed=False)
         verdict.mended = True
+
+
+def _reason(error: ClickHouseError | StreamError) -> StreamError:
+    return error if isinstance(error, StreamError) else clickhouse.refusal(error)
 
 
 def _finding(

@@ -68,6 +68,52 @@ def test_a_file_of_another_form_is_broken(
     assert client.command("SELECT count() FROM stock_aggregates") == 0
 
 
+ROW = {
+    "ticker": "AAPL", "conditions": '"12,37"', "correction": "0", "exchange": "4", "id": "1",
+    "participant_timestamp": "1", "price": "10.5", "sequence_number": "7",
+    "sip_timestamp": "1763650800000000000", "size": "100", "tape": "1", "trf_id": "",
+    "trf_timestamp": "0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("exchange", f"{2**32 + 5}"),
+        ("correction", f"{2**128 + 1}"),
+        ("sequence_number", f"{2**63}"),
+        ("sip_timestamp", f"{2**64 + 1763650800000000000}"),
+        ("trf_timestamp", "1e3"),
+        ("tape", "-1"),
+        ("trf_id", "1.5"),
+        ("conditions", f"{2**32 + 12}"),
+    ],
+)
+def test_a_whole_number_that_no_column_holds_is_named_with_its_symbol(
+    client: Any, connect: Connect, tmp_path: Path, column: str, value: str
+) -> None:
+    row = ",".join({**ROW, column: value}.values())
+    key = bars_key("2025-11-20").replace("minute_aggs_v1", "trades_v1")
+    write(tmp_path, key, ",".join(ROW), [",".join(ROW.values()), row])
+    span = {"start": "2025-11-20", "end": "2025-11-20", "directory": tmp_path, "data": "trades"}
+    (outcome,) = run(connect, **span)
+    assert outcome.state == "broken"
+    assert outcome.words.endswith(
+        f"Cannot parse string '{column} {value} of AAPL' as "
+        + ("Int64" if column.endswith(("_timestamp", "_number")) else "UInt32")
+    )
+    assert client.command("SELECT count() FROM trades") == 0
+
+
+def test_a_bar_between_two_milliseconds_is_named_with_its_symbol(
+    client: Any, connect: Connect, tmp_path: Path
+) -> None:
+    write(tmp_path, bars_key("2025-11-20"), BARS, ["AAPL,1,1,1,1,1,1763650800000000001,1"])
+    (outcome,) = run(connect, start="2025-11-20", end="2025-11-20", directory=tmp_path)
+    assert (outcome.state, client.command("SELECT count() FROM stock_aggregates")) == ("broken", 0)
+    assert "'window_start 1763650800000000001 of AAPL'" in outcome.words
+
+
 def test_a_file_that_ends_within_a_row_is_broken_and_no_other(
     client: Any, connect: Connect, tmp_path: Path
 ) -> None:

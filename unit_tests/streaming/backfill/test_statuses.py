@@ -1,6 +1,8 @@
 """Each exit status of backfill and verify; what the doctor says of the files."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -106,6 +108,30 @@ def test_each_end_has_its_status(
     told = capsys.readouterr()
     assert words in told.out + told.err
     assert "Traceback" not in told.err
+
+
+def test_a_day_that_is_not_mended_has_its_figures(
+    ended: Callable[..., int], sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(*BACKFILL) == 0
+    sandbox.flat_files.replace(bars_key(FRIDAY), "short")
+    files = {name: tmp_path / f"v.{name}" for name in ("json", "html", "prom")}
+    flags = ("--json-file", "--html", "--metrics-file")
+    where = [each for pair in zip(flags, map(str, files.values()), strict=True) for each in pair]
+    assert ended("verify", FRIDAY, "--mend", *where) == 1
+    told = capsys.readouterr()
+    assert "6 in the file 6 are equal (100.0000%), 0 other, 0 missing; 3 extra." in told.out
+    assert f"polygon-stream verify: stocks bars of {FRIDAY}: Nothing is mended: 33%" in told.err
+    (found,) = json.loads(files["json"].read_text())
+    assert (found["extra"], found["mended"], found["unmended"][:18]) == (
+        3,
+        False,
+        "Nothing is mended:",
+    )
+    assert "Nothing is mended: 33%" in files["html"].read_text()
+    figures = files["prom"].read_text()
+    assert 'polygon_verify_rows{data="bars",market="stocks",state="extra"} 3.0' in figures
+    assert 'polygon_verify_mended{data="bars",market="stocks"} 0.0' in figures
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def _stream_bars(client: Any, where: str = "true", change: str = "", healed: str
 
 def _verify(client: Any, files: Path | None, **settings: Any) -> list[Verdict]:
     given = {"day": DAY, "directory": files, "clickhouse": "chdb:", **settings}
-    return Verify(VerifySettings.model_validate(given), lambda: client).run()
+    return list(Verify(VerifySettings.model_validate(given), lambda: client).run())
 
 
 def _one_bar(symbol: str, n: int, close: float, **more: Any) -> str:
@@ -192,12 +192,57 @@ def test_trades_are_held_against_their_file_too(client: Any, connect: Connect, f
 def test_a_file_that_may_be_short_mends_nothing(client: Any, files: Path) -> None:
     _stream_bars(client)
     write(files, bars_key(DAY), BARS, [f"AAPL,100,10.5,10.75,11,10.25,{OPENING},7"])
-    with pytest.raises(StreamError, match="97% of the table's rows are not in the file"):
-        _verify(client, files, mend=True)
+    given = {"day": DAY, "directory": files, "clickhouse": "chdb:", "mend": True}
+    verdicts = Verify(VerifySettings.model_validate(given), lambda: client).run()
+    verdict = next(verdicts)
+    assert (verdict.extra, verdict.mended, status([verdict])) == (29, False, 3)
+    assert verdict.unmended.startswith("Nothing is mended: 97% of the table's rows are not in")
+    assert "Nothing is mended: 97% of" in report.page([verdict])
+    with pytest.raises(StreamError, match="stocks bars of 2025-11-20: Nothing is mended: 97% of"):
+        next(verdicts)
     assert client.command("SELECT count() FROM stock_aggregates") == 30
     (verdict,) = _verify(client, files, mend=True, most_extra=1)
     assert verdict.extra == 29
     assert client.command("SELECT count() FROM stock_aggregates FINAL") == 1
+
+
+def test_what_ends_one_kind_of_data_ends_no_other(client: Any, files: Path) -> None:
+    _stream_bars(client)
+    trades = bars_key(DAY).replace("minute_aggs_v1", "trades_v1")
+    (files / trades).write_bytes((files / trades).read_bytes()[:40])
+    given = {"day": DAY, "directory": files, "clickhouse": "chdb:", "data": "trades,bars"}
+    verdicts = Verify(VerifySettings.model_validate(given), lambda: client).run()
+    assert next(verdicts).dataset == "stocks bars"
+    with pytest.raises(Broken, match="stocks trades of 2025-11-20: the file cannot be read"):
+        next(verdicts)
+
+
+def test_a_row_that_is_in_the_file_twice_is_taken_by_value(
+    client: Any, connect: Connect, files: Path
+) -> None:
+    rows = [f"AAPL,{100 + n},10.5,{10 + n},20,10,{OPENING},7" for n in (2, 0, 3, 1)]
+    rows += [f"MSFT,5,10.5,11,12,10,{OPENING},7"] * 2
+    held = "SELECT symbol, close, volume FROM stock_aggregates FINAL ORDER BY symbol"
+    for turn in (rows, rows[::-1]):  # which is the first must not matter
+        write(files, bars_key(DAY), BARS, turn)
+        (outcome,) = run(connect, start=DAY, end=DAY, directory=files)
+        assert outcome.rows == 6
+        assert outcome.doubles == (
+            "4 with the key of another row, 1 of the keys with different values: "
+            "the greatest volume taken"
+        )
+        assert outcome.doubles in str(outcome)
+        assert client.query(held).result_rows == [("AAPL", 13, 103), ("MSFT", 11, 5)]
+        (verdict,) = _verify(client, files)
+        assert (verdict.in_file, verdict.equal, verdict.is_equal) == (2, 2, True)
+        assert f"In the file: {outcome.doubles}." in str(verdict)
+        assert outcome.doubles in report.page([verdict])
+        client.command("OPTIMIZE TABLE stock_aggregates FINAL")
+    client.command("TRUNCATE TABLE stock_aggregates")
+    (verdict,) = _verify(client, files, mend=True)
+    assert verdict.missing == 2
+    assert client.query(held).result_rows == [("AAPL", 13, 103), ("MSFT", 11, 5)]
+    assert left_behind(client) == []
 
 
 def test_a_day_that_was_not_streamed_is_filled(client: Any, files: Path) -> None:
@@ -263,6 +308,23 @@ def test_findings_for_machines_and_for_people(client: Any, files: Path, tmp_path
     assert 'polygon_verify_rows{data="bars",market="stocks",state="equal"} 26.0' in lines
     start = 'polygon_verify_day_timestamp_seconds{data="bars",market="stocks"} '
     assert start + "1.7635968e+09" in lines
+
+
+def test_figures_of_what_could_not_be_verified_stay_those_of_the_last_run(tmp_path: Path) -> None:
+    path = tmp_path / "v.prom"
+    old = "polygon_verify_timestamp_seconds"
+    path.write_text(
+        f'# TYPE {old} gauge\n{old}{{data="trades",market="stocks"}} 17.0\n'
+        f'{old}{{data="quotes",market="stocks"}} 16.0\n'
+    )
+    given = {"day": DAY, "metrics_file": path, "data": "bars,trades"}
+    verdict = Verdict("stocks bars", "stocks", "bars", date(2025, 11, 20))
+    report.write(VerifySettings.model_validate(given), [verdict])
+    lines = path.read_text().splitlines()
+    assert f'{old}{{data="trades",market="stocks"}} 17.0' in lines
+    (ours,) = [line for line in lines if line.startswith(f'{old}{{data="bars"')]
+    assert float(ours.split()[1]) > 1e9
+    assert f'{old}{{data="quotes",market="stocks"}} 16.0' not in lines, "not asked for any more"
 
 
 def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
