@@ -18,7 +18,9 @@ events AS (
 quotes AS (
     SELECT
         received,
-        COALESCE(`headers`['market'], '') AS market,
+        -- The origin without the connection; the release before wrote its market alone.
+        COALESCE(REGEXP_REPLACE(`headers`['origin'], '/?[^/]*\z', ''), `headers`['market'], '')
+            AS market,
         `headers`['healed'] IS NOT NULL AS healed,
         JSON_VALUE(event, '$.ev') AS event_type,
         CASE
@@ -33,8 +35,8 @@ quotes AS (
             ELSE event
         END AS event,
         -- Flink would put this, and each JSON_VALUE below, wherever its column is used, and parse the
-        -- event hundreds of times. It does not where something random is used twice, as this is below
-        -- and the next one at the end.
+        -- event hundreds of times. It does not where something random is used twice, as this and the
+        -- next one are below, and the last one at the end.
         RAND() AS apart
     FROM events
     WHERE
@@ -71,13 +73,15 @@ fields AS (
         JSON_VALUE(event, '$.at') AS `at`,
         JSON_VALUE(event, '$.r') AS r,
         apart + apart AS known,
-        RAND() AS apart
+        RAND() AS apart_again
     FROM quotes
 ),
 -- TRY_CAST, since one event that CAST could not read would stop the statement for good.
 typed AS (
     SELECT
         *,
+        apart_again + apart_again + known AS all_known,
+        RAND() AS apart_at_last,
         COALESCE(NULLIF(sym, ''), NULLIF(pair, '')) AS symbol,
         TRY_CAST(t AS DECIMAL(38, 6)) AS t_number,
         TRY_CAST(q AS BIGINT) AS sequence_number,
@@ -226,7 +230,7 @@ WHERE
     AND (bt IS NULL OR bid_number = 0 OR bid_ns > 0)
     AND (`at` IS NULL OR ask_number = 0 OR ask_ns > 0)
     AND (r IS NULL OR vendor_number = 0 OR vendor_ns > 0)
-    AND apart + apart + known >= 0 -- always
+    AND apart_at_last + apart_at_last + all_known >= 0 -- always
     -- The rules; limits hold for each side that has a price.
     AND market IN ('stocks', 'options', 'forex', 'crypto')
     AND symbol NOT IN ('ZVZZT')

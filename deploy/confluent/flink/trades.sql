@@ -15,7 +15,9 @@ WITH
 fields AS (
     SELECT
         received,
-        COALESCE(`headers`['market'], '') AS market,
+        -- The origin without the connection; the release before wrote its market alone.
+        COALESCE(REGEXP_REPLACE(`headers`['origin'], '/?[^/]*\z', ''), `headers`['market'], '')
+            AS market,
         `headers`['healed'] IS NOT NULL AS healed,
         JSON_VALUE(event, '$.ev') AS event_type,
         JSON_VALUE(event, '$.sym') AS sym,
@@ -37,7 +39,8 @@ fields AS (
         JSON_VALUE(event, '$.r') AS r,
         JSON_VALUE(event, '$.correction') AS correction,
         -- Flink would put each JSON_VALUE wherever its column is used, and parse the event a hundred
-        -- times. It does not where something random is used twice, as this is at the end.
+        -- times. It does not where something random is used twice, as this is below and the next one
+        -- at the end.
         RAND() AS apart
     FROM (SELECT *, DECODE(val, 'UTF-8') AS event FROM polygon_stream_aggregates)
     WHERE
@@ -48,6 +51,8 @@ fields AS (
 typed AS (
     SELECT
         *,
+        apart + apart AS known,
+        RAND() AS apart_again,
         COALESCE(NULLIF(sym, ''), NULLIF(pair, '')) AS symbol,
         TRY_CAST(t AS DECIMAL(38, 6)) AS t_number,
         TRY_CAST(q AS BIGINT) AS sequence_number,
@@ -157,7 +162,7 @@ WHERE
     AND (trft IS NULL OR trf_number = 0 OR trf_ns > 0)
     AND (participant_timestamp IS NULL OR participant_number = 0 OR participant_ns > 0)
     AND (r IS NULL OR vendor_number = 0 OR vendor_ns > 0)
-    AND apart + apart >= 0 -- always
+    AND apart_again + apart_again + known >= 0 -- always
     -- The rules.
     AND symbol NOT IN ('ZVZZT')
     AND NOT ARRAY_CONTAINS(conditions, 15)

@@ -11,6 +11,9 @@ START_MS = 1_793_629_800_000  # 2026-11-02 14:30:00 UTC
 STOCKS = headers("stocks", "c0ffee")
 HEALED = headers("stocks", REST, healed="disconnected: dropped")
 CRYPTO = headers("crypto", "c0ffee")
+# As the release before wrote them.
+STOCKS_BEFORE: Headers = [("market", "stocks"), ("connection", "c0ffee")]
+HEALED_BEFORE: Headers = [*STOCKS_BEFORE, ("healed", "disconnected: dropped")]
 BAR: dict[str, Any] = {
     "ev": "A", "sym": "BRK.B", "v": 4989, "dv": "4989.25", "av": 4332125, "dav": "4332125.038360",
     "op": 500.1, "vw": 501.25, "o": 501, "c": 501.5, "h": 502, "l": 500.5, "a": 500.9, "z": 12,
@@ -100,6 +103,8 @@ def passing() -> dict[str, Raw]:
     }
     records = {name: Raw(name, value) for name, value in values.items()}
     records["healed"] = Raw("healed", bar(), HEALED)
+    records["of the release before"] = Raw("of the release before", bar(), STOCKS_BEFORE)
+    records["healed before"] = Raw("healed before", bar(), HEALED_BEFORE)
     records["received later"] = Raw("received later", bar(), STOCKS, START_MS + 86_400_007)
     return apart(records, START_MS + 1_234)
 
@@ -153,6 +158,7 @@ def dropped() -> dict[str, Raw]:
     records = {name: Raw(name, value) for name, value in values.items()}
     records["other market"] = Raw("other market", bar(ev="XA"), CRYPTO)
     records["no headers"] = Raw("no headers", bar(), [])
+    records["no market"] = Raw("no market", bar(), [("origin", "stocks")])
     return apart(records, START_MS + 5_000)
 
 

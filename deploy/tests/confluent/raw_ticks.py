@@ -13,13 +13,14 @@ from deploy.tests.confluent.raw_events import (
     LEFT_OUT,
     START_MS,
     STOCKS,
+    STOCKS_BEFORE,
     Raw,
     apart,
 )
 
 NS = START_MS * 1_000_000 + 123_456_789
 OPTIONS, FOREX = headers("options", "c0ffee"), headers("forex", "c0ffee")
-FUTURES = headers("futures_cme", "c0ffee")
+FUTURES = headers("futures/cme", "c0ffee")
 HEALED_CRYPTO = headers("crypto", REST, healed="disconnected: dropped")
 Event = dict[str, Any]
 TRADE: Event = {
@@ -115,6 +116,8 @@ def passing_ticks() -> dict[str, Raw]:
         ("trade of a future", event(TRADE, sym="ESZ6", t=NS, ds=no), FUTURES),
         ("trade, healed", event(TRADE, t=NS), HEALED),
         ("trade of no market", event(TRADE), []),
+        ("trade of the release before", event(TRADE, sym="MSFT"), STOCKS_BEFORE),
+        ("quote of the release before", event(QUOTE, sym="MSFT"), STOCKS_BEFORE),
         ("quote of coins", event(COIN_QUOTE), CRYPTO),
         ("quote of coins with exchanges", event(COIN_QUOTE, bx=1, ax=2), CRYPTO),
         ("quote of an option", event(QUOTE, sym="O:SPY261218C00650000"), OPTIONS),
