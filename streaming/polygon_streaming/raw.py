@@ -5,12 +5,13 @@ A raw record
     key        the event's symbol; none if it has none that the feed knows of
     value      the event's JSON, byte for byte as the vendor sent it
     timestamp  when it was received, in milliseconds since 1970 UTC
-    headers    market; connection, which one brought it, or `rest`; lost, how many events of its
-               market the feed had lost before it, if any; healed, why it had been missing, if it
-               comes from the REST API
+    headers    origin, its market and which connection brought it, or `rest`: `stocks/3f2a9c0d1e2f`,
+               `futures/cme/rest`; lost, how many events of its market the feed had lost before it,
+               if any; healed, why it had been missing, if it comes from the REST API
 
-Each header costs the feed as much as all else that Python does for an event, and the filter nearly
-so: there is none for what the timestamp says, or the event's `ev`.
+Each header is made and read once more for every event: so there is one for what every record has to
+say, and none for what the timestamp says, or the event's `ev`. Before that there were two, `market`
+and `connection`. They are read as well, for a topic keeps what an earlier release has written.
 
 A dead letter has key, value and headers of what is unreadable, and besides those that Kafka Connect
 (KIP-298) gives one: where it was, and why it is unreadable.
@@ -48,7 +49,7 @@ class Unreadable(Exception):
 
 def headers(market: str, connection: str, lost: int = 0, healed: str | None = None) -> Headers:
     """Return the headers of a raw record; the module's docstring explains each."""
-    made: Headers = [("market", market), ("connection", connection)]
+    made: Headers = [("origin", f"{market}/{connection}")]
     if lost:
         made.append(("lost", str(lost)))
     if healed is not None:
@@ -66,7 +67,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     """
 
     market: str
-    stretch: tuple[Header, Header]
+    stretch: tuple[str, str]
     healed: bool
 
 
@@ -91,8 +92,14 @@ _origins: dict[tuple[tuple[str, Header], ...], Origin] = {}
 
 def _remember(found: tuple[tuple[str, Header], ...]) -> Origin:
     by_name = dict(found)
-    stretch = by_name.get("connection"), by_name.get("lost")
-    made = Origin(_market(by_name.get("market")), stretch, "healed" in by_name)
+    whole = by_name.get("origin")
+    if whole is None:
+        market, connection = _text(by_name.get("market")), _text(by_name.get("connection"))
+    else:
+        market, _, connection = _text(whole).rpartition("/")  # some markets' names have one
+    if len(market) > _LONGEST_MARKET:
+        raise Unreadable("what the headers have for a market is not the name of one")
+    made = Origin(market, (connection, _text(by_name.get("lost"))), "healed" in by_name)
     if len(_origins) >= _REMEMBERED:
         _origins.clear()
     _origins[found] = made
@@ -170,13 +177,6 @@ def _headers_of(message: Message) -> Headers:
         return message.headers() or []  # type: ignore[return-value]  # never a dictionary
     except (SystemError, UnicodeDecodeError):  # the former is what the client library says
         raise Unreadable(_NOT_UTF8) from None
-
-
-def _market(header: Header) -> str:
-    text = _text(header)
-    if len(text) > _LONGEST_MARKET:
-        raise Unreadable("the header market is not the name of a market")
-    return text
 
 
 def _text(header: Header) -> str:

@@ -11,6 +11,7 @@ from unit_tests.streaming.fake_consumer import FakeMessage, as_read, sent
 
 NOW = 1795444200123
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
+CONNECTIONS = st.text("0123456789abcdef", min_size=1, max_size=12) | st.just(raw.REST)
 
 
 def _message(headers: raw.Headers | None, **more: Any) -> Any:
@@ -20,16 +21,15 @@ def _message(headers: raw.Headers | None, **more: Any) -> Any:
 
 
 def test_the_headers_as_they_lie_on_the_topic() -> None:
-    assert raw.headers("stocks", "c0ffee") == [("market", "stocks"), ("connection", "c0ffee")]
-    assert raw.headers("crypto", raw.REST, lost=3, healed="restart") == [
-        ("market", "crypto"),
-        ("connection", "rest"),
+    assert raw.headers("stocks", "c0ffee") == [("origin", "stocks/c0ffee")]
+    assert raw.headers("futures/cme", raw.REST, lost=3, healed="restart") == [
+        ("origin", "futures/cme/rest"),
         ("lost", "3"),
         ("healed", "restart"),
     ]
 
 
-@given(market=TEXTS, connection=TEXTS, lost=st.integers(0, 10**9), healed=st.none() | TEXTS)
+@given(market=TEXTS, connection=CONNECTIONS, lost=st.integers(0, 10**9), healed=st.none() | TEXTS)
 def test_what_is_written_is_read(
     market: str, connection: str, lost: int, healed: str | None
 ) -> None:
@@ -46,18 +46,33 @@ def test_headers_that_many_records_have_are_read_once_and_no_others_mistaken_for
 
     assert origin("c0ffee") is origin("c0ffee")
     for number in range(200):  # more than are remembered
-        assert origin(f"{number}").stretch == (f"{number}".encode(), None)
-    assert origin("c0ffee").stretch == (b"c0ffee", None)
+        assert origin(f"{number}").stretch == (f"{number}", "")
+    assert origin("c0ffee").stretch == ("c0ffee", "")
 
 
 @pytest.mark.parametrize("headers", [None, []])
 def test_a_record_without_headers_says_nothing(headers: Any) -> None:
-    assert raw.origin(_message(headers)) == raw.Origin("", (None, None), False)
+    assert raw.origin(_message(headers)) == raw.Origin("", ("", ""), False)
+
+
+@pytest.mark.parametrize("market", ["stocks", "futures/cme"])
+def test_what_the_release_before_has_written_is_read_as_well(market: str) -> None:
+    old: raw.Headers = [("market", market), ("connection", "c0ffee")]
+    assert raw.origin(_message(old)) == raw.origin(_message(raw.headers(market, "c0ffee")))
+    more: raw.Headers = [*old, ("lost", "3"), ("healed", "restart")]
+    now = raw.headers(market, "c0ffee", lost=3, healed="restart")
+    assert raw.origin(_message(more)) == raw.origin(_message(now))
+
+
+@pytest.mark.parametrize("said", ["stocks", "", None])
+def test_an_origin_without_a_market_names_none(said: str | None) -> None:
+    assert raw.origin(_message([("origin", said)])).market == ""
 
 
 def test_headers_that_are_not_ours_are_unreadable() -> None:
-    with pytest.raises(raw.Unreadable, match="not the name of a market"):
-        raw.origin(_message([("market", "x" * 101)]))
+    for header in [("market", "x" * 101), ("origin", "x" * 101 + "/c0ffee")]:
+        with pytest.raises(raw.Unreadable, match="for a market is not the name of one"):
+            raw.origin(_message([header]))
     with pytest.raises(raw.Unreadable, match="the name of a header is not UTF-8"):
         raw.origin(_message([], headers_fail=True))
 

@@ -52,7 +52,7 @@ def test_each_event_is_a_record_with_key_headers_and_its_own_bytes() -> None:
     assert [record.value for record in market.producer.of("raw")] == EVENTS
     assert [record.key for record in market.producer.of("raw")] == ["AAPL", "BRK.B", None]
     assert {record.timestamp for record in market.producer.of("raw")} == {NOW}
-    assert market.producer.records[1].headers == {"market": "stocks", "connection": "c0ffee"}
+    assert market.producer.records[1].headers == {"origin": "stocks/c0ffee"}
 
 
 def test_what_is_no_event_is_dead_lettered_with_the_reason() -> None:

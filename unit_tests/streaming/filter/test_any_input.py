@@ -95,9 +95,10 @@ _events = st.one_of(
 _values = st.one_of(
     st.none(), st.binary(max_size=20), _events.map(lambda event: json.dumps(event).encode())
 )
-_header = st.none() | st.binary(max_size=5) | st.sampled_from([b"stocks", "crypto", b"x" * 101])
+_texts_of_headers = [b"stocks", b"stocks/c0ffee", "/", b"x" * 101, b"x" * 101 + b"/"]
+_header = st.none() | st.binary(max_size=5) | st.sampled_from(_texts_of_headers)
 _headers = st.none() | st.lists(
-    st.tuples(st.sampled_from(["market", "connection", "healed", "", "received_at"]), _header),
+    st.tuples(st.sampled_from(["origin", "market", "connection", "healed", "lost", ""]), _header),
     max_size=4,
 )
 _messages = st.builds(

@@ -33,7 +33,7 @@ def test_a_batch_and_its_offsets_are_one_transaction() -> None:
     (dead,) = producer.of("polygon_stream_dead_letter")
     assert dead.value == b"poison"
     assert dead.headers["__connect.errors.offset"] == "2"
-    assert dead.headers["market"] == b"stocks"
+    assert dead.headers["origin"] == b"stocks/c0ffee"
 
 
 def test_a_short_record_after_a_long_one_has_nothing_of_it() -> None:
@@ -201,7 +201,7 @@ def test_a_stopping_filter_does_not_wait_for_brokers_for_ever(
 
 def test_a_header_that_is_no_text_stops_nothing() -> None:
     (message,) = messages_of(bar(1))
-    message.sent = [("market", b"\xff")]
+    message.sent = [("origin", b"\xff/c0ffee")]
     stage, producer, _, stop = stage_of([[message]])
     stage.run(stop)
     (record,) = producer.of("custom_filtered_stock_data_topic")
@@ -275,6 +275,31 @@ def test_no_likely_gap_lies_where_the_feed_has_one_on_record() -> None:
     assert _gaps(producer) == [
         (START + 4000, START + 6000, "volume_jump", False),
         (START + 13000, START + 15000, "volume_jump", False),
+    ]
+
+
+def test_an_upgrade_of_the_feed_loses_nothing_and_finds_no_gap_of_its_own() -> None:
+    """Records of the release before lie on the topic in front of those of the new one."""
+    bars = [_second(START + 1000 * n, START + 1000 * (n + 1), 10, 100 * n) for n in range(0, 15, 3)]
+    batch = messages_of(*bars)
+    before = [("market", b"stocks"), ("connection", b"c0ffee")]
+    sent_as = [before, before, [*before, ("healed", b"restart")], sent("decaf"), sent("decaf")]
+    for message, headers in zip(batch, sent_as, strict=True):
+        message.received_ms = START + 20_000
+        message.sent = headers
+    stage, producer, _, stop = stage_of([batch])
+    stage.run(stop)
+    records = [
+        msgspec.json.decode(r.value) for r in producer.of("custom_filtered_stock_data_topic")
+    ]
+    assert [record["market"] for record in records] == ["stocks"] * 5
+    assert [record["healed"] for record in records] == [False, False, True, False, False]
+    assert producer.of("polygon_stream_dead_letter") == []
+    # Of each feed what is missing within its own records, and nothing between the two.
+    assert _gaps(producer) == [
+        (START + 1000, START + 3000, "volume_jump", False),
+        (START + 4000, START + 6000, "volume_jump", False),
+        (START + 10000, START + 12000, "volume_jump", False),
     ]
 
 

@@ -11,13 +11,14 @@ import pytest
 from polygon_sandbox.intraday import Intraday
 from polygon_sandbox.tick_forms import quote_event, trade_event
 from polygon_sandbox.ticks import Kind, quotes, trades
+from polygon_streaming import raw
 from polygon_streaming.filter.events import read
 from polygon_streaming.filter.quotes import QuoteRecord, clean_quote
 from polygon_streaming.filter.rules import Judge, parse
 from polygon_streaming.filter.trades import TradeEvent, TradeRecord, clean_trade
 from polygon_streaming.raw import Unreadable
 
-from unit_tests.streaming.fake_consumer import FakeMessage
+from unit_tests.streaming.fake_consumer import FakeMessage, as_read
 from unit_tests.streaming.filter_stage import stage_of
 
 START = 1795444200
@@ -206,7 +207,7 @@ def test_the_market_as_it_is(ticker: str, kind: Kind) -> None:
     made, said = list(trades(bar, ticker, kind)), list(quotes(bar, ticker, kind))
     events = [trade_event(t, kind, ticker) for t in made]
     events += [quote_event(q, kind, ticker) for q in said]
-    header = [("market", kind)]
+    header = as_read(raw.headers(kind, "c0ffee"))
     batch = [
         FakeMessage(json.dumps(event).encode(), place, header, RECEIVED)
         for place, event in enumerate(events)

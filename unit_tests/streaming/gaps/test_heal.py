@@ -88,7 +88,7 @@ def test_a_gap_is_filled_with_bars_that_the_filter_reads(
         "s": START, "e": START + 1000,
     }  # fmt: skip
     assert headers["healed"] == b"disconnected: x"
-    assert headers["market"] == b"stocks"
+    assert headers["origin"] == b"stocks/rest"
     bar = read(value)
     assert isinstance(bar, Bar)
     assert clean(bar, "stocks", START, healed=True).volume == 33.5
@@ -169,8 +169,8 @@ def test_a_gap_that_names_nothing_is_healed_with_the_whole_list(
         _healer(settings).run()
     listed.write_text("market,channel,symbol\nstocks,A,AAPL\ncrypto,XAS,BTC-USD\n")
     assert _healer(settings).run().gaps == 1
-    healed = {(event["ev"], headers["market"]) for event, headers, _ in _raw(settings)}
-    assert healed == {("A", b"stocks"), ("XAS", b"crypto")}
+    healed = {(event["ev"], headers["origin"]) for event, headers, _ in _raw(settings)}
+    assert healed == {("A", b"stocks/rest"), ("XAS", b"crypto/rest")}
 
 
 def test_bars_that_are_not_over_are_left_to_the_stream(

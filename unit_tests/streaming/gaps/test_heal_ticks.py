@@ -10,6 +10,7 @@ from polygon_sandbox import Plan, Sandbox, World
 from polygon_sandbox.intraday import Intraday
 from polygon_sandbox.tick_forms import quote_event, trade_event
 from polygon_sandbox.ticks import Kind, quotes, trades
+from polygon_streaming import raw
 from polygon_streaming.filter.events import read
 from polygon_streaming.filter.quotes import clean_quote
 from polygon_streaming.filter.trades import TradeEvent, clean_trade
@@ -103,10 +104,9 @@ def test_gaps_are_filled_with_what_the_stream_would_have_sent(
     assert done.ticks == sum(map(len, told.values()))
     healed: dict[tuple[str, str], list[Message]] = {kind: [] for kind in told}
     for message in messages_of(mock_kafka, settings.raw_topic):
-        sent: list[Any] = message.headers() or []  # type: ignore[assignment]
-        said = {name: value.decode() for name, value in sent}
-        assert said["healed"] == "disconnected: closed 1006"
-        healed[said["market"], json.loads(message.value() or b"")["ev"]].append(message)
+        said: Any = dict(message.headers() or [])
+        assert said["healed"] == b"disconnected: closed 1006"
+        healed[raw.origin(message).market, json.loads(message.value() or b"")["ev"]].append(message)
     for market, channel, symbol, _, _ in CHANNELS:
         messages, events = healed[market, channel], told[market, channel]
         assert {message.key() for message in messages} == {symbol.encode()}
