@@ -29,8 +29,10 @@ class NotListed(Exception):
 def arrivals(flat_files: FlatFiles, key: dg.AssetKey, start: date) -> dg.SensorDefinition:
     """Return the sensor.
 
-    Its cursor has the ETags of the files that a run was asked for, of the last 45 days. One run for
-    sessions that follow one another, so that the first look is one run, too.
+    Its cursor has the ETags of the files that a run was asked for, of the last 45 days, and at how
+    many looks runs were asked for. One run for sessions that follow one another, so that the first
+    look is one run, too. A run that failed in the end is asked for again when its file is replaced:
+    before that it would fail again, and what has to be done first is a person's to say.
 
     Args:
         flat_files: what is listed.
@@ -62,11 +64,13 @@ def arrivals(flat_files: FlatFiles, key: dg.AssetKey, start: date) -> dg.SensorD
             raise NotListed(f"The list of flat files is refused. {error}") from None
         except StreamError as error:
             raise NotListed(f"The list of flat files is not to be had now. {error}") from None
-        known = json.loads(context.cursor or "{}")
+        before = json.loads(context.cursor or "{}")
+        known, looks = before.get("etags", {}), before.get("looks", 0)
         there = {day: listed[day] for day in days if day in listed}
         fresh = [day for day in there if there[day].items() - known.items()]
-        cursor = json.dumps({name: tag for files in there.values() for name, tag in files.items()})
-        asked = [_request(span, there) for span in _spans(days, fresh)]
+        etags = {name: tag for files in there.values() for name, tag in files.items()}
+        cursor = json.dumps({"looks": looks + bool(fresh), "etags": etags})
+        asked = [_request(span, there, looks) for span in _spans(days, fresh)]
         overdue = [str(day) for day in days if day not in there and _due(day) <= now]
         if overdue:
             context.log.warning(f"Sessions without a file: {', '.join(overdue)}.")
@@ -90,13 +94,16 @@ def _spans(days: Sequence[date], fresh: Sequence[date]) -> Iterator[list[date]]:
             yield list(span)
 
 
-def _request(span: Sequence[date], there: Mapping[date, Mapping[str, str]]) -> dg.RunRequest:
+def _request(
+    span: Sequence[date], there: Mapping[date, Mapping[str, str]], looks: int
+) -> dg.RunRequest:
     first, last = str(span[0]), str(span[-1])
     etags = [tag for day in span for tag in there[day].values()]
     mark = etags[0] if len(etags) == 1 else sha256(" ".join(etags).encode()).hexdigest()[:32]
-    # One key, one run: what is asked for again after a crash is left out by Dagster.
+    # One key, one run: what is asked for again after a crash is left out by Dagster. A file that is
+    # replaced by one that was there before has another key by the number of looks.
     return dg.RunRequest(
-        run_key=f"{first} {last} {mark}", tags=dict(zip(RANGE, (first, last), strict=True))
+        run_key=f"{first} {last} {mark} {looks}", tags=dict(zip(RANGE, (first, last), strict=True))
     )
 
 

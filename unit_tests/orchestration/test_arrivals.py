@@ -10,10 +10,10 @@ import pytest
 from polygon_orchestration.arrivals import NotListed
 from polygon_orchestration.definitions import definitions
 from polygon_orchestration.settings import Settings
-from polygon_sandbox import Fault, Sandbox, World
+from polygon_sandbox import Fault, Plan, Sandbox, World
 from polygon_sandbox.flat_files import FilesSize, FlatFiles
 
-from unit_tests.orchestration.files import KEY, with_files
+from unit_tests.orchestration.files import KEY, filed, held, with_files
 from unit_tests.streaming.flat_files import bars_key
 
 BEFORE, AFTER = "2026-11-24T15:59:00Z", "2026-11-24T16:01:00Z"  # 11:00 New York
@@ -87,7 +87,7 @@ def test_a_file_is_asked_for_when_it_appears_and_again_when_it_is_replaced(
     assert asked(second) == [(MONDAY, MONDAY)]
     stored = sandbox.flat_files.get(bars_key(MONDAY))
     assert stored
-    assert keys(second) == [f"{MONDAY} {MONDAY} {stored.etag}"]
+    assert keys(second) == [f"{MONDAY} {MONDAY} {stored.etag} 1"]
     quiet = look(chosen, instance, second.cursor)
     assert (asked(quiet), reason(quiet)) == ([], f"Nothing new since the file of {MONDAY}.")
     for day in ("2026-11-17", "2026-11-18", FRIDAY):
@@ -95,6 +95,55 @@ def test_a_file_is_asked_for_when_it_appears_and_again_when_it_is_replaced(
     third = look(chosen, instance, quiet.cursor)
     assert asked(third) == [("2026-11-17", "2026-11-18"), (FRIDAY, FRIDAY)]
     assert asked(look(chosen, instance, third.cursor)) == []
+
+
+def test_a_file_that_is_replaced_by_an_earlier_one_is_asked_for_again(
+    sandbox: Sandbox, chosen: Settings, instance: dg.DagsterInstance
+) -> None:
+    cursor = look(chosen, instance).cursor
+    seen = []
+    for defect in ("short", None, "short", None):
+        sandbox.flat_files.replace(bars_key(FRIDAY), defect)
+        found = look(chosen, instance, cursor)
+        assert asked(found) == [(FRIDAY, FRIDAY)]
+        seen += keys(found)
+        cursor = found.cursor
+    assert len(set(seen)) == 4, "a key that was there before would start no run"
+
+
+def test_a_run_that_failed_in_the_end_is_asked_for_once_its_file_is_replaced(
+    sandbox: Sandbox, instance: dg.DagsterInstance, at: Callable[[str], None], tmp_path: Path
+) -> None:
+    chosen = with_files(sandbox, tmp_path, start_date=FRIDAY, retries=0)
+    sandbox.flat_files.replace(bars_key(FRIDAY), "truncated")
+    failed = look(chosen, instance)
+    assert not _done(chosen, instance, failed).success
+    quiet = look(chosen, instance, failed.cursor)
+    assert asked(quiet) == []
+    sandbox.flat_files.replace(bars_key(FRIDAY))
+    again = look(chosen, instance, quiet.cursor)
+    assert asked(again) == [(FRIDAY, FRIDAY)]
+    assert _done(chosen, instance, again).success
+    assert held(chosen, FRIDAY) == filed(sandbox, FRIDAY)
+
+
+def test_a_run_that_failed_in_the_end_is_run_again_by_hand(
+    sandbox: Sandbox, instance: dg.DagsterInstance, at: Callable[[str], None], tmp_path: Path
+) -> None:
+    chosen = with_files(sandbox, tmp_path, start_date=FRIDAY)
+    sandbox.plan = Plan(markets=frozenset({"crypto"}))
+    found = look(chosen, instance)
+    assert not _done(chosen, instance, found).success
+    sandbox.plan = Plan.unlimited()
+    assert asked(look(chosen, instance, found.cursor)) == [], "the file is the same"
+    assert _done(chosen, instance, found).success  # the same job and tags, as the runbook has them
+    assert held(chosen, FRIDAY) == filed(sandbox, FRIDAY)
+
+
+def _done(chosen: Settings, instance: dg.DagsterInstance, found: dg.SensorResult) -> Any:
+    (request,) = found.run_requests or ()
+    job = definitions(chosen).resolve_job_def("flat_files")
+    return job.execute_in_process(instance=instance, tags=dict(request.tags), raise_on_error=False)
 
 
 def test_what_is_asked_for_twice_after_a_crash_has_the_same_key(
@@ -109,13 +158,13 @@ def test_the_cursor_has_the_etags_of_the_days_that_are_looked_at(
     sandbox: Sandbox, chosen: Settings, instance: dg.DagsterInstance, at: Callable[[str], None]
 ) -> None:
     first = look(chosen, instance)
-    etags = json.loads(str(first.cursor))
+    etags = json.loads(str(first.cursor))["etags"]
     assert len(etags) == 30
     stored = sandbox.flat_files.get(bars_key(FRIDAY))
     assert stored
     assert etags[bars_key(FRIDAY)] == stored.etag
     at("2026-12-24T17:00:00Z")
-    later = json.loads(str(look(chosen, instance, first.cursor).cursor))
+    later = json.loads(str(look(chosen, instance, first.cursor).cursor))["etags"]
     assert min(later) == bars_key("2026-11-09")
 
 
