@@ -114,6 +114,10 @@ _PLACES: Final = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted(_PLACES)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -80,7 +80,8 @@ def _key(settings: DoctorSettings) -> str:
     key = settings.api_key.get_secret_value()
     if not key:
         raise StreamError("There is no key. Set POLYGON_API_KEY.")
-    Rest(settings.rest_url, key, 1_000, retries=_NO_RETRIES, timeout=_TIMEOUT).check_key()
+    at_once = urllib3.PoolManager(timeout=_TIMEOUT, retries=_NO_RETRIES)
+    Rest(settings.rest_url, key, 1_000, http=at_once).check_key()
     return f"{settings.rest_url} accepts the key"
 
 

@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fail(self, failure: Failure) -> None:
         if failure.kind == "silence":
-            self.front.ended.wait(5)
+            self.front.ended.wait(60)
             self.close_connection = True
         elif failure.kind == "cut":
             self.close_connection = True

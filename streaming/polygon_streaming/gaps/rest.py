@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -23,7 +23,7 @@ _RETRIES: Final = urllib3.Retry(
     total=6, backoff_factor=2, backoff_max=60, status_forcelist=(429, 500, 502, 503, 504)
 )
 # Broken answers, and empty ones of a certain kind, are passing more often than not.
-_AGAIN_SECONDS: Final = (1.0, 5.0)
+_PAUSES: Final = (1.0, 5.0)
 _DELAY_MS: Final = 15 * 60_000
 _GROUPED: Final = {
     "stocks": "us/market/stocks",
@@ -57,15 +57,25 @@ class Rest:
         api_key: str,
         requests_per_minute: float,
         *,
-        retries: urllib3.Retry = _RETRIES,
-        timeout: urllib3.Timeout = _TIMEOUT,
+        http: urllib3.PoolManager | None = None,
+        pauses: Sequence[float] = _PAUSES,
     ) -> None:
+        """Prepare to ask.
+
+        Args:
+            base_url: of the API.
+            api_key: see above.
+            requests_per_minute: the plan's limit, or less.
+            http: asks; by default one that waits long and tries again often.
+            pauses: seconds before a suspicious answer is asked for again.
+        """
         self.requests = 0
         self._base = base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._pause = 60 / requests_per_minute
         self._next = 0.0
-        self._http = urllib3.PoolManager(timeout=timeout, retries=retries)
+        self._http = http or urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES)
+        self._pauses = pauses
 
     def bars(
         self, ticker: str, timespan: str, start_ms: int, end_ms: int
@@ -175,7 +185,7 @@ class Rest:
         them (polygon-io/issues 2). An answer without `results` is the usual empty one.
         """
         path = urlsplit(url).path
-        for pause in (*_AGAIN_SECONDS, None):
+        for pause in (*self._pauses, None):
             try:
                 answer = self._get(url)
                 results = answer.get("results", [])

@@ -13,7 +13,9 @@ from polygon_streaming.errors import ConfigError, StreamError
 # Six tries of an insert, with the pauses between them, have to end before Kafka takes the
 # partitions away, five minutes after the last poll: 6 x (5 + 25) s + 44 s.
 _CONNECT_SECONDS: Final = 5
-_ANSWER_SECONDS: Final = 25
+ANSWER_SECONDS: Final = 25
+"""How long a server may take for an answer to an insert."""
+
 # What the official Kafka Connect sink tries again: timeouts, overload, too many parts or queries,
 # lost replicas, read-only tables.
 _PASSING_CODES: Final = frozenset(
@@ -30,7 +32,7 @@ _FORMS: Final = (
 )
 
 
-def connect(address: str, password: str, answer_seconds: int = _ANSWER_SECONDS) -> Any:
+def connect(address: str, password: str, answer_seconds: int = ANSWER_SECONDS) -> Any:
     """Return a ClickHouse client for an http(s) address, or for `chdb:DIRECTORY`.
 
     Args:

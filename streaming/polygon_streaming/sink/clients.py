@@ -26,15 +26,19 @@ class SinkClients(NamedTuple):
     watcher: Consumer
 
 
-def connect(settings: SinkSettings) -> SinkClients:
+def connect(settings: SinkSettings, answer_seconds: int = clickhouse.ANSWER_SECONDS) -> SinkClients:
     """Return the clients for a sink.
+
+    Args:
+        settings: whom they reach.
+        answer_seconds: how long ClickHouse may take for an answer.
 
     Raises:
         ConfigError: ClickHouse's address or user, or a Kafka property is wrong.
         StreamError: ClickHouse cannot be reached now.
     """
     password = settings.clickhouse_password.get_secret_value()
-    tables = clickhouse.connect(settings.clickhouse, password)
+    tables = clickhouse.connect(settings.clickhouse, password, answer_seconds)
     commits = Commits()
     answers = {"on_commit": commits.answered}
     consumer = clients.consumer(settings, settings.group, answers)

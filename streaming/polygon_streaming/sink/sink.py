@@ -28,8 +28,8 @@ log = structlog.get_logger()
 
 _POLL_SECONDS: Final = 0.2
 _LAG_SECONDS: Final = 5.0
-_TRIES: Final = 6
-_LONGEST_WAIT_SECONDS: Final = 15.0
+# Between the tries of an insert; `clickhouse` has how long they may take together.
+_PAUSES: Final = (2.0, 4.0, 8.0, 15.0, 15.0)
 _INSERT_SETTINGS: Final = {
     "input_format_skip_unknown_fields": 1,
     "input_format_null_as_default": 1,
@@ -41,8 +41,15 @@ _INSERT_SETTINGS: Final = {
 class Sink:
     """Consumes the topics of clean records and inserts them."""
 
-    def __init__(self, settings: SinkSettings, clients: SinkClients) -> None:
+    def __init__(
+        self, settings: SinkSettings, clients: SinkClients, pauses: Sequence[float] = _PAUSES
+    ) -> None:
         """Prepare to insert; create the tables if that is wanted.
+
+        Args:
+            settings: what goes where.
+            clients: see there.
+            pauses: seconds between the tries of an insert that may pass; one more try than these.
 
         Raises:
             ConfigError: ClickHouse does not let this user create them.
@@ -50,6 +57,7 @@ class Sink:
         """
         self.heartbeat = Heartbeat()
         self._settings = settings
+        self._pauses = pauses
         self._consumer, self._commits, self._clickhouse, watcher = clients
         if settings.create_table:
             try:
@@ -161,9 +169,9 @@ class Sink:
         metrics.inserts.labels("failed").inc()
         reason = clickhouse.in_short(error)
         passing = clickhouse.is_passing(error)
-        if passing and attempt < _TRIES:
+        if passing and attempt <= len(self._pauses):
             log.warning("insert failed", reason=reason, attempt=attempt)
-            if not stop.wait(min(2.0**attempt, _LONGEST_WAIT_SECONDS)):
+            if not stop.wait(self._pauses[attempt - 1]):
                 return
         verb = "does not take" if passing else "refuses"
         raise StreamError(

@@ -145,14 +145,14 @@ def test_a_day_that_is_not_mended_has_its_figures(
     ],
 )
 def test_the_doctor_looks_at_the_files(
-    sandbox: Sandbox, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch,
+    sandbox: Sandbox, given: dict[str, Any], mock_kafka: str,
     fault: Callable[[Sandbox], None] | None, more: dict[str, str], well: bool, words: str,
 ) -> None:  # fmt: skip
     if fault:
         fault(sandbox)
-    checks = {"flat_files": doctor._CHECKS["flat_files"]}
-    monkeypatch.setattr(doctor, "_CHECKS", checks)
-    settings = DoctorSettings.model_validate({**given, "clickhouse": "", **more})
-    ((name, good, found),) = doctor.examine(settings, 60)
-    assert (name, good) == ("flat_files", well)
+    near = {"bootstrap_servers": mock_kafka, "rest_url": sandbox.url, "clickhouse": ""}
+    settings = DoctorSettings.model_validate({**given, **near, **more})
+    findings = {name: (good, found) for name, good, found in doctor.examine(settings, 60)}
+    good, found = findings["flat_files"]
+    assert good == well
     assert words in found

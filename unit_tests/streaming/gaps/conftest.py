@@ -10,11 +10,6 @@ import structlog
 from unit_tests.streaming.rest_look_alike import RestLookAlike
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polygon_streaming.gaps.rest._AGAIN_SECONDS", (0.01, 0.02))
-
-
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
     """What is logged, as structlog has it."""

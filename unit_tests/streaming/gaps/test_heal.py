@@ -14,6 +14,7 @@ from polygon_streaming.filter.records import clean
 from polygon_streaming.gaps.clients import connect
 from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.gaps.heal import Healer
+from polygon_streaming.gaps.rest import Rest
 from polygon_streaming.settings import HealSettings
 from polygon_streaming.stamps import now_ms
 
@@ -35,7 +36,10 @@ def _settings(kafka: str, url: str, run: str, key: str = "good") -> HealSettings
 
 
 def _healer(settings: HealSettings, **more: float) -> Healer:
-    return Healer(settings, connect(settings), **more)
+    """Return a healer that asks again soon."""
+    key = settings.api_key.get_secret_value()
+    rest = Rest(settings.rest_url, key, settings.requests_per_minute, pauses=(0.01, 0.02))
+    return Healer(settings, connect(settings)._replace(rest=rest), **more)
 
 
 def _record(settings: HealSettings, *gaps: Gap | bytes) -> None:

@@ -3,8 +3,7 @@
 import itertools
 import json
 from types import SimpleNamespace
-from typing import Any, cast
-from unittest import mock
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,13 +18,18 @@ from unit_tests.streaming.json_of_any_kind import JSON
 from unit_tests.streaming.rest_look_alike import GOOD, START, Reply, RestLookAlike, bar
 
 
+def asking(url: str) -> Rest:
+    """Return a client that asks again soon."""
+    return Rest(url, "good", 60_000, pauses=(0.01, 0.02))
+
+
 @pytest.mark.parametrize("body", [[], "no", 7])
 def test_an_answer_that_is_no_object_is_an_error_in_words(
     rest: tuple[str, type[RestLookAlike]], body: Any
 ) -> None:
     rest[1].odd["AAPL"] = body
     with pytest.raises(StreamError, match="answers 200: and not with a JSON object"):
-        next(Rest(rest[0], "good", 60_000).bars("AAPL", "second", START, START))
+        next(asking(rest[0]).bars("AAPL", "second", START, START))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,7 @@ def test_an_answer_that_cannot_be_used_is_broken(
     url, handler = rest
     handler.odd["AAPL"] = body
     with pytest.raises(BrokenAnswer):
-        list(Rest(url, "good", 60_000).bars("AAPL", "second", START, START))
+        list(asking(url).bars("AAPL", "second", START, START))
     assert set(handler.keys) == {"Bearer good"}
 
 
@@ -63,7 +67,7 @@ def test_a_page_that_leads_back_is_a_broken_answer(rest: tuple[str, type[RestLoo
     following = f"{url}/v2/aggs/ticker/AAPL/range/1/second/{START}/{START}?cursor=1"
     handler.odd["AAPL"] = {"status": "OK", "results": [bar()], "next_url": following}
     with pytest.raises(StreamError, match="leads back to a page it has given"):
-        list(Rest(url, "good", 60_000).bars("AAPL", "second", START, START))
+        list(asking(url).bars("AAPL", "second", START, START))
     assert len(handler.asked) == 2
 
 
@@ -75,7 +79,7 @@ def test_an_answer_that_is_suspicious_is_asked_for_again(
 ) -> None:
     url, handler = rest
     handler.odd["AAPL"] = [first, first, GOOD]
-    assert list(Rest(url, "good", 60_000).bars("AAPL", "second", START, START)) == [bar()]
+    assert list(asking(url).bars("AAPL", "second", START, START)) == [bar()]
     assert len(handler.asked) == 3
 
 
@@ -87,7 +91,7 @@ def test_an_empty_answer_is_believed_in_the_end(
 ) -> None:
     url, handler = rest
     handler.odd["AAPL"] = body
-    assert list(Rest(url, "good", 60_000).bars("AAPL", "second", START, START)) == []
+    assert list(asking(url).bars("AAPL", "second", START, START)) == []
     assert len(handler.asked) == asked
 
 
@@ -95,13 +99,12 @@ def test_an_empty_answer_is_believed_in_the_end(
     st.fixed_dictionaries({}, optional={name: JSON | st.just(START) for name in "tohlcv"})
 )}, optional={"next_url": JSON}))  # fmt: skip
 def test_any_answer_is_bars_or_an_error_in_words(answer: Any) -> None:
-    rest = Rest("http://127.0.0.1:1", "good", 1e9)
     replies = [SimpleNamespace(status=200, data=json.dumps(answer).encode())] * 9
-    rest._http = cast("Any", SimpleNamespace(request=lambda *_, **__: replies.pop()))
-    with mock.patch("polygon_streaming.gaps.rest._AGAIN_SECONDS", ()):
-        try:
-            bars = list(itertools.islice(rest.bars("AAPL", "second", START, START), 3))
-        except StreamError:
-            return
+    http: Any = SimpleNamespace(request=lambda *_, **__: replies.pop())
+    rest = Rest("http://127.0.0.1:1", "good", 1e9, http=http, pauses=())
+    try:
+        bars = list(itertools.islice(rest.bars("AAPL", "second", START, START), 3))
+    except StreamError:
+        return
     for one in bars:
         assert read(msgspec.json.encode(event("A", "AAPL", one))) is not None
