@@ -148,10 +148,15 @@ class FakeProducer(RecordingProducer):
         failures: by name of a call, the errors that its next ones raise.
         offsets: what the last transaction sends to the group.
         meanwhile: by name of a call, what happens in it.
+        failing: after how many records of a transaction it fails in the background, and of what;
+            one entry for each that does. Until its abort `produce` says _STATE; its end says why (
+            `test_what_the_client_says_of_a_transaction_that_failed_in_the_background`).
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.failing: list[tuple[int, KafkaError]] = []
+        self._failed_of: KafkaError | None = None
         self.calls: list[str] = []
         self.failures: dict[str, list[KafkaError]] = {}
         self.offsets: list[TopicPartition] = []
@@ -169,6 +174,10 @@ class FakeProducer(RecordingProducer):
 
     def produce(self, topic: str, *more: Any, **named: Any) -> None:
         self._check("open")
+        if self.failing and len(self.records) - self._committed >= self.failing[0][0]:
+            self._failed_of = self.failing.pop(0)[1]
+        if self._failed_of is not None:
+            raise KafkaException(KafkaError(KafkaError._STATE))
         super().produce(topic, *more, **named)
 
     def send_offsets_to_transaction(
@@ -183,6 +192,7 @@ class FakeProducer(RecordingProducer):
         self.waiting.clear()
 
     def abort_transaction(self, _: float) -> None:
+        self._failed_of = None
         self._call("abort_transaction", "open", "ready")
         del self.records[self._committed :]
         self.waiting.clear()
@@ -192,6 +202,8 @@ class FakeProducer(RecordingProducer):
         self.calls.append(name)
         if name in self.meanwhile:
             self.meanwhile[name]()
+        if self._failed_of is not None:
+            raise KafkaException(self._failed_of)
         if self.failures.get(name):
             raise KafkaException(self.failures[name].pop(0))
         self._state = after

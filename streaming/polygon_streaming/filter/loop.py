@@ -147,9 +147,12 @@ class Filter:
             self._check_limit(in_a_row)
             self._commit()
         except KafkaException as error:
-            if meaning(error.args[0]) is not Meaning.ABORT:
+            # `produce` says no more than _STATE once its transaction has failed in the background:
+            # to abort it either helps or raises what is the matter.
+            cause = error.args[0]
+            if meaning(cause) is not Meaning.ABORT and cause.code() != KafkaError._STATE:
                 raise
-            self._abort(error.args[0])
+            self._abort(cause)
             return
         self._transaction_since = 0.0
         self._aborted = []

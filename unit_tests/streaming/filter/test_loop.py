@@ -7,7 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from polygon_streaming.errors import StreamError
 from polygon_streaming.gaps.gap import Gap, decode
 from polygon_streaming.process import metrics
@@ -64,6 +70,59 @@ def test_an_abortable_error_aborts_and_goes_back(call: str) -> None:
     assert producer.calls.count("abort_transaction") == 1
     assert consumer.sought == [3]
     assert producer.calls[-1] == "commit_transaction"
+
+
+def test_a_transaction_that_fails_while_it_is_filled_is_aborted_and_gone_back_from() -> None:
+    batch = [bar(1), bar(2), bar(3)]
+    stage, producer, consumer, stop = stage_of([messages_of(*batch), messages_of(*batch)])
+    late = KafkaError(KafkaError._TIMED_OUT, txn_requires_abort=True)
+    producer.failing = [(2, late)]
+    stage.run(stop)
+    assert producer.calls.count("abort_transaction") == 1
+    assert consumer.sought == [3]
+    records = producer.of("custom_filtered_stock_data_topic")
+    assert [msgspec.json.decode(r.value)["volume"] for r in records] == [1.0, 2.0, 3.0]
+
+
+def test_one_that_fails_for_good_while_it_is_filled_ends_the_filter_with_the_reason() -> None:
+    stage, producer, _, stop = stage_of([messages_of(bar(1))])
+    producer.failing = [(0, KafkaError(KafkaError._TIMED_OUT, txn_requires_abort=True))]
+    producer.failures["abort_transaction"] = [KafkaError(KafkaError._FENCED, fatal=True)]
+    with pytest.raises(StreamError, match="Fenced: "):
+        stage.run(stop)
+
+
+def test_what_the_client_says_of_a_transaction_that_failed_in_the_background() -> None:
+    """The client itself, on its own stand-in for brokers, which answer too late here."""
+    producer = Producer(
+        {
+            "bootstrap.servers": "mock",
+            "test.mock.num.brokers": 1,
+            "test.mock.broker.rtt": 400,
+            "transactional.id": "late",
+            "message.timeout.ms": 200,
+            "linger.ms": 0,
+            "log_level": 0,
+        }
+    )
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    late: list[KafkaError | None] = []
+    producer.produce("records", b"1", on_delivery=lambda error, _: late.append(error))
+    until = time.monotonic() + 30
+    while not late and time.monotonic() < until:
+        producer.poll(0.05)
+    with pytest.raises(KafkaException) as refused:
+        producer.produce("records", b"2")
+    error = refused.value.args[0]
+    assert (error.name(), error.fatal(), error.txn_requires_abort()) == ("_STATE", False, False)
+    with pytest.raises(KafkaException) as reason:
+        producer.commit_transaction(30)
+    cause = reason.value.args[0]
+    assert (cause.name(), cause.txn_requires_abort()) == ("_TIMED_OUT", True)
+    producer.abort_transaction(30)
+    producer.begin_transaction()
+    producer.close()
 
 
 def _gaps(producer: FakeProducer) -> list[tuple[int, int, str, bool]]:
