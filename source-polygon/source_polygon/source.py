@@ -49,6 +49,7 @@ class SourcePolygon(Source):
         config: Mapping[str, Any] | None = None,
         state: list[AirbyteStateMessage] | None = None,
         output: Output = one_by_one,
+        manifest: Mapping[str, Any] | None = None,
     ) -> None:
         """Make the source.
 
@@ -57,7 +58,9 @@ class SourcePolygon(Source):
             config: the user's configuration; what is missing takes the default of the spec.
             state: the state to go on from.
             output: how records leave, see `engine.output`. The command passes `in_pages`.
+            manifest: what is read and how; by default that of this package.
         """
+        self._manifest = manifest or manifest_of(MANIFEST)
         self._output = output
         self._take(catalog, config, state)
 
@@ -69,7 +72,7 @@ class SourcePolygon(Source):
     ) -> None:
         """Build the streams anew for what is given: the CDK does so with the configuration."""
         self._configured, self._state = config is not None, state
-        spec = manifest_of(MANIFEST)["spec"]["connection_specification"]
+        spec = self._manifest["spec"]["connection_specification"]
         given = with_defaults(config or {}, spec)
         given["base_url"] = str(given["base_url"]).rstrip("/")
         self._problems = problems(given, spec)
@@ -77,7 +80,7 @@ class SourcePolygon(Source):
         # The manifest's expressions are evaluated on construction: they get the defaults where the
         # configuration is unusable, and every command but `spec` then says so.
         usable = with_defaults({}, spec) if self._problems else given
-        self.manifest = ManifestSource(MANIFEST, catalog, usable, state, self._output)
+        self.manifest = ManifestSource(self._manifest, catalog, usable, state, self._output)
 
     @property
     def name(self) -> str:

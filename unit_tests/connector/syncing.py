@@ -44,6 +44,18 @@ CURSORS: dict[str, str] = {
 
 Row = dict[str, Any]
 
+
+def manifest_with(stream: str, place: str, **changed: Any) -> Row:
+    """Return the manifest with other values at a place of a stream's retriever, or in it ("")."""
+    manifest: Row = safe_load_yaml(MANIFEST.read_text())
+    streams = [each for part in manifest["streams"] for each in part.get("streams", [part])]
+    retriever = next(each["retriever"] for each in streams if each["name"] == stream)
+    part = retriever[place] if place else retriever
+    assert changed.keys() <= part.keys()
+    part |= changed
+    return manifest
+
+
 # How records leave; the fixture `both_ways` changes it.
 LEAVING: Leaving = one_by_one
 
@@ -86,7 +98,7 @@ class Output:
 
     def __init__(self, printed: EntrypointOutput) -> None:
         self.messages: list[Row] = [
-            AirbyteMessageSerializer.dump(message) for message in printed._messages or []
+            AirbyteMessageSerializer.dump(message) for message in printed.get_message_iterator()
         ]
         self.text = json.dumps(self.messages, default=str)
 
@@ -100,26 +112,35 @@ class Output:
 
     @property
     def errors(self) -> list[str]:
-        return [str(error["message"]) for error in self._traces("error")]
+        return [str(error["message"]) for error in self.traces("error")]
 
     @property
     def failure_types(self) -> set[str]:
-        return {str(error["failure_type"]) for error in self._traces("error")}
+        return {str(error["failure_type"]) for error in self.traces("error")}
 
     def status(self, stream: str) -> str:
-        found = self._traces("stream_status")
+        found = self.traces("stream_status")
         return [str(s["status"]) for s in found if s["stream_descriptor"]["name"] == stream][-1]
 
-    def _traces(self, kind: str) -> list[Row]:
+    def traces(self, kind: str) -> list[Row]:
+        """Return the traces of a kind: `error`, `stream_status`."""
         return [m["trace"][kind] for m in self.messages if kind in m.get("trace", {})]
 
 
 class Syncs:
-    """A connection: a configuration, the state of the last sync, and a table per stream."""
+    """A connection: a configuration, the state of the last sync, and a table per stream.
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    Attributes:
+        sandbox: whom it asks.
+        manifest: what it reads and how; None for that of the package.
+        saved: the last state of each stream.
+        tables: what was loaded, by stream and key.
+    """
+
+    def __init__(self, sandbox: Sandbox, manifest: Mapping[str, Any] | None = None) -> None:
         self.sandbox = sandbox
-        self._states: dict[str, Any] = {}
+        self.manifest = manifest
+        self.saved: dict[str, Any] = {}
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = defaultdict(dict)
 
     def config(self, **overrides: Any) -> dict[str, Any]:
@@ -151,7 +172,7 @@ class Syncs:
 
     def source(self, chosen: ConfiguredAirbyteCatalog, config: Row) -> Source:
         """Return the source that reads."""
-        return SourcePolygon(chosen, config, self.state, LEAVING)
+        return SourcePolygon(chosen, config, self.state, LEAVING, self.manifest)
 
     def load(self, messages: list[Row]) -> None:
         """Do what a destination does with `messages`, and keep the last states.
@@ -169,7 +190,7 @@ class Syncs:
                     table[key] = row
             elif message["type"] == "STATE":
                 state = message["state"]["stream"]
-                self._states[state["stream_descriptor"]["name"]] = state["stream_state"]
+                self.saved[state["stream_descriptor"]["name"]] = state["stream_state"]
 
     @property
     def state(self) -> list[AirbyteStateMessage]:
@@ -181,12 +202,12 @@ class Syncs:
                     "stream": {"stream_descriptor": {"name": stream}, "stream_state": state},
                 }
             )
-            for stream, state in self._states.items()
+            for stream, state in self.saved.items()
         ]
 
     def set_state(self, stream: str, state: Mapping[str, Any]) -> None:
         """Start the next sync of `stream` from `state`."""
-        self._states[stream] = state
+        self.saved[stream] = state
 
     def check(self, **overrides: Any) -> tuple[bool, str]:
         """Run the connection check; return whether it succeeded and its message."""

@@ -1,5 +1,6 @@
 """Bars of single symbols: complete to the bar, each symbol with a place of its own."""
 
+import json
 import tracemalloc
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
@@ -11,10 +12,9 @@ from polygon_sandbox import Fault, Plan, Sandbox, World
 from source_polygon import SourcePolygon
 from source_polygon.engine import cursor
 from source_polygon.engine.cdk import lane_cursor_of
-from source_polygon.streams import bar_lanes, bar_sizes, bars
-from source_polygon.vendor.answers import Data
+from source_polygon.streams import bars
 
-from unit_tests.connector.syncing import Row, Syncs
+from unit_tests.connector.syncing import Row, Syncs, manifest_with
 
 Clock = Callable[[str], None]
 NOW = datetime(2026, 11, 20, 22, 30, tzinfo=timezone.utc)
@@ -247,25 +247,28 @@ def test_a_symbol_that_is_added_gets_its_history_and_one_taken_out_keeps_its_pla
 
 
 @pytest.fixture
-def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_windows() -> Row:
     """Ask for days in windows of three weeks, so that a few months are many."""
-    monkeypatch.setattr(bar_sizes, "_WINDOW_OF_DAYS", 21 * 86_400_000)
+    return manifest_with("bars", "partition_router", days_at_once=21)
 
 
-@pytest.mark.usefixtures("both_ways", "small_windows")
-def test_an_interrupted_read_resumes_from_any_state(syncs: Syncs, world: World, stock: str) -> None:
+@pytest.mark.usefixtures("both_ways")
+def test_an_interrupted_read_resumes_from_any_state(
+    syncs: Syncs, world: World, stock: str, small_windows: Row
+) -> None:
     read: dict[str, Any] = {
         "symbols": [stock, "X:BTCUSD"],
         "start_date": "2026-06-01",
         "lookback_sessions": 0,
     }
+    syncs.manifest = small_windows
     whole = syncs.read("bars", num_workers=4, **read)
     expected = syncs.tables["bars"]
     assert len(expected) > 250
     cuts = [n for n, message in enumerate(whole.messages, 1) if message["type"] == "STATE"]
     assert len(cuts) > 8
     for cut in cuts[:: len(cuts) // 3]:
-        resumed = Syncs(syncs.sandbox)
+        resumed = Syncs(syncs.sandbox, small_windows)
         resumed.load(whole.messages[:cut])
         resumed.read("bars", **read)
         assert resumed.tables["bars"] == expected
@@ -385,21 +388,21 @@ def test_days_that_the_plan_gets_later_come_later(
     assert (output.status("bars"), output.records("bars")) == ("COMPLETE", [])
 
 
-@pytest.mark.usefixtures("small_windows")
 def test_an_empty_answer_between_full_ones_is_asked_for_again(
-    syncs: Syncs, world: World, naps: list[float]
+    syncs: Syncs, world: World, naps: list[float], small_windows: Row
 ) -> None:
     read: dict[str, Any] = {
         "symbols": ["X:BTCUSD"],
         "start_date": "2026-08-01",
     }
+    syncs.manifest = small_windows
     syncs.read("bars", num_workers=4, **read)
     expected = syncs.tables["bars"]
     paths = sorted(syncs.paths())
     assert len(paths) == 6
     for path in paths:
         syncs.sandbox.faults.add(Fault.no_results(path=path, times=1))
-        again = Syncs(syncs.sandbox)
+        again = Syncs(syncs.sandbox, small_windows)
         output = again.read("bars", num_workers=4, **read)
         # The last days are asked for again by the next sync, so they are not doubted.
         assert again.tables["bars"] == expected or path == paths[-1], output.text
@@ -413,22 +416,28 @@ def test_an_unknown_symbol_has_no_bars_which_is_said(syncs: Syncs, naps: list[fl
     assert "bars NOSUCH 1 day: no bars from 2026-01-02 to 2026-11-19, asked 4 times" in output.text
 
 
+BAR = {"t": 1794978000000, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}
+
+
+def answered(**fields: Any) -> Fault:
+    """Return an answer of these fields in place of each honest one."""
+    text = json.dumps({"status": "OK", **fields})
+    return Fault.status(200, text, path="/v2/aggs/ticker/", times=None)
+
+
 @pytest.mark.parametrize(
     ("bar", "words"),
     [
-        ({"t": 1794978000, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}, "it starts at 1794978000"),
-        ({"t": 1794978000000, "o": 1, "h": 1, "l": 1, "v": 1}, "c is missing"),
-        ({"t": 1794978000000.5, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}, "is not a whole number"),
+        ({**BAR, "t": 1794978000}, "it starts at 1794978000"),
+        ({name: BAR[name] for name in "tohlv"}, "c is missing"),
+        ({**BAR, "t": 1794978000000.5}, "is not a whole number"),
         (["odd"], "A row is not an object"),
     ],
 )
 def test_a_malformed_bar_is_an_error_and_nothing_of_it_is_taken(
-    syncs: Syncs, stock: str, monkeypatch: pytest.MonkeyPatch, bar: Any, words: str
+    syncs: Syncs, stock: str, bar: Any, words: str
 ) -> None:
-    def answer(self: Any, lane: Any, window: Any) -> Any:
-        return Data([bar], {})
-
-    monkeypatch.setattr(bars.BarsRetriever, "_answer", answer)
+    syncs.sandbox.faults.add(answered(results=[bar]))
     output = syncs.read("bars", symbols=[stock], expect_failure=True)
     named = f"A bar of bars {stock} 1 day is malformed"
     assert isinstance(bar, list) or named in output.errors[0]
@@ -439,13 +448,9 @@ def test_a_malformed_bar_is_an_error_and_nothing_of_it_is_taken(
 
 @pytest.mark.parametrize("count", ["50000", 1.5, True])
 def test_a_count_that_is_not_a_number_is_an_error_in_words(
-    syncs: Syncs, stock: str, monkeypatch: pytest.MonkeyPatch, count: Any
+    syncs: Syncs, stock: str, count: Any
 ) -> None:
-    def answer(self: Any, lane: Any, window: Any) -> Any:
-        return Data([], {"queryCount": count})
-
-    monkeypatch.setattr(bars.BarsRetriever, "_answer", answer)
-    monkeypatch.setattr(bar_lanes.BarLane, "doubts", lambda *_: False)
+    syncs.sandbox.faults.add(answered(results=[BAR], queryCount=count))
     output = syncs.read("bars", symbols=[stock], expect_failure=True)
     assert f"bars {stock} 1 day: queryCount {count!r} is not a whole number." in output.errors
     assert output.failure_types >= {"system_error"}

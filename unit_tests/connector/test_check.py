@@ -161,7 +161,7 @@ def test_a_stream_that_the_plan_lacks_fails_alone_with_the_plan_it_needs(syncs: 
     assert [output.status(name) for name in names] == ["INCOMPLETE", "COMPLETE", "COMPLETE"]
     assert syncs.tables["short_volume"]
     assert "short_interest" not in syncs.tables
-    stream, whole = output._traces("error")
+    stream, whole = output.traces("error")
     assert stream["stream_descriptor"]["name"] == "short_interest"
     assert (stream["failure_type"], whole["failure_type"]) == ("config_error", "config_error")
     plan = SourcePolygon().manifest.market_wide["short_interest"]["retriever"]["plan"]

@@ -1,6 +1,7 @@
 """Rows leave as the vendor wrote them: a page is cut, and the cut is where orjson sees it."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import orjson
@@ -52,7 +53,7 @@ rows = st.builds(_object, st.lists(st.tuples(names, values), max_size=5), spaces
 
 def _answer(content: bytes, status: int = 200) -> requests.Response:
     response = requests.Response()
-    response.status_code, response._content = status, content
+    response.status_code, response.raw = status, BytesIO(content)
     return response
 
 

@@ -126,7 +126,7 @@ def test_no_stream_waits_for_one_that_asks_for_more(syncs: Syncs) -> None:
     output = syncs.read(*chosen, start_date="2026-09-01", markets=["stocks"])
     started = [
         status["stream_descriptor"]["name"]
-        for status in output._traces("stream_status")
+        for status in output.traces("stream_status")
         if status["status"] == "STARTED"
     ]
     assert started[-1] == "grouped_daily"

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from polygon_sandbox import Fault, Plan, World
-from source_polygon.streams import futures_bars
 
-from unit_tests.connector.syncing import Row, Syncs
+from unit_tests.connector.syncing import Row, Syncs, manifest_with
 
 ES: dict[str, Any] = {"futures_symbols": ["ESZ6"]}
 
@@ -38,10 +37,8 @@ def test_sessions_are_as_the_vendor_has_them(syncs: Syncs, world: World) -> None
     assert request.query["resolution"] == "1session"
 
 
-def test_minutes_are_complete_and_pages_are_followed(
-    syncs: Syncs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(futures_bars, "_PAGE_SIZE", 40)
+def test_minutes_are_complete_and_pages_are_followed(syncs: Syncs) -> None:
+    syncs.manifest = manifest_with("futures_bars", "", page_size=40)
     output = syncs.read("futures_bars", bar_sizes=["10 minute"], start_date="2026-11-20", **ES)
     rows = output.records("futures_bars")
     assert starts(rows) == [f"2026-11-20T{n // 6:02d}:{n % 6}0" for n in range(133)]

@@ -240,8 +240,8 @@ def change(world: World, stream: str, dice: Random) -> None:
 
 def interrupted(syncs: Syncs, stream: str, dice: Random) -> None:
     """Run a sync of which the destination got a beginning that ends with a state."""
-    tables, states = dict(syncs.tables[stream]), dict(syncs._states)
+    tables, states = dict(syncs.tables[stream]), dict(syncs.saved)
     messages = syncs.read(stream, start_date=START, num_workers=4).messages
-    syncs.tables[stream], syncs._states = tables, states
+    syncs.tables[stream], syncs.saved = tables, states
     cuts = [n for n, message in enumerate(messages, 1) if message["type"] == "STATE"]
     syncs.load(messages[: dice.choice([cuts[0], *cuts])])

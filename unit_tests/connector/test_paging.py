@@ -10,12 +10,26 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from source_polygon import SourcePolygon
 from source_polygon.vendor.answers import Data
-from source_polygon.vendor.paging import _target, along, ascending, pages, require_keys
+from source_polygon.vendor.paging import along, ascending, pages, require_keys
 from source_polygon.vendor.questions import PAUSES_IF_EMPTY
 
 from unit_tests.connector.syncing import Syncs
 
 BASE = "https://api.polygon.io"
+ROW_A, ROW_B = {"ticker": "A"}, {"ticker": "B"}
+
+
+class Pages:
+    """A vendor that has these pages, and keeps what it was asked for."""
+
+    def __init__(self, *answers: tuple[list[Any], str], base_url: str = BASE) -> None:
+        self.base_url = base_url
+        self.questions: list[dict[str, Any]] = []
+        self._answers = [Data(rows, {"next_url": where}) for rows, where in answers]
+
+    def ask(self, **question: Any) -> Data:
+        self.questions.append(question)
+        return self._answers.pop(0)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +49,9 @@ BASE = "https://api.polygon.io"
     ],
 )  # fmt: skip
 def test_next_url_is_followed_on_our_address(base_url: str, next_url: str, target: str) -> None:
-    assert _target(next_url, base_url) == target
+    vendor: Any = Pages(([ROW_B], ""), base_url=base_url)
+    assert len([*along(vendor, Data([ROW_A], {"next_url": next_url}), key=())]) == 2
+    assert [question["path"] for question in vendor.questions] == [target]
 
 
 @pytest.mark.parametrize(
@@ -49,25 +65,10 @@ def test_next_url_is_followed_on_our_address(base_url: str, next_url: str, targe
     ],
 )
 def test_next_url_to_elsewhere_is_refused(next_url: str) -> None:
+    vendor: Any = Pages()
     with pytest.raises(AirbyteTracedException, match="leads to another host"):
-        _target(next_url, BASE)
-
-
-class Pages:
-    """A vendor that has these pages, and keeps what it was asked for."""
-
-    base_url = BASE
-
-    def __init__(self, *answers: tuple[list[Any], str]) -> None:
-        self.questions: list[dict[str, Any]] = []
-        self._answers = [Data(rows, {"next_url": where}) for rows, where in answers]
-
-    def ask(self, **question: Any) -> Data:
-        self.questions.append(question)
-        return self._answers.pop(0)
-
-
-ROW_A, ROW_B = {"ticker": "A"}, {"ticker": "B"}
+        list(along(vendor, Data([ROW_A], {"next_url": next_url}), key=()))
+    assert vendor.questions == []
 
 
 @pytest.mark.parametrize(("path", "of_another"), [("", {}), ("/v3/y", {"path": "/v3/y"})])

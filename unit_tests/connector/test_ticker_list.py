@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any, Literal, cast
 
 import pytest
@@ -55,7 +56,7 @@ class Vendor:
         body = {"status": "OK", "results": rows, "next_url": next_url}
         response = requests.Response()
         response.status_code = 200
-        response._content = json.dumps(body).encode()
+        response.raw = BytesIO(json.dumps(body).encode())
         return response
 
     def _in(self, order: str) -> list[Row]:

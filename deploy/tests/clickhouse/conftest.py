@@ -31,7 +31,7 @@ FROM numbers({MILLION})
 @pytest.fixture
 def database(engine: Callable[..., Any]) -> Iterator[Any]:
     """A client with an empty database."""
-    yield from _database(engine)
+    yield from own_database(engine)
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def migrated(database: Any) -> Any:
 @pytest.fixture(scope="module")
 def filled(engine: Callable[..., Any]) -> Iterator[Any]:
     """A client with a database that has a million bars; for reading only."""
-    for client in _database(engine):
+    for client in own_database(engine):
         migrate(client, migrations(), None, lambda _: None)
         client.command(GENERATE)
         client.command("OPTIMIZE TABLE stock_aggregates FINAL")
         yield client
 
 
-def _database(engine: Callable[..., Any]) -> Iterator[Any]:
+def own_database(engine: Callable[..., Any]) -> Iterator[Any]:
     client = engine()
     name = f"market_{uuid.uuid4().hex[:8]}"
     client.command(f"CREATE DATABASE {name}")

@@ -19,7 +19,7 @@ from polygon_streaming.gaps.rest import Rest
 from deploy.clickhouse import conditions
 from deploy.clickhouse.migrate import migrate
 from deploy.clickhouse.statements import migrations
-from deploy.tests.clickhouse.conftest import _database
+from deploy.tests.clickhouse.conftest import own_database
 
 MILLION = 1_000_000
 SYMBOLS = 100
@@ -50,7 +50,7 @@ FROM ({NUMBERS})
 @pytest.fixture(scope="module")
 def filled(engine: Callable[..., Any]) -> Iterator[Any]:
     """A client with a database that has a million of each; for reading only."""
-    for client in _database(engine):
+    for client in own_database(engine):
         migrate(client, migrations(), None, lambda _: None)
         for generate in (TRADES, QUOTES):
             client.command(generate)

@@ -52,7 +52,7 @@ class ManifestSource(ConcurrentDeclarativeSource):
 
     def __init__(
         self,
-        path: Path,
+        whole: Mapping[str, Any],
         catalog: ConfiguredAirbyteCatalog | None,
         config: Mapping[str, Any],
         state: list[AirbyteStateMessage] | None,
@@ -60,7 +60,7 @@ class ManifestSource(ConcurrentDeclarativeSource):
     ) -> None:
         self._output = output
         self.built: dict[str, DefaultStream] = {}
-        self._whole = manifest_of(path)
+        self._whole = whole
         chosen = {each.stream.name for each in catalog.streams} if catalog else set()
         super().__init__(
             catalog=catalog or ConfiguredAirbyteCatalog(streams=[]),

@@ -53,6 +53,7 @@ class BarLane(Lane):
     Attributes:
         symbol: the symbol.
         size: the size of the bars.
+        step: milliseconds that a window lasts, the last one at the most.
         market: the product of the vendor that the symbol belongs to.
         zone: time zone by which its days are counted.
         start: what is read begins here, in Unix milliseconds.
@@ -69,11 +70,13 @@ class BarLane(Lane):
         run_ahead: int,
         *,
         size: BarSize,
+        step: int,
         market: str,
     ) -> None:
         super().__init__(partition, cursor, run_ahead)
         self.symbol = str(partition["symbol"])
         self.size = size
+        self.step = step
         self.market = market
         self.zone = _ZONES.get(market, _NEW_YORK)
         self.start = self.end = self.again = 0
@@ -85,12 +88,12 @@ class BarLane(Lane):
 
     def windows(self) -> Iterator[Window]:
         """Return what is read, each window as it is needed: of seconds there are thousands."""
-        count = -(-(self.end - self.start) // self.size.window)
+        count = -(-(self.end - self.start) // self.step)
         return map(self._window, range(1, count + 1))
 
     def _window(self, number: int) -> Window:
-        start = self.start + (number - 1) * self.size.window
-        end = min(start + self.size.window, self.end)
+        start = self.start + (number - 1) * self.step
+        end = min(start + self.step, self.end)
         return Window(start, end, number, asked_again=start >= self.again)
 
     def doubts(self, window: Window) -> bool:
@@ -129,7 +132,12 @@ class BarCursor(LaneCursor[BarLane, Window]):
     """One lane for each symbol and size of bar.
 
     The checkpoint is a moment: bars that start no later have been read.
+
+    Attributes:
+        days_at_once: how many are asked for at once, of bars of days and longer ones.
     """
+
+    days_at_once: int
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,11 +159,13 @@ class BarCursor(LaneCursor[BarLane, Window]):
 
     def lane(self, partition: Mapping[str, Any], cursor: Mapping[str, Any]) -> BarLane:
         """Return the windows to read: the last sessions again, then all that is over since."""
+        size = BarSize.of(partition["bar_size"])
         lane = BarLane(
             partition,
             cursor,
             self.run_ahead,
-            size=BarSize.of(partition["bar_size"]),
+            size=size,
+            step=size.window(self.days_at_once),
             market=self.market(partition["symbol"]),
         )
         self._mark_out(lane, self._saved(cursor))

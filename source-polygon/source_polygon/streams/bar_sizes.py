@@ -20,7 +20,6 @@ _LENGTHS: Final = {"second": _SECOND, "minute": _MINUTE, "hour": 60 * _MINUTE}
 # What is asked for at once, in milliseconds. Each stays under the limit in a market that never
 # rests, with the bar before the window and the one behind it.
 _WINDOWS: Final = {"second": _DAY // 2, "minute": 30 * _DAY, "hour": 30 * _DAY}
-_WINDOW_OF_DAYS: Final = 3650 * _DAY
 
 _FORM: Final = re.compile(r"([1-9]\d*) (second|minute|hour|day|week|month|quarter|year)")
 
@@ -72,11 +71,14 @@ class BarSize:
         unit = _LENGTHS.get(self.span)
         return unit and self.count * unit
 
-    @property
-    def window(self) -> int:
-        """Milliseconds to ask for at once, so that no answer is cut."""
+    def window(self, days_at_once: int) -> int:
+        """Return milliseconds to ask for at once, so that no answer is cut.
+
+        Args:
+            days_at_once: how many they are of bars that the calendar says the length of.
+        """
         if self.length is None:
-            return _WINDOW_OF_DAYS
+            return days_at_once * _DAY
         base = _SECOND if self.span == "second" else _MINUTE
         return min(_WINDOWS[self.span], MOST_BASE_BARS * base - 2 * self.length)
 

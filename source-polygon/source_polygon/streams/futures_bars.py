@@ -14,9 +14,6 @@ from source_polygon.streams.symbols import Refusals
 # How the vendor calls the spans here; a day of the calendar is not a bar of futures, a session is.
 _UNITS: Final = {"second": "sec", "minute": "min", "day": "session"}
 
-# Rows a page: here the limit counts bars.
-_PAGE_SIZE: Final = 50_000
-
 _ALWAYS_THERE: Final = ("open", "high", "low", "close", "session_end_date")
 
 _NS_PER_MS: Final = 1_000_000
@@ -37,8 +34,13 @@ class FuturesBarCursor(BarCursor):
 
 @dataclass(kw_only=True)
 class FuturesBarsRetriever(BarsRetriever):
-    """Reads the bars that start in one window, page by page."""
+    """Reads the bars that start in one window, page by page.
 
+    Attributes:
+        page_size: bars a page, the vendor's maximum.
+    """
+
+    page_size: int
     refusals: Refusals = field(init=False, default_factory=lambda: Refusals(lambda _: "futures"))
 
     def address(self, lane: BarLane, start: int, end: int) -> str:
@@ -53,7 +55,7 @@ class FuturesBarsRetriever(BarsRetriever):
             "window_start.gte": start * _NS_PER_MS,
             "window_start.lte": end * _NS_PER_MS,
             "sort": "window_start.asc",
-            "limit": _PAGE_SIZE,
+            "limit": self.page_size,
         }
 
     def start_of(self, bar: Any) -> int:

@@ -132,9 +132,9 @@ def _sound(files: FlatFiles, name: str) -> bytes:
 
 def _interrupted(syncs: FlatSyncs, stream: str, dice: Random, flat: Row, broken: bool) -> None:
     """Run a sync of which the destination got a beginning that ends with a state."""
-    tables, states = dict(syncs.tables[stream]), dict(syncs._states)
+    tables, states = dict(syncs.tables[stream]), dict(syncs.saved)
     messages = syncs.read(stream, flat=flat, num_workers=4, expect_failure=broken).messages
-    syncs.tables[stream], syncs._states = tables, states
+    syncs.tables[stream], syncs.saved = tables, states
     cuts = [n for n, message in enumerate(messages, 1) if message["type"] == "STATE"]
     if cuts:
         syncs.load(messages[: dice.choice(cuts)])
