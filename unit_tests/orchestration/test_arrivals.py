@@ -12,6 +12,7 @@ from polygon_orchestration.definitions import definitions
 from polygon_orchestration.settings import Settings
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from polygon_sandbox.flat_files import FilesSize, FlatFiles
+from polygon_sandbox.flat_files.files import Defect
 
 from unit_tests.orchestration.files import KEY, filed, held, with_files
 from unit_tests.streaming.flat_files import bars_key
@@ -102,7 +103,8 @@ def test_a_file_that_is_replaced_by_an_earlier_one_is_asked_for_again(
 ) -> None:
     cursor = look(chosen, instance).cursor
     seen = []
-    for defect in ("short", None, "short", None):
+    defects: list[Defect] = ["short", "", "short", ""]
+    for defect in defects:
         sandbox.flat_files.replace(bars_key(FRIDAY), defect)
         found = look(chosen, instance, cursor)
         assert asked(found) == [(FRIDAY, FRIDAY)]
