@@ -84,7 +84,7 @@ ROOMS = {
     ),
     "answers": Room(
         ("source-polygon/source_polygon/vendor/answers.py",),
-        ("unit_tests/connector/test_errors.py",),
+        ("unit_tests/connector/test_answers.py", "unit_tests/connector/test_errors.py"),
     ),
     "paging": Room(
         ("source-polygon/source_polygon/vendor/paging.py",),

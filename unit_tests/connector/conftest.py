@@ -37,6 +37,12 @@ def world() -> World:
 
 
 @pytest.fixture
+def stock(world: World) -> str:
+    """A symbol of that world."""
+    return str(world.tickers("stocks")[0]["ticker"])
+
+
+@pytest.fixture
 def sandbox(world: World) -> Iterator[Sandbox]:
     with Sandbox(world, plan=Plan.unlimited()) as running:
         yield running

@@ -1,68 +1,32 @@
-"""The vendor's answers, one by one: what is accepted, asked again, and reported."""
+"""What the vendor answers, in a sync: what is accepted, asked again, and reported."""
 
-import logging
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
 import requests
 import requests_mock as rm
-from airbyte_cdk.test import entrypoint_wrapper
-from source_polygon import SourcePolygon
 from source_polygon.vendor import questions
 from source_polygon.vendor.answers import (
-    Broken,
-    Data,
-    Reason,
-    Refused,
-    is_unknown,
     judge,
-    words,
 )
-from source_polygon.vendor.cut import Cut
-from source_polygon.vendor.questions import needed
 
-from unit_tests.connector import syncing
-from unit_tests.connector.syncing import Output, catalog
-
-KEY = "k-0123456789-secret"
-CONFIG = {
-    "api_key": KEY,
-    "start_date": "2026-11-19",
-    "end_date": "2026-11-20",
-    "requests_per_minute": 6000,
-}
-URL = "https://api.massive.com"
-DAY = URL + "/v2/aggs/grouped/locale/us/market/stocks/"
-BAR = {"T": "AAPL", "o": 1, "h": 3, "l": 0.5, "c": 2, "v": 10.5, "t": 1795208400000}
-GOOD = {"status": "OK", "adjusted": False, "queryCount": 1, "resultsCount": 1, "results": [BAR]}
-EMPTY = {"status": "OK", "adjusted": True, "queryCount": 0, "resultsCount": 0}
-
-Answer = dict[str, Any]
-
-UNKNOWN_KEY: Answer = {
-    "status_code": 401,
-    "json": {"status": "ERROR", "request_id": "1", "error": "Unknown API Key"},
-}
-NOT_ENTITLED: Answer = {
-    "status_code": 403,
-    "json": {"status": "NOT_AUTHORIZED", "message": "You are not entitled to this data."},
-}
-TOO_EARLY: Answer = {
-    "status_code": 403,
-    "json": {
-        "status": "NOT_AUTHORIZED",
-        "message": "Attempted to request today's data before end of day. Please upgrade",
-    },
-}
-TIMEFRAME: Answer = {
-    "status_code": 403,
-    "json": {
-        "status": "NOT_AUTHORIZED",
-        "message": "Your plan doesn't include this data timeframe. Please upgrade your plan",
-    },
-}
+from unit_tests.connector.scripted_answers import (
+    BAR,
+    DAY,
+    EMPTY,
+    GOOD,
+    KEY,
+    NOT_ENTITLED,
+    TIMEFRAME,
+    TOO_EARLY,
+    UNKNOWN_KEY,
+    URL,
+    Answer,
+    check,
+    read,
+    session,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -74,193 +38,6 @@ def _clock(clock: Callable[[str], None]) -> None:
 def vendor() -> Any:
     with rm.Mocker() as mocker:
         yield mocker
-
-
-def read(*, expect_failure: bool = False, stream: str = "grouped_daily", **config: Any) -> Output:
-    given = {**CONFIG, **config}
-    chosen = catalog(stream)
-    source = SourcePolygon(chosen, given, [], syncing.LEAVING)
-    return Output(
-        entrypoint_wrapper.read(source, given, chosen, expecting_exception=expect_failure)
-    )
-
-
-def check(**config: Any) -> tuple[str, str]:
-    given = {**CONFIG, **config}
-    status = SourcePolygon(config=given).check(logging.getLogger("airbyte"), given)
-    return status.status.value, status.message or ""
-
-
-def session(state: dict[str, Any]) -> str:
-    return str(state["states"][0]["cursor"]["last_updated_utc"])
-
-
-def answer(body: Any, status: int = 200, key: str = KEY) -> requests.Response:
-    asked = requests.Request("GET", f"{URL}/v3/x?a=1", headers={"Authorization": f"Bearer {key}"})
-    how = {"content": body} if isinstance(body, bytes) else {"json": body}
-    return rm.create_response(asked.prepare(), status_code=status, **how)
-
-
-ONE = {"ticker": "A"}
-
-
-@pytest.mark.parametrize(
-    ("body", "how", "rows", "envelope"),
-    [
-        ({"status": "OK", "results": [ONE]}, {}, [ONE], {"status": "OK"}),
-        ({"status": "DELAYED"}, {}, [], {"status": "DELAYED"}),
-        ({"status": "OK", "resultsCount": 0}, {}, [], {"status": "OK", "resultsCount": 0}),
-        ({"status": "OK", "results": ONE}, {"single": True}, [ONE], {"status": "OK"}),
-        ({"status": "OK", "results": {}}, {"single": True}, [], {"status": "OK"}),
-        ({"status": "OK"}, {"single": True}, [], {"status": "OK"}),
-        ([ONE], {"bare": True}, [ONE], {}),
-        ([], {"bare": True}, [], {}),
-    ],
-)
-def test_a_well_formed_answer_is_data(
-    body: Any, how: dict[str, bool], rows: list[Any], envelope: dict[str, Any]
-) -> None:
-    assert judge(answer(body), **how) == Data(rows, envelope)
-
-
-@pytest.mark.parametrize(
-    ("body", "bare"),
-    [
-        ({"status": "OK", "results": [ONE]}, False),
-        ({"status": "DELAYED", "resultsCount": 1, "results": [ONE]}, False),
-        ([ONE], True),
-    ],
-)
-def test_rows_are_left_as_written_where_that_is_asked_for(body: Any, bare: bool) -> None:
-    as_asked = judge(answer(body), bare=bare)
-    assert isinstance(as_asked, Data)
-    assert not isinstance(as_asked.rows, Cut)
-    as_written = judge(answer(body), bare=bare, as_written=True)
-    assert isinstance(as_written, Data)
-    assert isinstance(as_written.rows, Cut)
-    assert list(as_written.rows) == [ONE]
-
-
-@pytest.mark.parametrize("as_written", [False, True])
-@pytest.mark.parametrize(
-    ("body", "how", "fault"),
-    [
-        ({"status": "OK", "results": [ONE]}, {"bare": True}, "the body is not a list"),
-        ([ONE], {}, "the body is not an object"),
-        ({"status": "OK", "results": [ONE]}, {"single": True}, "`results` is not an object"),
-        ({"status": "OK", "results": ONE}, {}, "`results` is not a list"),
-        (
-            {"status": "OK", "resultsCount": 2, "results": [ONE]},
-            {},
-            "`resultsCount` is 2, the number of rows 1",
-        ),
-        ({"status": "OK", "resultsCount": 1}, {}, "`resultsCount` is 1, the number of rows 0"),
-        ({"results": [ONE]}, {}, "the body's status is 'None': no reason given."),
-        ({"status": "x" * 50, "error": "no"}, {}, f"the body's status is {'x' * 40!r}: no."),
-        (b'{"status"', {}, "the body is not complete JSON (9 bytes, no content type)"),
-    ],
-)
-def test_all_else_is_broken_and_says_how(
-    body: Any, how: dict[str, bool], fault: str, as_written: bool
-) -> None:
-    # One row alone is never cut.
-    as_written = as_written and not how.get("single")
-    assert judge(answer(body), **how, as_written=as_written) == Broken(fault)
-
-
-@pytest.mark.parametrize("as_written", [False, True])
-@pytest.mark.parametrize(
-    ("body", "status", "reason"),
-    [
-        ({"status": "NOT_AUTHORIZED", "error": "?"}, 200, Reason.NOT_ENTITLED),
-        ({"status": "OK", "error": "?", "results": [ONE]}, 403, Reason.FORBIDDEN),
-        ({"error": "?"}, 403, Reason.FORBIDDEN),
-        ({"error": "?"}, 404, Reason.UNKNOWN),
-        ({"status": "OK", "error": "?", "results": [ONE]}, 404, Reason.UNKNOWN),
-    ],
-)
-def test_a_refusal_is_known_by_its_status(
-    body: Any, status: int, reason: Reason, as_written: bool
-) -> None:
-    assert judge(answer(body, status), as_written=as_written) == Refused(reason, "?")
-
-
-def test_a_refusal_that_is_not_json_has_no_words() -> None:
-    assert judge(answer(b"<html>", 403)) == Refused(Reason.FORBIDDEN, "")
-    assert isinstance(judge(answer(b"<html>", 200)), Broken)
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        ("Today's data before end of day. Please upgrade.", Reason.NOT_YET),
-        ("Not this data timeframe. Please upgrade.", Reason.OUTSIDE_HISTORY),
-        ("You are not entitled to this data.", Reason.NOT_ENTITLED),
-        ("Please UPGRADE your plan.", Reason.NOT_ENTITLED),
-        ("Go away.", Reason.FORBIDDEN),
-    ],
-)
-def test_why_the_vendor_refuses_is_in_its_words(words: str, reason: Reason) -> None:
-    assert judge(answer({"message": words}, 403)) == Refused(reason, words)
-
-
-@pytest.mark.parametrize(
-    ("body", "unknown"),
-    [
-        ({"status": "NOT_FOUND", "message": "Ticker not found."}, True),
-        ({"status": "NOT_FOUND", "message": "Moved to /v2."}, False),
-        ({"status": "ERROR", "message": "Ticker not found."}, False),
-        (["not found"], False),
-        (b"404 page not found", False),
-    ],
-)
-def test_a_name_is_unknown_where_the_vendor_says_so(body: Any, unknown: bool) -> None:
-    assert is_unknown(answer(body, 404)) is unknown
-
-
-@pytest.mark.parametrize(
-    ("body", "sentence"),
-    [
-        ({"error": "no", "message": "yes"}, "no."),
-        ({"message": " Really? "}, "Really?"),
-        ({"message": "No!"}, "No!"),
-        ({"message": "No."}, "No."),
-        ({"message": "? No"}, "? No."),
-        ({"message": "x" * 400}, "x" * 300 + "."),
-        ({"message": f"{KEY} is bad: {KEY}"}, "**** is bad: ****."),
-        ({"message": 5}, "5."),
-        ({"message": None}, ""),
-        ({}, ""),
-        (["no"], ""),
-        (b"no", ""),
-    ],
-)
-def test_the_vendors_words_are_a_sentence_without_the_key(body: Any, sentence: str) -> None:
-    assert words(answer(body, 500)) == sentence
-
-
-def test_words_stay_as_they_are_where_no_key_was_sent() -> None:
-    assert words(answer({"error": "a-b"}, key="")) == "a-b."
-    unasked = answer({"error": "a-b"})
-    unasked.request = None  # type: ignore[assignment]
-    assert words(unasked) == "a-b."
-
-
-def test_an_odd_letter_is_told_with_the_path_alone(caplog: pytest.LogCaptureFixture) -> None:
-    odd = answer(b'{"status":"OK","results":[{"n":"\\ud800"}]}')
-    assert isinstance(judge(odd), Data)
-    (line,) = caplog.messages
-    assert line.startswith("/v3/x holds ")
-    odd.request = None  # type: ignore[assignment]
-    assert isinstance(judge(odd), Data)
-    assert caplog.messages[1].startswith("a body holds ")
-
-
-@pytest.mark.parametrize("judged", [Data([], {}), Refused(Reason.UNKNOWN, ""), Broken("")])
-def test_what_is_judged_stays_so(judged: Any) -> None:
-    for field in fields(judged):
-        with pytest.raises(FrozenInstanceError):
-            setattr(judged, field.name, None)
 
 
 @pytest.mark.usefixtures("both_ways")
@@ -486,51 +263,6 @@ def test_crypto_is_asked_without_the_otc_parameter(vendor: Any) -> None:
     assert {str(request.query) for request in vendor.request_history} == {"adjusted=true"}
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ({"json": EMPTY}, ""),
-        (TOO_EARLY, ""),
-        (UNKNOWN_KEY, "does not accept this API key: Unknown API Key. Copy the key"),
-        (NOT_ENTITLED, "does not cover /v2/aggs/grouped/locale/us/market/stocks/2026-11-19"),
-        (TIMEFRAME, "serves no stocks bars of 2026-11-19, a recent session"),
-        ({"exc": requests.exceptions.ConnectionError}, "api.massive.com gave no usable answer"),
-    ],
-)
-def test_check_tells_failures_apart(
-    vendor: Any, naps: list[float], answer: Answer, words: str
-) -> None:
-    vendor.get(rm.ANY, **NOT_ENTITLED)
-    vendor.get(DAY + "2026-11-19", **answer)
-    status, text = check()
-    assert status == ("FAILED" if words else "SUCCEEDED")
-    assert words in text
-
-
-def test_check_costs_one_request_per_market(vendor: Any) -> None:
-    vendor.get(rm.ANY, json=EMPTY)
-    status, _ = check(markets=["stocks", "otc", "crypto", "fx", "indices"])
-    assert status == "SUCCEEDED"
-    assert [request.path for request in vendor.request_history][:5] == [
-        "/v2/aggs/grouped/locale/us/market/stocks/2026-11-19",
-        "/v3/reference/tickers",
-        "/v2/aggs/grouped/locale/global/market/crypto/2026-11-19",
-        "/v2/aggs/grouped/locale/global/market/fx/2026-11-19",
-        "/v3/reference/tickers",
-    ]
-    # More only of plans that not everybody has, and never more than the pace lets through.
-    streams = SourcePolygon(config=CONFIG).manifest.market_wide.values()
-    plans = {plan for each in streams if needed(plan := each["retriever"]["plan"])}
-    assert len(vendor.request_history) == 5 + len(plans) < 20
-
-
-def test_check_names_every_wrong_field_without_a_request(vendor: Any) -> None:
-    status, text = check(start_date="2026-13-01", end_date="2026-11-31", num_workers=0)
-    assert status == "FAILED"
-    assert "num_workers: 0 is less than 1" in text
-    assert vendor.request_history == []
-
-
 def test_the_key_is_in_the_header_and_in_no_message(vendor: Any, naps: list[float]) -> None:
     vendor.get(DAY + "2026-11-19", json=GOOD)
     vendor.get(DAY + "2026-11-20", status_code=500, json={"error": f"failed for {KEY}"})
@@ -569,16 +301,6 @@ def test_a_bare_list_that_is_none_is_named(vendor: Any, naps: list[float]) -> No
     vendor.get(rm.ANY, json={"status": "OK"})
     output = read(stream="market_holidays", expect_failure=True)
     assert any("in 6 attempts: the body is not a list. If" in error for error in output.errors)
-
-
-def test_check_of_a_dead_host_does_not_ask_for_every_market(vendor: Any, naps: list[float]) -> None:
-    vendor.get(rm.ANY, exc=requests.exceptions.ConnectionError)
-    status, text = check(markets=["stocks", "otc", "crypto", "fx", "indices"])
-    assert (status, vendor.call_count) == ("FAILED", 6)
-    assert text == (
-        "api.massive.com gave no usable answer in 6 attempts: no connection (ConnectionError). "
-        "If that lasts, check the network and base_url."
-    )
 
 
 def test_a_session_without_bars_is_pointed_out(
