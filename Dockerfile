@@ -12,6 +12,11 @@ ARG VERSION
 USER root
 WORKDIR /build
 
+# What compiles flat files' way to messages; the base has Python's headers.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+
 # The locked requirements come before our code, so that a change of the code does not fetch them
 # again. They go into an environment of their own, which is copied whole: what only the build needs,
 # and the base's own packages, cannot get into it. The tests of pandas and others are not needed.
@@ -31,6 +36,7 @@ COPY source-polygon source-polygon
 RUN tools/bin/hatchling build --target wheel \
     && python3 -m pip --python /opt/source-polygon install --no-cache-dir --no-compile --no-deps \
         --no-index dist/*.whl \
+    && /opt/source-polygon/bin/python -B -c 'from source_polygon.streams.flat import _speedups' \
     && test "$(/opt/source-polygon/bin/source-polygon --version)" = "source-polygon ${VERSION}"
 
 FROM ${BASE_IMAGE}

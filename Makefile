@@ -15,7 +15,8 @@ help: ## Show the targets
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
 $(INSTALLED): requirements/dev.txt VERSION pyproject.toml orchestration/pyproject.toml \
-    sandbox/pyproject.toml streaming/pyproject.toml
+    sandbox/pyproject.toml streaming/pyproject.toml \
+    source-polygon/source_polygon/streams/flat/_speedups.c
 	@echo "Setting up .venv with the locked versions; the first time this takes a few minutes."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
@@ -139,7 +140,7 @@ lock: ## Write requirements/*.txt anew (needs uv)
 	    --extra postgres pyproject.toml orchestration/pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/bench.txt --group bench
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/mutants.txt --group mutants
-	echo hatchling | $(COMPILE) --constraint requirements/dev.txt \
+	printf 'hatchling\nsetuptools\n' | $(COMPILE) --constraint requirements/dev.txt \
 	    --output-file requirements/build.txt -
 
 clean: ## Remove .venv and everything generated

@@ -63,6 +63,10 @@ def build(root: Path, dist: Path) -> None:
     for package in PACKAGES:
         command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(dist), package]
         subprocess.run(command, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
+    # Besides the wheel for this platform one for all others, without what is compiled.
+    anywhere = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(dist)]
+    environment["HATCH_BUILD_NO_HOOKS"] = "true"
+    subprocess.run(anywhere, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
     tool = str(Path(sys.executable).with_name("cyclonedx-py"))
     for name, (requirements, project) in PARTS.items():
         command = [

@@ -6,7 +6,7 @@ image=${1:?usage: stand_in_base.sh IMAGE}
 root=$(mktemp --directory)
 trap 'rm -rf "$root"' EXIT
 
-debootstrap --variant=minbase --include=ca-certificates,python3,python3-pip,python3-venv \
+debootstrap --variant=minbase --include=ca-certificates,libpython3-dev,python3,python3-pip,python3-venv \
     trixie "$root" >&2
 # Where this machine trusts more authorities than Debian does, pip in the image must as well.
 cp --dereference /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"

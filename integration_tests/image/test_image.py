@@ -168,6 +168,30 @@ def test_two_reads_with_the_state_between_them_equal_those_of_this_checkout(
     assert records(messages) == records(in_process(*READ, "--state", "/config/state.json")[1])
 
 
+def test_flat_files_are_read_by_compiled_code_as_by_this_checkout(
+    docker: Docker,
+    image: str,
+    in_image: Command,
+    in_process: Command,
+    mount: Path,
+    sandbox: Sandbox,
+) -> None:
+    code = "from source_polygon.streams.flat.compiled import SPEEDUPS; print(SPEEDUPS.__file__)"
+    python = "--entrypoint=/opt/source-polygon/bin/python"
+    assert docker("run", "--rm", python, image, "-c", code).endswith("/flat/_speedups.abi3.so")
+    flat_files = {"access_key_id": sandbox.flat_files.access_key_id}
+    flat_files |= {"secret_access_key": sandbox.key, "endpoint": sandbox.url}
+    write_config(mount, sandbox, start_date=str(DAYS[-3]), flat_files=flat_files)
+    stream = {"name": "flat_trades", "json_schema": {}, "supported_sync_modes": ["incremental"]}
+    chosen = {"sync_mode": "incremental", "destination_sync_mode": "append_dedup", "stream": stream}
+    (mount / "catalog.json").write_text(json.dumps({"streams": [chosen]}))
+    status, messages = in_image(*READ)
+    assert status == 0
+    assert "without compiled code" not in json.dumps(messages)
+    assert len(records(messages)) > 100
+    assert records(messages) == records(in_process(*READ)[1])
+
+
 def test_a_read_that_fails_exits_with_1_and_says_why(
     in_image: Command, files: Path, sandbox: Sandbox
 ) -> None:

@@ -103,7 +103,14 @@ def test_a_release_has_the_packages_and_what_they_are_made_of(tmp_path: Path) ->
     build(ROOT, dist)
     made = {file.name for file in dist.iterdir()}
     packages = {f"{name}-{version()}{end}" for name in NAMES for end in (".tar.gz", WHEEL)}
-    assert made == packages | set(PARTS) | {"NOTES.md"}
+    (compiled,) = made - packages - set(PARTS) - {"NOTES.md"}
+    assert re.fullmatch(rf"{NAMES[0]}-{version()}-cp310-abi3-(?!many|musl)\w+\.whl", compiled)
+    assert made > packages | set(PARTS) | {"NOTES.md"}
+    modules = {each: _modules(dist / each) for each in (compiled, f"{NAMES[0]}-{version()}{WHEEL}")}
+    more, less = modules.values()
+    assert [Path(each).name.partition(".")[0] for each in more ^ less] == ["_speedups"]
+    assert "source_polygon/manifest.yaml" in less
+    assert not [each for each in more if each.endswith((".c", "hatch_build.py"))]
     for name in NAMES:
         with zipfile.ZipFile(dist / f"{name}-{version()}{WHEEL}") as wheel:
             metadata = wheel.read(f"{name}-{version()}.dist-info/METADATA").decode()
@@ -117,6 +124,11 @@ def test_a_release_has_the_packages_and_what_they_are_made_of(tmp_path: Path) ->
         listed = {part["name"] for part in json.loads((dist / name).read_text())["components"]}
         locked = re.findall(r"^([\w.-]+)==", (ROOT / requirements).read_text(), re.MULTILINE)
         assert listed == set(locked)
+
+
+def _modules(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as packed:
+        return {each for each in packed.namelist() if ".dist-info/" not in each}
 
 
 WHEEL = "-py3-none-any.whl"

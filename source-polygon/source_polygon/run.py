@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from threading import Thread, Timer
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, BinaryIO, Final, NoReturn, TypeVar, cast
 
 from source_polygon.startup import give_large_blocks_back, quick_imports
 
@@ -194,7 +194,7 @@ def _print(item: str | Page) -> None:
         PRINT_BUFFER.flush()
         stdout = sys.__stdout__
         if stdout is not None:
-            stdout.buffer.write(item.lines)
+            cast(BinaryIO, stdout.buffer).write(item.lines)
             stdout.flush()
 
 

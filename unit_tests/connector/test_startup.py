@@ -15,6 +15,7 @@ import source_polygon.run, attributes_doc
 assert gc.isenabled()
 import sys
 assert "botocore" not in sys.modules
+assert "lark" not in sys.modules, "a grammar is read that no schema asks for"
 import boto3
 assert attributes_doc.get_attributes_doc.__name__ == "get_attributes_doc"
 assert source_polygon.SourcePolygon is source_polygon.run.SourcePolygon

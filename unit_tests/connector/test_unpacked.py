@@ -17,7 +17,7 @@ def chunks(data: bytes, size: int) -> list[bytes]:
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacked, "_BLOCK", 1000)
+    monkeypatch.setattr(unpacked, "BLOCK", 1000)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -64,7 +64,7 @@ def test_a_last_line_without_an_end_is_broken() -> None:
 
 
 def test_what_has_no_lines_is_broken_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacked, "_LONGEST_LINE", 5000)
+    monkeypatch.setattr(unpacked, "LONGEST_LINE", 5000)
     with pytest.raises(BrokenFile, match="a line has more than 5,000 bytes"):
         list(lines([gzip.compress(bytes(1_000_000))]))
 

@@ -16,7 +16,7 @@ from airbyte_cdk.sources.types import Record, StreamSlice
 
 from source_polygon.rows import Row, without_nulls
 from source_polygon.vendor.cut import Cut, tidied
-from source_polygon.vendor.lines import Lines
+from source_polygon.vendor.lines import Lines, Messages
 
 Leaving: TypeAlias = Row | Sequence[Row]
 """What a retriever hands out: a row, or several."""
@@ -42,7 +42,7 @@ class Page:
     """
 
     stream: str
-    lines: bytes
+    lines: bytes | bytearray
     count: int
 
 
@@ -78,18 +78,18 @@ def page_in(data: Mapping[str, Any]) -> Page:
     return page
 
 
-def _printed(stream: str, rows: Iterable[Leaving]) -> Iterator[tuple[bytes, int]]:
+def _printed(stream: str, rows: Iterable[Leaving]) -> Iterator[tuple[bytes | bytearray, int]]:
     """Return the lines of `rows` in portions, and how many lines each has."""
     waiting: list[Row] = []
     for leaving in rows:
-        if isinstance(leaving, Cut | Lines):
+        if isinstance(leaving, Cut | Lines | Messages):
             if waiting:
                 yield _lines(stream, waiting), len(waiting)
                 waiting = []
             if isinstance(leaving, Cut):
                 yield from _cut_lines(stream, leaving)
             elif leaving:
-                yield leaving.printed(*_around(stream)), len(leaving)
+                yield _text(stream, leaving), len(leaving)
         else:
             waiting += [leaving] if isinstance(leaving, dict) else leaving
         while len(waiting) >= _PAGE_SIZE:
@@ -100,8 +100,12 @@ def _printed(stream: str, rows: Iterable[Leaving]) -> Iterator[tuple[bytes, int]
         yield _lines(stream, waiting), len(waiting)
 
 
+def _text(stream: str, leaving: Lines | Messages) -> bytes | bytearray:
+    return leaving.text if isinstance(leaving, Messages) else leaving.printed(*around(stream))
+
+
 def _cut_lines(stream: str, cut: Cut) -> Iterator[tuple[bytes, int]]:
-    before, after = _around(stream)
+    before, after = around(stream)
     # Rows may be texts of a whole report.
     size = max(1, min(_PAGE_SIZE, len(cut) * _PAGE_BYTES // cut.size)) if cut else 1
     for start in range(0, len(cut), size):
@@ -110,8 +114,8 @@ def _cut_lines(stream: str, cut: Cut) -> Iterator[tuple[bytes, int]]:
         yield b"".join((before, written, after)), len(rows)
 
 
-def _around(stream: str) -> tuple[bytes, bytes]:
-    """Return what comes before the JSON of a row in its message, and after it."""
+def around(stream: str) -> tuple[bytes, bytes]:
+    """Return what comes before the JSON of a row in its message, and after it, its end included."""
     before = b'{"type":"RECORD","record":{"stream":%b,"data":' % orjson.dumps(stream)
     return before, b',"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
 
@@ -121,7 +125,7 @@ def _lines(stream: str, rows: list[Row]) -> bytes:
     if b":null" in data:
         rows = [without_nulls(row) for row in rows]
         data = orjson.dumps(rows)
-    before, after = _around(stream)
+    before, after = around(stream)
     if data.count(b"{") == len(rows):  # no brace in a value: each is where a row begins
         return before + data[1:-1].replace(b",{", after + before + b"{") + after
     return b"".join(before + orjson.dumps(row) + after for row in rows)

@@ -1,4 +1,4 @@
-"""Records that are JSON already, in the parts of which they are made: to print, they are joined."""
+"""Records that are JSON already: in the parts of which they are made, or finished as messages."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
@@ -36,3 +36,30 @@ class Lines(Sequence[Row]):
 
     def __iter__(self) -> Iterator[Row]:
         return map(orjson.loads, self.printed(b"", b"\n").splitlines())
+
+
+class Messages(Sequence[Row]):
+    """Records that are finished RECORD messages.
+
+    Attributes:
+        text: the messages as they are printed, each on its line, the last one too.
+        rows: of how many rows they are, those included that were not wanted.
+    """
+
+    def __init__(self, text: bytearray, count: int, rows: int) -> None:
+        """Take the text of so many messages, of so many rows."""
+        self.text, self._count, self.rows = text, count, rows
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        for line in self.text.splitlines():
+            yield orjson.loads(line)["record"]["data"]

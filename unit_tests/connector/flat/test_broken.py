@@ -38,7 +38,7 @@ def test_what_breaks_off_is_read_on_where_it_was(
     fault: Fault,
     stream: str,
 ) -> None:
-    monkeypatch.setattr(unpacked, "_BLOCK", 700)
+    monkeypatch.setattr(unpacked, "BLOCK", 700)
     syncs.sandbox.faults.add(fault)
     output = syncs.read(stream)
     assert output.errors == []
@@ -66,7 +66,7 @@ def test_a_truncated_file_is_never_taken_for_complete(
 def test_a_file_that_is_mended_while_it_is_read_is_read_from_its_start(
     syncs: FlatSyncs, files: FlatFiles, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpacked, "_BLOCK", 500)
+    monkeypatch.setattr(unpacked, "BLOCK", 500)
     name = key("2026-11-17")
     files.replace(name, "truncated")
 

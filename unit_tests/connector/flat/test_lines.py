@@ -5,50 +5,37 @@ import gzip
 import io
 import json
 import tracemalloc
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from source_polygon.rows import Row
-from source_polygon.streams.flat import by_block, by_row
-from source_polygon.streams.flat.by_block import LineWriter
-from source_polygon.streams.flat.by_row import Facts
+from source_polygon.streams.flat import by_row, compiled
+from source_polygon.streams.flat.kept import Kept
 from source_polygon.streams.flat.layout import Kind, Layout
-from source_polygon.vendor.lines import Lines
 from source_polygon.vendor.unpacked import BrokenFile, lines
 
-NUMBER, WHOLE, TEXT, LIST = (
-    {"type": ["null", name]} for name in ("number", "integer", "string", "array")
+from unit_tests.connector.flat.lines import (
+    BARS,
+    FACTS,
+    NANO,
+    SCHEMA,
+    START,
+    TRADES,
+    texts,
+    writer,
 )
-SCHEMA: dict[str, Any] = {
-    "properties": {
-        **dict.fromkeys(["ticker", "id"], TEXT),
-        **dict.fromkeys(["open", "close", "price", "size", "volume"], NUMBER),
-        **dict.fromkeys(["window_start", "sip_timestamp", "exchange", "transactions"], WHOLE),
-        "conditions": LIST,
-    }
-}
-BARS = "ticker,volume,open,close,window_start,transactions"
-TRADES = "ticker,conditions,exchange,id,price,sip_timestamp,size,venue"
-START = 1_795_521_600  # 2026-11-24 12:00 UTC, in seconds
-NANO = 1_795_521_600_123_456_789
 
 
-def writer(header: str, *, numbered: bool = True, wanted: Any = None) -> LineWriter:
-    modified = datetime(2026, 11, 25, 16, 0, 5, tzinfo=timezone.utc)
-    facts = Facts("stocks", date(2026, 11, 24), modified, numbered)
-    return LineWriter(Layout.of(header.encode(), SCHEMA), facts, wanted)
-
-
-def texts(records: Sequence[Row]) -> list[bytes]:
-    """Return the JSON of each record, as it is printed."""
-    if isinstance(records, Lines):
-        return records.printed(b"", b"\n").splitlines()
-    return [bytes(row) for row in records.rows]  # type: ignore[attr-defined]
+@pytest.fixture(params=["compiled", "python"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test with compiled code and with Python alone."""
+    if request.param == "python":
+        monkeypatch.setattr(compiled, "SPEEDUPS", None)
+    elif compiled.SPEEDUPS is None:
+        pytest.skip("There was no compiler when this was installed.")
 
 
 @pytest.fixture
@@ -77,6 +64,18 @@ def test_a_bar_leaves_as_it_is_written() -> None:
         b'"open":1,"close":2,"window_start":1795521600000000000,'
         b'"window_start_utc":"2026-11-24T12:00:00.000000000Z","transactions":1}',
     ]
+
+
+def test_a_number_that_is_missing_is_left_out_of_a_single_row_too() -> None:
+    (text,) = texts(writer(BARS, numbered=False).records(f"A,1,2,3,{NANO},\n".encode(), 1))
+    assert text.endswith(b'"window_start_utc":"2026-11-24T12:00:00.123456789Z"}')
+
+
+def test_what_is_missing_is_left_out_where_symbols_are_picked_out_too() -> None:
+    block = f"B,,4,,1,{NANO},2,\nA,,4,,1,{NANO},2,\n".encode()
+    (row,) = writer(TRADES, wanted={"A"}.__contains__).records(block, 1)
+    assert {"conditions", "id", "venue"}.isdisjoint(row)
+    assert (row["file_row"], row["exchange"], row["size"]) == (2, 4, 2)
 
 
 def test_a_trade_has_its_row_its_conditions_as_numbers_and_what_is_not_known_as_text(
@@ -116,6 +115,7 @@ def test_a_trade_has_its_row_its_conditions_as_numbers_and_what_is_not_known_as_
         ("007.50", "7.50"),
         ("-0.10", "-0.10"),
         ("1E3", "1E3"),
+        ("1e0005", "1e0005"),
     ],
 )
 def test_a_number_in_another_form_is_written_as_json_has_it(written: str, value: str) -> None:
@@ -141,6 +141,9 @@ GOOD = f"A,1,2,3,{NANO},4\n"
         (f"A,1,2,null,{NANO},4\n", "'null' for close"),
         (f"A,1,[2,3],{NANO},4\n", "'\\[2' for open"),
         (f"A,1,2,1e999,{NANO},4\n", "'1e999' for close"),
+        (f"A,1,2,-1e-305,{NANO},4\n", "'-1e-305' for close"),
+        (f"A,1,2,{'9' * 400},{NANO},4\n", "'9{40}' for close"),
+        (f"A,1,2,3,{NANO},{'9' * 400}\n", "'9{40}' for transactions"),
         (f"A,1,2,1_0,{NANO},4\n", "'1_0' for close"),
         (f"A,1,2, 3,{NANO},4\n", "' 3' for close"),
         (f"A,1,2,3,{NANO},4\r\n" * 2 + f"A,1,2,3\r,{NANO},4\n", "after row|row"),
@@ -201,12 +204,10 @@ def test_symbols_are_picked_out_and_rows_keep_their_number(row_by_row: list[byte
         writer(TRADES, wanted=lambda _: False).records(block + b"x\n", 1)
 
 
-def test_what_is_kept_of_symbols_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_block, "_MOST_KEPT", 10)
-    made = writer(BARS, numbered=False)
-    block = "".join(f"S{n},1,2,3,{NANO + n},4\n" for n in range(100)).encode()
-    assert [row["ticker"] for row in made.records(block, 1)] == [f"S{n}" for n in range(100)]
-    assert len(made._heads) <= 10
+def test_what_is_kept_of_symbols_is_bounded() -> None:
+    kept = Kept(bytes.lower, most=10)
+    assert [kept[b"S%d" % n] for n in range(100)] == [b"s%d" % n for n in range(100)]
+    assert len(kept) == 10
 
 
 names = st.text("AZaz09.:-/ é\"\\,'", min_size=1, max_size=6)
@@ -234,7 +235,7 @@ def test_blocks_at_once_and_row_by_row_are_one_and_what_csv_has(
     block = out.getvalue().encode()
     made = writer(TRADES)
     at_once = texts(made.records(block, 1))
-    assert at_once == texts(by_row.records(block, made.layout, made._facts, 1, lambda _: True))
+    assert at_once == texts(by_row.records(block, made.layout, FACTS, 1, lambda _: True))
     assert len(at_once) == len(rows)
     for number, (text, row) in enumerate(zip(at_once, rows, strict=True), 1):
         found = json.loads(text, parse_float=Decimal)
@@ -254,7 +255,7 @@ def test_blocks_at_once_and_row_by_row_are_one_and_what_csv_has(
 
 
 def test_memory_does_not_grow_with_the_file() -> None:
-    """Of ten times the rows, symbols and moments the peak is the same."""
+    """Of ten times the rows, symbols and moments the peak is that of what is kept of symbols."""
 
     def peak(rows: int) -> int:
         made, first = writer(TRADES), 1
@@ -274,4 +275,6 @@ def test_memory_does_not_grow_with_the_file() -> None:
             tracemalloc.stop()
 
     small, large = peak(9_000), peak(90_000)
-    assert large < 1.3 * small < 60_000_000
+    # What is kept of up to 20,000 symbols is a few megabytes.
+    assert large < small + 5_000_000
+    assert small < 60_000_000

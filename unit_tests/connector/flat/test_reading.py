@@ -11,6 +11,7 @@ import pytest
 from airbyte_cdk.models.airbyte_protocol_serializers import ConfiguredAirbyteCatalogSerializer
 from polygon_sandbox import Fault, Plan, Sandbox, World
 from polygon_sandbox.flat_files import FlatFiles
+from source_polygon.streams.flat import compiled
 
 from unit_tests.connector.flat.bucket import (
     CLASSES,
@@ -45,6 +46,15 @@ def test_every_dataset_of_every_asset_class_is_the_file_by_value(
         assert len(due) == len(output.records(stream)) > 50
     assert "flat_trades: there are no such files of fx." in output.text
     assert syncs.read(*STREAMS, flat={"asset_classes": list(CLASSES)}).records("flat_trades") == []
+
+
+@each_stream
+def test_python_alone_reads_the_same(
+    syncs: FlatSyncs, files: FlatFiles, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    monkeypatch.setattr(compiled, "SPEEDUPS", None)
+    assert syncs.read(stream).errors == []
+    assert table(syncs, stream) == in_the_bucket(files, stream, "stocks")
 
 
 @each_stream

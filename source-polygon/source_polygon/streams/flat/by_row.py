@@ -20,6 +20,7 @@ from source_polygon.vendor.flat_files import to_second
 from source_polygon.vendor.unpacked import BrokenFile
 
 _JSON_NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
+_JSON_INTEGER: Final = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _NANOSECONDS: Final = re.compile(r"[1-9]\d{17,18}", re.ASCII)
 _MOST_DIGITS: Final = 300
 
@@ -128,7 +129,7 @@ def _integer(value: str) -> bytes:
     number = _number(value)
     if number != number.to_integral_value():
         raise ValueError(value)
-    return b"%d" % int(number)
+    return value.encode() if _JSON_INTEGER.fullmatch(value) else b"%d" % int(number)
 
 
 def _decimal(value: str) -> bytes:

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from airbyte_cdk.sources.types import Record, StreamSlice
 
 from source_polygon.engine.cursor import LaneCursor
 from source_polygon.engine.lanes import LaneEnds, LaneSlice
-from source_polygon.engine.output import Leaving
+from source_polygon.engine.output import Leaving, around
 from source_polygon.engine.retriever import LaneRetriever
 from source_polygon.errors import transient_error
 from source_polygon.sessions import new_york_today
@@ -160,6 +161,7 @@ class FlatFileRetriever(LaneRetriever[FlatLane, Listed]):
             schema=self._schema,
             numbered=self.numbered,
             wanted=None if symbols is None else is_one_of(symbols),
+            around=partial(around, self.name),
         )
         try:
             for portion in reader.records():

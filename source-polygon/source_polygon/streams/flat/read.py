@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 
 from source_polygon.errors import transient_error
 from source_polygon.rows import Row
-from source_polygon.streams.flat.by_block import LineWriter
 from source_polygon.streams.flat.by_row import Facts
+from source_polygon.streams.flat.compiled import Around
 from source_polygon.streams.flat.layout import Layout
+from source_polygon.streams.flat.writer import LineWriter
 from source_polygon.vendor.flat_files import FlatFiles, Listed, Opened
 from source_polygon.vendor.flat_refusals import FileReplaced
+from source_polygon.vendor.lines import Messages
 from source_polygon.vendor.unpacked import BrokenFile, lines
 
 LOGGER = logging.getLogger("airbyte")
@@ -47,10 +49,12 @@ class FileReader:
         schema: Mapping[str, Any],
         numbered: bool,
         wanted: Callable[[str], bool] | None,
+        around: Around,
     ) -> None:
         """Prepare to read a file of the list; the rest as `Facts` and `LineWriter` have it."""
         self._files, self._listed, self._asset_class = files, listed, asset_class
-        self._schema, self._numbered, self._wanted = schema, numbered, wanted
+        self._schema, self._numbered = schema, numbered
+        self._wanted, self._around = wanted, around
         self.etag = ""
         self.unknown: list[str] = []
         # How much of the version `etag` has been handed out, header included.
@@ -105,8 +109,9 @@ class FileReader:
             end = at + len(block)
             fresh = block[max(0, self._bytes - at) :]
             if fresh:
-                yield writer.records(fresh, self._rows + 1)
-                self._rows += fresh.count(b"\n")
+                records = writer.records(fresh, self._rows + 1)
+                yield records
+                self._rows += records.rows if isinstance(records, Messages) else fresh.count(b"\n")
                 self._bytes = end
             at = end
         if writer is None:
@@ -118,7 +123,7 @@ class FileReader:
         layout = Layout.of(header, self._schema)
         self.unknown = layout.unknown(self._schema)
         facts = Facts(self._asset_class, self._listed.day, opened.modified, self._numbered)
-        return LineWriter(layout, facts, self._wanted)
+        return LineWriter(layout, facts, self._wanted, self._around)
 
     def _require_its_day(self, block: bytes, layout: Layout) -> None:
         """Raise an error if none of a file's first rows is of its day, where that is sure.
