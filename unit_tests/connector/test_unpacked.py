@@ -2,8 +2,10 @@
 
 import gzip
 import random
+import zlib
 
 import pytest
+from isal import isal_zlib
 from source_polygon.vendor import unpacked
 from source_polygon.vendor.unpacked import BrokenFile, lines
 
@@ -13,6 +15,12 @@ PACKED = gzip.compress(TEXT, 6)
 
 def chunks(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+@pytest.fixture(params=[isal_zlib, zlib], ids=["isal", "zlib"], autouse=True)
+def inflating(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test with what inflates where it is made for the machine, and with zlib."""
+    monkeypatch.setattr(unpacked, "zlib", request.param)
 
 
 @pytest.fixture

@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-# As zlib, at two fifths of the CPU; truncation, checksum and length are looked at alike.
-from isal import isal_zlib
+try:
+    # At two fifths of the CPU; truncation, checksum and length are looked at alike.
+    from isal import isal_zlib as zlib
+except ImportError:  # it is not made for every kind of machine
+    import zlib  # type: ignore[no-redef]
 
 # Large enough that what is done once a block does not count, small enough for a processor's cache:
 # its records are six times as long.
 BLOCK: Final = 1 << 17
 LONGEST_LINE: Final = 1 << 20
-_GZIP: Final = 16 + isal_zlib.MAX_WBITS
+_GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class BrokenFile(Exception):
@@ -43,7 +46,7 @@ def _unpacked(packed: Iterable[bytes]) -> Iterator[bytes]:
 
     Of a truncated file all that can be had comes before the error.
     """
-    gzip, begun = isal_zlib.decompressobj(_GZIP), False
+    gzip, begun = zlib.decompressobj(_GZIP), False
     try:
         for chunk in packed:
             # Some writers fill up with zeros behind the end.
@@ -55,7 +58,7 @@ def _unpacked(packed: Iterable[bytes]) -> Iterator[bytes]:
                     yield piece
                 if gzip.eof:
                     data = gzip.unused_data.lstrip(b"\0")
-                    gzip, begun = isal_zlib.decompressobj(_GZIP), False
+                    gzip, begun = zlib.decompressobj(_GZIP), False
                 else:
                     data = gzip.unconsumed_tail
         while begun and not gzip.eof:
@@ -63,5 +66,5 @@ def _unpacked(packed: Iterable[bytes]) -> Iterator[bytes]:
             if not piece:
                 raise BrokenFile("it is truncated: the gzip stream has no end")
             yield piece
-    except isal_zlib.error as error:  # type: ignore[misc] # its stub has an instance
+    except zlib.error as error:  # type: ignore[misc] # its stub has an instance
         raise BrokenFile(f"it is not sound gzip ({error})") from None
