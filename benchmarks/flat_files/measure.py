@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,15 @@ class Measure:
     wall: float
     peak: float
     rows: int
+
+    def beyond(self, less: "Measure") -> "Measure":
+        """Return what the rows took that `less` did not have; the peak stays."""
+        return replace(
+            self,
+            cpu=self.cpu - less.cpu,
+            wall=self.wall - less.wall,
+            rows=self.rows - less.rows,
+        )
 
 
 def measured(

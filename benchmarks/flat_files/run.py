@@ -26,6 +26,8 @@ from benchmarks.flat_files.measure import Measure, measured
 
 HERE: Final = Path(__file__).parent
 OURS: Final = "source-polygon"
+# Beyond its start: the difference to a file of a tenth of the rows.
+_BEYOND: Final = "source-polygon, without its start"
 _PREFIX: Final = "us_stocks_sip"
 
 
@@ -87,7 +89,7 @@ def main(
         if titles and not any(text in table.title for text in titles):
             continue
         rows = int(table.rows * scale)
-        with _folder(table, rows) as (folder, path):
+        with _folder(table, rows) as (folder, path), _folder(table, rows // 10) as (small, _):
             measures: dict[str, list[Measure]] = {}
             commands = _commands(table, folder, path)
             for turn in range(rounds if table.ways else 1):
@@ -98,6 +100,9 @@ def main(
                         continue
                     measure = measured(command, folder, mark, rows)
                     measures.setdefault(name, []).append(measure)
+                    if name == OURS:
+                        less = measured(command, small, mark, rows // 10)
+                        measures.setdefault(_BEYOND, []).append(measure.beyond(less))
                     print(f"{table.title} {turn + 1}/{rounds} {name}: {measure}", file=sys.stderr)  # noqa: T201
         title = f"{table.title}, {rows / _MILLION:g} million"
         found.append((title, measures))

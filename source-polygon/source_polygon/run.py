@@ -183,6 +183,7 @@ def main() -> None:
         sys.exit(1)
     finally:
         backlog.give_up()
+        gc.freeze()  # what is left goes with the process
 
 
 def _print(item: str | Page) -> None:
