@@ -30,12 +30,13 @@ _POLL_SECONDS: Final = 0.2
 _LAG_SECONDS: Final = 5.0
 # Between the tries of an insert; `clickhouse` has how long they may take together.
 _PAUSES: Final = (2.0, 4.0, 8.0, 15.0, 15.0)
-_INSERT_SETTINGS: Final = {
+INSERT_SETTINGS: Final = {
     "input_format_skip_unknown_fields": 1,
     "input_format_null_as_default": 1,
     # Bars of very many months at once, such as healed ones, are unusual and no reason to refuse.
     "max_partitions_per_insert_block": 0,
 }
+"""Of every insert of clean records, in ClickHouse's names."""
 
 
 class Sink:
@@ -153,7 +154,7 @@ class Sink:
         self.heartbeat.beat()
         try:
             self._clickhouse.raw_insert(
-                table, insert_block=rows, fmt="JSONEachRow", settings=_INSERT_SETTINGS
+                table, insert_block=rows, fmt="JSONEachRow", settings=INSERT_SETTINGS
             )
         except ClickHouseError as error:
             self._give_up_or_wait(attempt, batch, error, stop)

@@ -142,7 +142,7 @@ def _outcomes() -> list[float]:
     from polygon_streaming.process import metrics
 
     return [
-        metrics.filtered.labels(outcome)._value.get()
+        metrics.FILTER.get_sample_value("polygon_filter_records_total", {"outcome": outcome}) or 0.0
         for outcome in ("kept", "dropped", "dead_lettered")
     ]
 
@@ -150,13 +150,13 @@ def _outcomes() -> list[float]:
 _INSERT = """
 import json, sys
 from polygon_streaming.sink.clickhouse import connect, table_statement
-from polygon_streaming.sink.sink import _INSERT_SETTINGS
+from polygon_streaming.sink.sink import INSERT_SETTINGS
 client = connect("chdb:" + sys.argv[1], "")
 for line in sys.stdin.buffer.read().split(b"\\n\\n"):
     kind, _, rows = line.partition(b"\\n")
     client.command(table_statement(kind.decode(), kind.decode()))
     client.raw_insert(kind.decode(), insert_block=rows, fmt="JSONEachRow",
-                      settings=_INSERT_SETTINGS)
+                      settings=INSERT_SETTINGS)
     print(client.command(f"SELECT count() FROM {kind.decode()}"))
 """
 
