@@ -99,10 +99,10 @@ class Listed:
 class FlatFiles:
     """The bucket, by one key pair."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, client: "S3Client", bucket: str) -> None:
         """Open nothing yet; the first request does."""
-        self._access = access
-        self._client = _client(access)
+        self._client = client
+        self._bucket = bucket
 
     def listed(self, asset_class: str, dataset: str, since: date) -> list[Listed]:
         """Return the files of a dataset from a day on, oldest first.
@@ -113,7 +113,7 @@ class FlatFiles:
         """
         prefix = f"{PREFIXES[asset_class]}/{dataset}/"
         pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._access.bucket,
+            Bucket=self._bucket,
             Prefix=prefix,
             # All before it sorts lower. Where a service does not know this, it lists more.
             StartAfter=f"{prefix}{since:%Y/%m}/{since}",
@@ -147,10 +147,10 @@ class FlatFiles:
             AirbyteTracedException: no usable answer.
         """
         with judged(key):
-            answer = self._client.get_object(Bucket=self._access.bucket, Key=key)
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
         if not answer.get("ETag") or "LastModified" not in answer:
             raise BrokenFile("it came without ETag, as no S3 service sends it")
-        return Opened(self._client, self._access.bucket, key, answer)
+        return Opened(self._client, self._bucket, key, answer)
 
     def probe(self, key: str) -> None:
         """Ask for the first byte of a file.
@@ -159,7 +159,7 @@ class FlatFiles:
             FilesRefused, NoSuchFile, AirbyteTracedException: as `opened`.
         """
         with suppress(NothingThere), judged(key):
-            answer = self._client.get_object(Bucket=self._access.bucket, Key=key, Range="bytes=0-0")
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, Range="bytes=0-0")
             answer["Body"].close()
 
 
@@ -238,7 +238,7 @@ class Opened:
 @lru_cache
 def flat_files(access: Access) -> FlatFiles:
     """Return the bucket; its connections are shared by all who read from it."""
-    return FlatFiles(access)
+    return FlatFiles(_client(access), access.bucket)
 
 
 def _client(access: Access) -> "S3Client":

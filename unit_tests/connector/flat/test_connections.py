@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from botocore.exceptions import ClientError
-from source_polygon.vendor.flat_files import Access, FlatFiles, Opened
+from source_polygon.vendor.flat_files import FlatFiles, Opened
 
 MODIFIED = datetime(2026, 11, 20, 16, tzinfo=timezone.utc)
 FILE = bytes(range(95))
@@ -91,9 +91,9 @@ def test_a_file_that_comes_without_its_length_is_read_to_its_end() -> None:
 
 
 @pytest.fixture
-def files(monkeypatch: pytest.MonkeyPatch) -> FlatFiles:
-    monkeypatch.setattr("source_polygon.vendor.flat_files._client", lambda _: Client(0))
-    return FlatFiles(Access("id", "secret", "https://files.example", "flatfiles"))
+def files() -> FlatFiles:
+    client: Any = Client(0)
+    return FlatFiles(client, "flatfiles")
 
 
 def test_what_lies_in_another_folder_takes_no_files_place(files: FlatFiles) -> None:
