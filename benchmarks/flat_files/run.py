@@ -121,6 +121,7 @@ def _into_clickhouse(
     if titles and not any(text in into_clickhouse.TITLE for text in titles):
         return []
     made = into_clickhouse.run(rows, rounds)
+    print(into_clickhouse.told(made))  # noqa: T201
     return [(f"{title}, {rows / _MILLION:g} million a day", made[title]) for title in made]
 
 

@@ -3,7 +3,7 @@
 import os
 import platform
 import statistics
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,8 @@ def machine() -> str:
     """What the machine is, how busy it is, and what is installed."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = {line.split(": ")[1] for line in lines if line.startswith("model name")}
-    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    there = {each.metadata["Name"].lower() for each in distributions()} & set(_PACKAGES)
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES if name in there)
     return (
         f"{', '.join(models)}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"{packages}; load {os.getloadavg()[0]:.1f}"
