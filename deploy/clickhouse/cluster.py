@@ -43,8 +43,11 @@ def for_cluster(statement: str, cluster: str) -> Iterator[str]:
     on = f"ON CLUSTER '{cluster}'"
     if table := _TABLE.match(statement):
         yield from _table(statement, table[1], on, cluster)
-    elif _ALTER.match(statement):
-        yield _ALTER.sub(rf"ALTER TABLE \1_local {on}", statement)
+    elif altered := _ALTER.match(statement):
+        if altered[1] in _SHARDED_BY:
+            yield _ALTER.sub(rf"ALTER TABLE \1_local {on}", statement)
+        else:  # a materialized view
+            yield _ALTER.sub(rf"ALTER TABLE \1 {on}", _NAMED.sub(r"\1 \2_local", statement))
     elif view := _VIEW.match(statement):
         if "MATERIALIZED" in view[1]:
             statement = _NAMED.sub(r"\1 \2_local", statement)

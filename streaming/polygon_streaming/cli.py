@@ -127,6 +127,8 @@ def _backfill(arguments: list[str]) -> int:
     outcomes = backfill.dry_run(client, jobs) if given.dry_run else backfill.run(jobs, stop)
     done = progress.follow(jobs, outcomes)
     seconds = time.monotonic() - began
+    for remark in [] if given.dry_run else backfill.remarks(client, done):
+        sys.stdout.write(f"{remark}\n")
     sys.stdout.write(f"{progress.summary(done, seconds, dry_run=given.dry_run)}\n")
     return progress.status(done)
 

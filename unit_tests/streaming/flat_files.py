@@ -32,6 +32,12 @@ def run(connect: Connect, **settings: Any) -> list[Outcome]:
         client.close()
 
 
+def remarks(client: Any, connect: Connect, done: list[Outcome], **settings: Any) -> list[str]:
+    """Return what a backfill says of what it has loaded."""
+    given = BackfillSettings.model_validate({"clickhouse": "chdb:", **settings})
+    return Backfill(given, connect).remarks(client, done)
+
+
 def write(directory: Path, key: str, header: str, rows: list[str]) -> Path:
     """Write a file in the vendor's layout."""
     path = directory / key

@@ -123,3 +123,27 @@ def test_trades_go_into_a_partition_of_their_day(
     ).result_rows
     assert rows == [("20981120",)]
     assert deployed.command("SELECT count() FROM trades") == 6
+
+
+def test_rollups_of_years_are_right_at_one_refresh(deployed: Any) -> None:
+    """A day a month for eleven years: more months than an insert may have partitions by itself."""
+    deployed.command(
+        "INSERT INTO stock_aggregates (event_type, market, symbol, window_start, window_end, open, "
+        "high, low, close, volume, otc, received_at, healed) SELECT 'AM', 'stocks', 'AAPL', "
+        "toDateTime64('2087-01-02 15:00:00', 3, 'UTC') + toIntervalMonth(intDiv(number, 4)) "
+        "+ toIntervalMinute(number % 4 * 30) AS at, at + 60, number, 999, 1, number + 1, number, "
+        "false, at, true FROM numbers(4 * 132)",
+        settings={"max_partitions_per_insert_block": 0},
+    )
+    # One of them was corrected since.
+    deployed.command(
+        "INSERT INTO stock_aggregates SELECT * REPLACE(7 AS close, ingested_at + 1 AS ingested_at) "
+        "FROM stock_aggregates WHERE volume = 40"
+    )
+    refresh(deployed)
+    columns = "market, symbol, event_type, start, open, high, low, close, vwap, volume, bars"
+    for table, seconds, of_a_day in (("minute_bars", 60, 4), ("hour_bars", 3600, 2)):
+        held = f"SELECT {columns} FROM {table} FINAL"
+        assert deployed.command(f"SELECT count() FROM ({held})") == of_a_day * 132
+        truth = f"SELECT {columns} FROM ohlc(interval = {seconds})"
+        assert deployed.query(f"{held} EXCEPT {truth}").result_rows == []

@@ -7,7 +7,9 @@ from polygon_streaming.trading import NEW_YORK, session
 
 # "About 11:00 New York time of the next day", says the vendor; an hour is left to be late.
 _PUBLISHED: Final = time(12)
-_NEW_YORK_DAYS: Final = ("stocks", "options", "indices")
+NEW_YORK_DAYS: Final = ("stocks", "options", "indices")
+"""The markets whose files are of the days of New York's stock exchange."""
+
 # Between 17:00 and 18:00 in New York no exchange of CME Group trades: there its sessions change.
 _BETWEEN_SESSIONS: Final = time(17, 30)
 
@@ -45,7 +47,7 @@ def bounds(market: str, day: date) -> tuple[datetime, datetime] | None:
     None where the day is a session that begins the evening before, or the vendor does not say: of
     those the file itself says from when to when it goes.
     """
-    return own(market, day) if market in _NEW_YORK_DAYS else None
+    return own(market, day) if market in NEW_YORK_DAYS else None
 
 
 def own(market: str, day: date) -> tuple[datetime, datetime]:
@@ -58,7 +60,7 @@ def own(market: str, day: date) -> tuple[datetime, datetime]:
     if market.startswith("futures"):
         evening = datetime.combine(day - timedelta(days=1), _BETWEEN_SESSIONS, tzinfo=NEW_YORK)
         return evening.astimezone(timezone.utc), midnight + timedelta(days=1)
-    if market not in _NEW_YORK_DAYS:
+    if market not in NEW_YORK_DAYS:
         return midnight, midnight + timedelta(days=1)
     first, after = (
         datetime.combine(each, time(), tzinfo=NEW_YORK).astimezone(timezone.utc)

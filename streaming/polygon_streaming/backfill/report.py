@@ -113,6 +113,8 @@ def _section(verdict: Verdict) -> str:
         told += " What differed is replaced by the file's rows: the table equals the file now."
     if verdict.doubles:
         told += f" Of the file's rows: {verdict.doubles}."
+    if verdict.few:
+        told += f" {verdict.few}."
     if verdict.unmended:
         told += f" {escape(verdict.unmended)}"
     parts = [f"<h2>{escape(verdict.dataset)}</h2><p>{told}</p>"]

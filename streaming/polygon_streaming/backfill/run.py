@@ -1,7 +1,7 @@
 """A backfill: the files of a range of days, several at a time, each a whole day or nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
@@ -16,10 +16,11 @@ from polygon_streaming.backfill import days
 from polygon_streaming.backfill.clients import Connect, open_source
 from polygon_streaming.backfill.kinds import Dataset, datasets
 from polygon_streaming.backfill.ledger import Ledger, Loaded
+from polygon_streaming.backfill.neighbours import few
 from polygon_streaming.backfill.outcomes import Broken, NotThere, Outcome, Refused
 from polygon_streaming.backfill.sources import Found, Source, quoted
 from polygon_streaming.backfill.stage import staged
-from polygon_streaming.backfill.target import Target, sweep, target
+from polygon_streaming.backfill.target import Target, onlookers, sweep, target
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.settings import BackfillSettings
 from polygon_streaming.sink import clickhouse
@@ -164,6 +165,37 @@ class Backfill:
                         raise StreamError("Stopped. The next run goes on with the next day.")
             finally:
                 stop.set()  # what is under way ends at the next step
+
+    def remarks(self, client: Any, outcomes: Sequence[Outcome]) -> list[str]:
+        """Return what else there is to know of what was loaded, for people.
+
+        Raises:
+            StreamError: ClickHouse refuses.
+        """
+        try:
+            return [
+                words
+                for dataset in self.datasets
+                for words in self._remarks(client, dataset, outcomes)
+            ]
+        except ClickHouseError as error:
+            raise clickhouse.refusal(error) from None
+
+    def _remarks(self, client: Any, dataset: Dataset, outcomes: Sequence[Outcome]) -> Iterator[str]:
+        loaded = [o for o in outcomes if o.dataset == dataset.name and o.state == "loaded"]
+        if not loaded:
+            return
+        table = self._settings.tables[dataset.kind.name]
+        rows = {day: one.rows for day, one in Ledger(client, dataset, table).loaded().items()}
+        for day in sorted(outcome.day for outcome in loaded):
+            if words := few(dataset.market, rows, day):
+                yield f"{day}  {dataset.name}: {words}."
+        views = onlookers(client, table)
+        if views and any(outcome.written for outcome in loaded):
+            yield (
+                f"{', '.join(views)}: what is attached to {table} is not seen by views that look "
+                "at inserts."
+            )
 
     def parallel(self) -> int:
         """Return how many files are read at a time."""

@@ -18,7 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from polygon_streaming.backfill import days, doubles
 from polygon_streaming.backfill.differences import WALK, comparison
 from polygon_streaming.backfill.doubles import Doubles
-from polygon_streaming.backfill.kinds import Dataset
+from polygon_streaming.backfill.kinds import BARS, Dataset
 from polygon_streaming.backfill.outcomes import Broken, NotThere
 from polygon_streaming.backfill.sources import Found, Source, quoted
 from polygon_streaming.backfill.target import MARK, Target
@@ -32,6 +32,8 @@ _INSERTING: Final = {
     "async_insert": 0,
     "distributed_foreground_insert": 1,
 }
+# A rollup looks five minutes back from its last refresh.
+_NEW_SECONDS: Final = 120
 # Codes of what is wrong with a file, rather than with ClickHouse: not to be parsed, not to be
 # unpacked, ending within a row, NULL where there has to be a value, an incorrect number.
 _OF_THE_FILE: Final = frozenset(
@@ -101,14 +103,15 @@ class Stage:
 
     def _choose(self) -> None:
         """Leave one row of each key."""
-        kind = self._dataset.kind
-        more = self.rows - doubles.keys(self._client, kind, self._name)
-        if not more:
+        client, kind = self._client, self._dataset.kind
+        if not doubles.are_likely(client, kind, self._name):
             return
-        self.doubles = Doubles(more, doubles.unlike(self._client, kind, self._name))
+        unlike = doubles.unlike(client, kind, self._name)
         chosen = f"{self._name}_chosen"
         self.create(chosen)
         self._insert(chosen, doubles.choice(kind, self._name))
+        keys = int(client.command(f"SELECT count() FROM {chosen}"))
+        self.doubles = Doubles(self.rows - keys, unlike)
         self._client.command(f"DROP TABLE {self._name} SYNC")
         self._client.command(f"RENAME TABLE {chosen} TO {self._name}")
 
@@ -226,6 +229,7 @@ class Stage:
             # A table over several servers: each row finds its own.
             self._insert(self._to.name, f"SELECT * FROM {name}")
             return
+        name = self._renewed(name)
         partitions = self._client.query(
             "SELECT DISTINCT partition_id FROM system.parts WHERE active "
             f"AND database = currentDatabase() AND table = {quoted(name)} ORDER BY partition_id"
@@ -234,6 +238,23 @@ class Stage:
             self._client.command(
                 f"ALTER TABLE {self._to.name} ATTACH PARTITION ID '{partition}' FROM {name}"
             )
+
+    def _renewed(self, name: str) -> str:
+        """Return a table with these rows that say they are new.
+
+        Rollups of bars look for what was ingested in the last minutes, and would not see a bar that
+        is attached later than that.
+        """
+        if self._dataset.kind is not BARS:
+            return name
+        age = f"SELECT dateDiff('second', min(ingested_at), now64(3)) FROM {name}"
+        if int(self._client.command(age)) < _NEW_SECONDS:
+            return name
+        renewed = f"{self._name}_renewed"
+        self.create(renewed)
+        now = "greatest(now64(3), ingested_at) AS ingested_at"
+        self._insert(renewed, f"SELECT * REPLACE ({now}) FROM {name}")
+        return renewed
 
     def remove(self, *, only_healed: bool) -> int:
         """Remove from the table what the file does not have; return how many keys that are.
@@ -282,7 +303,7 @@ class Stage:
 
     def drop(self) -> None:
         """Drop what was made on the way."""
-        for name in ("_differences", "_patch", "_chosen", ""):
+        for name in ("_differences", "_patch", "_chosen", "_renewed", ""):
             self._client.command(f"DROP TABLE IF EXISTS {self._name}{name} SYNC")
 
     def _fault(self, error: ClickHouseError) -> StreamError:

@@ -53,6 +53,15 @@ def target(client: Any, table: str) -> Target:
     return Target(table, database, engine, shape)
 
 
+def onlookers(client: Any, table: str) -> list[str]:
+    """Return the views that see what is inserted into a table, and not what is attached to it."""
+    rows = client.query(
+        "SELECT arrayJoin(dependencies_table) AS view FROM system.tables "
+        f"WHERE database = currentDatabase() AND name = {quoted(table)} ORDER BY view"
+    ).result_rows
+    return [row[0] for row in rows]
+
+
 def sweep(client: Any, table: str, *, embedded: bool) -> None:
     """Drop what killed runs left: what is a day old, or anything where only one can run.
 

@@ -13,9 +13,10 @@ from typing import Any, Final
 import structlog
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from polygon_streaming.backfill import days
+from polygon_streaming.backfill import days, ledger
 from polygon_streaming.backfill.clients import Connect, open_source
 from polygon_streaming.backfill.kinds import Dataset
+from polygon_streaming.backfill.neighbours import few
 from polygon_streaming.backfill.outcomes import NotThere, Refused
 from polygon_streaming.backfill.run import chosen
 from polygon_streaming.backfill.sources import Source
@@ -78,6 +79,8 @@ class Verdict:
         mended: whether the file's rows are in the table now.
         unmended: why they are not, though it was wanted; empty otherwise.
         doubles: for people: rows of the file that have one key; empty if there are none.
+        few: for people: that the file has far fewer rows than those of the days around it, as far
+            as backfill has loaded them; empty otherwise.
         seconds: that it took.
     """
 
@@ -96,6 +99,7 @@ class Verdict:
     mended: bool = False
     unmended: str = ""
     doubles: str = ""
+    few: str = ""
     seconds: float = 0.0
 
     @property
@@ -121,6 +125,7 @@ class Verdict:
         differing = [f"{n:,} in {name}" for name, n in self.fields.items()]
         other = f" ({', '.join(differing)})" if differing else ""
         end = f" In the file: {self.doubles}." if self.doubles else ""
+        end += f" {self.few}." if self.few else ""
         end += " Mended." if self.mended and not self.is_equal else ""
         return (
             f"{self.day}  {self.dataset}: of {self.in_file:,} in the file {self.equal:,} are equal "
@@ -196,6 +201,7 @@ class Verify:
             except StreamError as error:
                 raise type(error)(f"{dataset.name} of {day}: {error}") from None
             self._judge(stage, dataset, verdict)
+            verdict.few = self._few(dataset, table, day, stage.rows)
             if self._settings.mend and not verdict.is_equal:
                 try:
                     self._mend(stage, verdict)
@@ -262,6 +268,12 @@ class Verify:
             f"FROM {table} ORDER BY symbol, at, id LIMIT {_MOST_ROWS}"
         ).result_rows:
             verdict.findings.append(_finding(names, *row))
+
+    def _few(self, dataset: Dataset, table: str, day: date, rows: int) -> str:
+        if not int(self._client.command(f"EXISTS TABLE {ledger.TABLE}")):
+            return ""
+        loaded = ledger.Ledger(self._client, dataset, table).loaded()
+        return few(dataset.market, {**{d: one.rows for d, one in loaded.items()}, day: rows}, day)
 
     def _mend(self, stage: Stage, verdict: Verdict) -> None:
         held = verdict.equal + verdict.other + verdict.extra

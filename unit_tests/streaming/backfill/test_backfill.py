@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from polygon_sandbox import Sandbox
+from polygon_streaming.backfill.directory import Directory
 from polygon_streaming.backfill.kinds import KINDS, PREFIXES, datasets
 from polygon_streaming.backfill.run import Backfill
 from polygon_streaming.errors import StreamError
@@ -296,3 +297,38 @@ def test_a_stop_ends_after_the_files_under_way(
         list(outcomes)
     assert int(client.command("SELECT count() FROM flat_files")) < 5
     assert left_behind(client) == []
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_bars_are_new_when_they_are_attached_however_long_their_reading_took(
+    client: Any, connect: Connect, tmp_path: Path, *, streamed: bool
+) -> None:
+    """Rollups look for what is new."""
+    write(tmp_path, bars_key("2025-11-20"), BARS, ["AAPL,1,1,1,1,1,1763650800000000000,1"])
+    if streamed:
+        client.command(
+            "INSERT INTO stock_aggregates (event_type, market, symbol, window_start, window_end, "
+            "open, high, low, close, volume, otc, received_at, healed, ingested_at) SELECT 'AM', "
+            "'stocks', 'AAPL', '2025-11-20 15:00:00', '2025-11-20 15:01:00', 1, 1, 1, 2, 1, false, "
+            "now(), false, now() - 86400"
+        )
+    span = {"start": "2025-11-20", "end": "2025-11-20", "clickhouse": "chdb:", "parallel": 1}
+    settings = BackfillSettings.model_validate({**span, "directory": tmp_path})
+    backfill = Backfill(settings, connect, _Slow(tmp_path, embedded=True))
+    (outcome,) = backfill.run(backfill.plan(client), Event())
+    assert (outcome.state, outcome.written) == ("loaded", 1)
+    query = "SELECT close, dateDiff('second', ingested_at, now64(3)) FROM stock_aggregates FINAL"
+    ((close, age),) = client.query(query).result_rows
+    assert (close, age < 300) == (1, True)
+    assert left_behind(client) == []
+
+
+class _Slow(Directory):
+    """A directory whose files took ClickHouse an hour."""
+
+    def insert(self, client: Any, dataset: Any, day: date, into: str, columns: Any) -> None:
+        super().insert(client, dataset, day, into, columns)
+        client.command(
+            f"ALTER TABLE {into} UPDATE ingested_at = ingested_at - 3600 WHERE true",
+            settings={"mutations_sync": 2},
+        )
