@@ -1,13 +1,15 @@
 """The whole chain at a given pace: server -> feed -> filters -> a `read_committed` reader.
 
     python benchmarks/streaming/chain.py                              # a minute at 10,000 events/s
-    python benchmarks/streaming/chain.py --seconds 600
+    python benchmarks/streaming/chain.py --seconds 600 --warm-up 15
     python benchmarks/streaming/chain.py --rate 100000 --filters 3 --per-frame 1000
     python benchmarks/streaming/chain.py --per-frame 10000            # a second's bars at once
     python benchmarks/streaming/chain.py --kind trades --rate 50000 --filters 2 --per-frame 500
 
 Every event has a running number, and the reader ticks each off: printed are how many are missing or
-came twice, the latency from the socket to the committed record, and the CPU of each process.
+came twice, the latency from the socket to the committed record, and the CPU of each process. In the
+first seconds the broker's JVM compiles its code: `--warm-up` says how many to leave out of a second
+line of latencies; the first has all, and of the counts nothing is left out.
 """
 
 import argparse
@@ -69,7 +71,6 @@ class Tally:
         self._seen = bytearray(total)
         self.arrived = 0
         self.twice = 0
-        self.delays = array("d")
         self.seconds: dict[int, array[float]] = {}
         self._number = msgspec.json.Decoder(kind.numbered).decode
 
@@ -81,8 +82,12 @@ class Tally:
             return
         self._seen[number] = 1
         self.arrived += 1
-        self.delays.append(now_ms - received_ms)
         self.seconds.setdefault(received_ms // 1000, array("d")).append(now_ms - received_ms)
+
+    def after(self, seconds: int) -> list[float]:
+        """Return how long those were under way that came in so many seconds after the first."""
+        first = min(self.seconds, default=0)
+        return [d for s, delays in self.seconds.items() if s >= first + seconds for d in delays]
 
 
 def main() -> None:
@@ -95,6 +100,7 @@ def main() -> None:
     parser.add_argument("--per-frame", type=int, default=100, help="events a frame")
     parser.add_argument("--filters", type=int, default=1, help="filters of the group")
     parser.add_argument("--kind", choices=KINDS, default="bars", help="what is streamed")
+    parser.add_argument("--warm-up", type=int, default=0, help="seconds that the JVM may take")
     parser.add_argument("--flag", action="append", default=[], help="a flag of the filter: --x=1")
     given = parser.parse_args()
     fetch_jars()
@@ -124,7 +130,7 @@ def main() -> None:
                 took = time.monotonic() - began
                 cpu = {name: (_cpu_of(pid) - before[name]) / took for name, pid in pids.items()}
         reader.close()
-    _print(tally, total, given.rate, cpu)
+    _print(tally, total, given, cpu)
 
 
 @contextmanager
@@ -187,24 +193,28 @@ def _read(reader: Consumer, tally: Tally, total: int, seconds: float) -> Tally:
     return tally
 
 
-def _print(tally: Tally, total: int, rate: int, cpu: dict[str, float]) -> None:
-    def share(values: Sequence[float], part: float) -> float:
-        return sorted(values)[int(len(values) * part)]
-
-    every = tally.delays
-    parts = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
-    if not every:
+def _print(tally: Tally, total: int, given: argparse.Namespace, cpu: dict[str, float]) -> None:
+    if not tally.arrived:
         raise SystemExit("Nothing arrived.")
-    print(f"{rate:,} events/s: {tally.arrived:,} of {total:,} arrived, {tally.twice} twice")  # noqa: T201
-    print(  # noqa: T201
-        "socket to committed record, ms:",
-        ", ".join(f"{name} {share(every, part):.0f}" for name, part in parts.items()),
-        f"max {max(every):.0f}",
-    )
+    counts = f"{tally.arrived:,} of {total:,} arrived, {tally.twice} twice"
+    print(f"{given.rate:,} events/s: {counts}")  # noqa: T201
+    print("socket to committed record, ms:", _shares(tally.after(0)))  # noqa: T201
+    if given.warm_up:
+        warm = tally.after(given.warm_up)
+        print(f"without the first {given.warm_up} s:", _shares(warm))  # noqa: T201
     slow = sorted(tally.seconds.items(), key=lambda item: -max(item[1]))[:5]
     first = min(tally.seconds)
     print("slowest seconds:", ", ".join(f"{s - first} s: {max(d):.0f} ms" for s, d in slow))  # noqa: T201
     print("share of a core:", ", ".join(f"{name} {part:.0%}" for name, part in cpu.items()))  # noqa: T201
+
+
+def _shares(delays: Sequence[float]) -> str:
+    if not delays:
+        return "nothing"
+    ordered = sorted(delays)
+    parts = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+    shown = [f"{name} {ordered[int(len(ordered) * part)]:.0f}" for name, part in parts.items()]
+    return ", ".join([*shown, f"max {ordered[-1]:.0f}"])
 
 
 def _cpu_of(pid: int) -> float:
