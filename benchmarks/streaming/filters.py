@@ -118,18 +118,25 @@ def our_filter(brokers: str, source: str, target: str, events: int) -> None:
         }
     )
     garbage.collect_seldom()
-    stage = Filter(settings, connect_filter(settings))
-    meter, stop = Meter(), Event()
+    clients, meter, stop = connect_filter(settings), Meter(), Event()
+
+    class Metered:
+        """The filter's consumer, which starts the meter with what it reads first."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(clients.consumer, name)
+
+        def consume(self, *given: Any) -> Any:
+            messages = clients.consumer.consume(*given)
+            if messages:
+                meter.start()
+            return messages
+
+    stage = Filter(settings, clients._replace(consumer=Metered()))  # type: ignore[arg-type]
 
     def watch() -> None:
         counted = metrics.filtered.labels("kept"), metrics.filtered.labels("dropped")
-        process, seen = stage._process, 0
-
-        def metered(messages: Any) -> None:
-            meter.start()
-            process(messages)
-
-        stage._process = metered  # type: ignore[method-assign]
+        seen = 0
         while seen < events:
             time.sleep(0.005)
             seen = int(sum(counter._value.get() for counter in counted))

@@ -116,7 +116,7 @@ class StreamSandbox(Background):
         self._known = set(symbols)
         self._live = live
         self._max_connections = max_connections
-        self._not_authorized = set(not_authorized)
+        self.not_authorized = set(not_authorized)
         self.not_in_plan = set(not_in_plan)
         self._clients: list[_Client] = []
         self._extra: deque[bytes | str] = deque()
@@ -224,7 +224,7 @@ class StreamSandbox(Background):
         acks = []
         for name in params.split(","):
             channel = name.partition(".")[0]
-            if channel in self._not_authorized:
+            if channel in self.not_authorized:
                 acks.append(_status("error", "not authorized"))
             elif channel in known and name not in client.subscriptions:
                 client.subscriptions.add(name)

@@ -19,7 +19,6 @@ A dead letter has key, value and headers of what is unreadable, and besides thos
 
 from typing import Any, Final, NamedTuple
 
-import msgspec
 from confluent_kafka import Message
 
 from polygon_streaming.stamps import is_instant
@@ -57,7 +56,7 @@ def headers(market: str, connection: str, lost: int = 0, healed: str | None = No
     return made
 
 
-class Origin(msgspec.Struct, frozen=True, gc=False):
+class Origin(NamedTuple):
     """Where a raw record comes from, as its headers say; strangers may have written them.
 
     Attributes:

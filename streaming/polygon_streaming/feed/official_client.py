@@ -28,10 +28,11 @@ from polygon_streaming.errors import ConfigError
 from polygon_streaming.settings import ClientName
 
 _LIBRARY_LOG: Final = logging.getLogger("websockets.client")
-_MODULES: Final[dict[ClientName, str]] = {
+MODULES: Final[dict[ClientName, str]] = {
     "polygon-api-client": "polygon.websocket",
     "massive": "massive.websocket",
 }
+"""Where each package has the client."""
 # Frames that may wait for us in memory. The library's default of 16 would push back on the server
 # at the first pause, and the server cuts off slow readers.
 _WAITING_FRAMES: Final = 65_536
@@ -49,7 +50,7 @@ def require(name: ClientName) -> None:
         ConfigError: it is not installed.
     """
     try:
-        import_module(_MODULES[name])
+        import_module(MODULES[name])
     except ImportError as error:
         raise ConfigError(
             f"websocket_client: {name} cannot be imported: {error}. Run: pip install {name}."
@@ -85,7 +86,7 @@ class OfficialClient:
             on_reply: gets the server's reply to the key, and its greeting if the client reads it;
                 returns it decoded, or raises to end the connection.
         """
-        self._client = import_module(_MODULES[name]).WebSocketClient(
+        self._client = import_module(MODULES[name]).WebSocketClient(
             api_key=api_key,
             feed=host,
             market=market,

@@ -2,7 +2,7 @@
 
 import json
 from itertools import chain
-from typing import Final, Union
+from typing import Any, Final, Union
 
 import msgspec
 
@@ -20,7 +20,7 @@ class _Kind(msgspec.Struct, gc=False):
     ev: str
 
 
-TYPES: Final[dict[str, tuple[type, ...]]] = {
+TYPES: Final[dict[str, tuple[type[Any], ...]]] = {
     "bars": bars.TYPES,
     "trades": (Trade, CryptoTrade),
     "quotes": (Quote, CryptoQuote, ForexQuote),

@@ -30,10 +30,9 @@ from polygon_streaming.filter.rules import RulesFile
 from polygon_streaming.filter.takeover import Takeover
 from polygon_streaming.kafka import lag
 from polygon_streaming.kafka.errors import Meaning, ends_consumer, meaning
-from polygon_streaming.kafka.retry import Patience
+from polygon_streaming.kafka.retry import DRAIN_SECONDS, Patience
 from polygon_streaming.process import metrics
 from polygon_streaming.process.heartbeat import Heartbeat
-from polygon_streaming.raw import Unreadable
 from polygon_streaming.settings import FilterSettings
 
 log = structlog.get_logger()
@@ -54,9 +53,19 @@ class Filter:
     """One task of the filter; others of the same group share the partitions with it."""
 
     def __init__(
-        self, settings: FilterSettings, clients: FilterClients, heartbeat: Heartbeat | None = None
+        self,
+        settings: FilterSettings,
+        clients: FilterClients,
+        heartbeat: Heartbeat | None = None,
+        drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         """Prepare a filter.
+
+        Args:
+            settings: see there.
+            clients: its own, which it closes.
+            heartbeat: is beaten while it lives.
+            drain_seconds: how long it waits for brokers that do not answer once it is to stop.
 
         Raises:
             ConfigError: the rules are wrong.
@@ -64,10 +73,9 @@ class Filter:
         self._settings = settings
         self.heartbeat = heartbeat or Heartbeat()
         self._rules = RulesFile(settings.rules, settings.reload_seconds)
-        self._targets = settings.targets
         self.producer, self._consumer, self._asker = clients
         self._output = Output(settings, self.producer)
-        self._refinery = Refinery(self._rules, self._output.gap)
+        self._refinery = Refinery(settings.targets, self._rules, self._output)
         self._places = Places(self._consumer, self._asker)
         self._takeover = Takeover(self._places.ask)
         self._assigned = False
@@ -76,7 +84,8 @@ class Filter:
         self._transaction_since = 0.0
         self._aborted: list[str] = []
         self._stop = Event()
-        self._patience = Patience(self._stop, self.producer, self.heartbeat.beat)
+        self._drain_seconds = drain_seconds
+        self._patience = self._new_patience()
 
     def run(self, stop: Event) -> None:
         """Filter until `stop` is set.
@@ -86,7 +95,7 @@ class Filter:
             StreamError: Kafka refuses. In both cases the next start goes on where this one ended.
         """
         self._stop = stop
-        self._patience = Patience(stop, self.producer, self.heartbeat.beat)
+        self._patience = self._new_patience()
         try:
             self._start()
             while not stop.is_set():
@@ -125,6 +134,9 @@ class Filter:
             found.append(f"kafka: {len(aborted)} transactions aborted in a row: {aborted[-1]}")
         return found
 
+    def _new_patience(self) -> Patience:
+        return Patience(self._stop, self.producer, self.heartbeat.beat, self._drain_seconds)
+
     def _start(self) -> None:
         self._patience.until_done(lambda: self.producer.init_transactions(_ANSWER_SECONDS))
         # The callbacks run inside `consume`, so no transaction is open across a rebalance.
@@ -134,7 +146,7 @@ class Filter:
             on_revoke=self._on_revoke,
             on_lost=self._on_revoke,
         )
-        log.info("filtering", source=self._settings.raw_topic, **self._targets)
+        log.info("filtering", source=self._settings.raw_topic, **self._settings.targets)
 
     def _process(self, messages: Sequence[Message]) -> None:
         """Put a batch through one transaction; on an abort, go back to where it began."""
@@ -143,8 +155,9 @@ class Filter:
         try:
             for gap in self._places.gaps_before(messages):
                 self._output.gap(gap)
-            kept, dropped, unreadable, in_a_row = self._refine(messages)
-            self._check_limit(in_a_row)
+            self._places.note(messages)
+            refined = self._refinery.refine(messages, self._unreadable_in_a_row)
+            self._check_limit(refined.unreadable_in_a_row)
             self._commit()
         except KafkaException as error:
             # `produce` says no more than _STATE once its transaction has failed in the background:
@@ -158,48 +171,15 @@ class Filter:
         self._aborted = []
         self._output.committed()
         self._places.committed()
-        self._unreadable_in_a_row = in_a_row
+        self._unreadable_in_a_row = refined.unreadable_in_a_row
         metrics.transactions.labels("committed").inc()
         metrics.transaction_seconds.observe(time.monotonic() - began)
         received = self._places.received_ms.get(messages[0].partition())
         if received is not None:
             metrics.filter_age.observe(max(0.0, time.time() - received / 1000))
-        metrics.filtered.labels("kept").inc(kept)
-        metrics.filtered.labels("dropped").inc(dropped)
-        metrics.filtered.labels("dead_lettered").inc(unreadable)
-
-    def _refine(self, messages: Sequence[Message]) -> tuple[int, int, int, int]:
-        """Produce what a batch becomes.
-
-        Returns:
-            How many were kept, dropped and unreadable, and how many of the last in a row were the
-            latter.
-        """
-        kept = dropped = unreadable = 0
-        in_a_row = self._unreadable_in_a_row
-        refine, targets, produce = self._refinery.refine, self._targets, self.producer.produce
-        self._places.note(messages)
-        for message in messages:
-            try:
-                refined = refine(message)
-            except Unreadable as reason:
-                unreadable += 1
-                in_a_row += 1
-                self._output.dead_letter(message, str(reason))
-                continue
-            in_a_row = 0
-            if refined is None:
-                dropped += 1
-                continue
-            kept += 1
-            # The timestamp stays that of the receipt, so that lag tools see the whole way.
-            kind, symbol, value, received_ms = refined
-            try:
-                # Keywords would make this call half as long again.
-                produce(targets[kind], value, symbol, -1, None, None, received_ms)
-            except BufferError:
-                self._output.produce(targets[kind], value, symbol, timestamp=received_ms)
-        return kept, dropped, unreadable, in_a_row
+        metrics.filtered.labels("kept").inc(refined.kept)
+        metrics.filtered.labels("dropped").inc(refined.dropped)
+        metrics.filtered.labels("dead_lettered").inc(refined.unreadable)
 
     def _commit(self) -> None:
         offsets = self._places.offsets()

@@ -14,11 +14,15 @@ log = structlog.get_logger()
 
 
 class Output:
-    """Produces into the filter's open transaction; waits where the producer's queue is full."""
+    """Produces into the filter's open transaction; waits where the producer's queue is full.
+
+    Attributes:
+        producer: of that transaction.
+    """
 
     def __init__(self, settings: FilterSettings, producer: Producer) -> None:
         self._settings = settings
-        self._producer = producer
+        self.producer = producer
         self._too_large = False
 
     def gap(self, gap: Gap) -> None:
@@ -53,10 +57,10 @@ class Output:
         """Produce a record once there is room for it."""
         while True:
             try:
-                self._producer.produce(topic, value, key, **more)
+                self.producer.produce(topic, value, key, **more)
                 return
             except BufferError:
-                self._producer.poll(0.05)
+                self.producer.poll(0.05)
 
     def committed(self) -> None:
         """Take note that the transaction is committed."""

@@ -43,12 +43,12 @@ from polygon_streaming.filter.tick_rules import (
     Share,
     TickJudge,
     TickRules,
+    in_session_at,
     known,
     require_order,
 )
 from polygon_streaming.process import metrics
 from polygon_streaming.settings import strict_yaml
-from polygon_streaming.trading import in_session
 
 log = structlog.get_logger()
 
@@ -134,15 +134,15 @@ class Judge:
         self._tests = [test for needed, test in self._possible() if needed]
         self._hours_only = rules.regular_hours_only
 
-    def passes(self, record: Record, start_ms: float) -> bool:
-        """Tell whether a bar that starts at `start_ms` passes all rules."""
+    def passes(self, record: Record) -> bool:
+        """Tell whether a bar passes all rules."""
         if not self._symbols[record.symbol]:
             return False
         for test in self._tests:
             if not test(record):
                 return False
         hours = self._hours_only and record.market == "stocks"
-        return not hours or in_session(int(start_ms))
+        return not hours or in_session_at(record.window_start)
 
     def _possible(self) -> list[tuple[bool, Any]]:
         rules = self._rules

@@ -64,6 +64,17 @@ def known(names: Any, all_names: tuple[str, ...]) -> Any:
     return names
 
 
+def in_session_at(stamp: str) -> bool:
+    """Tell whether the stock exchange is in its regular session at a record's instant, as text."""
+    return _in_session(stamp[:19])
+
+
+# Those of a second ask but once.
+@lru_cache(maxsize=4096)
+def _in_session(second: str) -> bool:
+    return in_session(from_text(f"{second}.000"))
+
+
 def require_order(low: float | None, high: float | None) -> None:
     """Refuse limits of the price between which nothing lies; None stands for no limit.
 
@@ -119,7 +130,7 @@ class TickJudge:
             if not test(record):
                 return False
         hours = self._rules.regular_hours_only and record.market == "stocks"
-        return not hours or _in_session(record.timestamp[:19])
+        return not hours or in_session_at(record.timestamp)
 
     def _possible(self) -> list[tuple[bool, Callable[[Tick], bool]]]:
         rules = self._rules
@@ -149,12 +160,6 @@ class TickJudge:
         if price is None or size is None or rules.min_notional is None:
             return True
         return price * size >= rules.min_notional
-
-
-# Those of a second ask but once.
-@lru_cache(maxsize=4096)
-def _in_session(second: str) -> bool:
-    return in_session(from_text(f"{second}.000"))
 
 
 _NO_LIMITS: Final = (None, None, None, None)

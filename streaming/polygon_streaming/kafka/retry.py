@@ -17,23 +17,31 @@ T = TypeVar("T")
 
 _RETRY_SECONDS: Final = 0.1
 # Container platforms give a command ten seconds and more to stop.
-_DRAIN_SECONDS: Final = 5.0
+DRAIN_SECONDS: Final = 5.0
 
 
 class Patience:
     """Waits for the brokers for ever, but not for long once the command is to stop."""
 
-    def __init__(self, stop: Event, producer: Producer, alive: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stop: Event,
+        producer: Producer,
+        alive: Callable[[], None],
+        drain_seconds: float = DRAIN_SECONDS,
+    ) -> None:
         """Prepare to wait.
 
         Args:
             stop: set once the command is to stop.
             producer: is polled meanwhile, so that its errors and logs come out.
             alive: called between two tries.
+            drain_seconds: how long it still waits once the command is to stop.
         """
         self._stop = stop
         self._producer = producer
         self._alive = alive
+        self._drain_seconds = drain_seconds
         self._stopping_since: float | None = None
 
     def until_done(self, action: Callable[[], T]) -> T:
@@ -59,7 +67,7 @@ class Patience:
         if not self._stop.is_set():
             return
         self._stopping_since = self._stopping_since or time.monotonic()
-        if time.monotonic() - self._stopping_since > _DRAIN_SECONDS:
+        if time.monotonic() - self._stopping_since > self._drain_seconds:
             raise StreamError(
                 "Stopped while the brokers do not answer. Nothing is lost: the next start reads "
                 "again what was not committed."

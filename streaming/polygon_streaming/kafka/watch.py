@@ -84,10 +84,14 @@ class BrokerWatch:
         """Return for how long the brokers have not answered; 0 if they did when last asked."""
         return time.monotonic() - self._answered if self._unanswered else 0.0
 
+    def ask(self) -> None:
+        """Ask once, and say what is wrong or no longer is; a `with` block does so by itself."""
+        self._ask()
+        self._say()
+
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._ask()
-            self._say()
+            self.ask()
             self._stop.wait(_RETRY_SECONDS if self._unanswered else _PAUSE_SECONDS)
         self._client.close()
 

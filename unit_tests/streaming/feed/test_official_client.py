@@ -2,15 +2,15 @@
 
 import asyncio
 import socket
+import sys
 from typing import Any
 
 import pytest
 from polygon_sandbox import StreamFault, StreamSandbox
 from polygon_streaming.errors import ConfigError
-from polygon_streaming.feed import official_client
 from polygon_streaming.feed.connection import Connection, Endpoint
 from polygon_streaming.feed.frames import Split
-from polygon_streaming.feed.official_client import require
+from polygon_streaming.feed.official_client import MODULES, require
 from polygon_streaming.feed.protocol import End
 from polygon_streaming.settings import ClientName
 from websockets.asyncio.server import ServerConnection, serve
@@ -19,7 +19,7 @@ from websockets.asyncio.server import ServerConnection, serve
 @pytest.fixture(params=["polygon-api-client", "massive"])
 def client(request: pytest.FixtureRequest) -> ClientName:
     name: ClientName = request.param
-    pytest.importorskip(official_client._MODULES[name])
+    pytest.importorskip(MODULES[name])
     return name
 
 
@@ -112,7 +112,7 @@ async def test_a_binary_frame_is_text_and_what_is_not_text_in_it_is_marked(
 def test_a_client_that_is_not_installed_is_a_wrong_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(official_client._MODULES, "massive", "massive_that_is_not_there")
+    monkeypatch.setitem(sys.modules, "massive.websocket", None)
     with pytest.raises(ConfigError, match=r"websocket_client: massive .* pip install massive"):
         require("massive")
     require("polygon-api-client")

@@ -177,7 +177,7 @@ async def test_unconfirmed_subscriptions_are_known(
     running: Start, server: StreamSandbox, subscriptions: Path
 ) -> None:
     subscriptions.write_text("market,channel,symbol\nstocks,T,AAPL\nstocks,A,AAPL\n")
-    server._not_authorized.add("T")
+    server.not_authorized.add("T")
 
     async with running() as run:
         await run.until(lambda: run.feed.problems() == [], "ready with what is confirmed")
@@ -245,14 +245,14 @@ async def test_a_connection_without_any_confirmation_does_not_end_the_gap(
 ) -> None:
     async with running(ack_seconds=0.1) as run:
         await run.until(lambda: run.events() > 0, "events flow")
-        server._not_authorized.add("A")
+        server.not_authorized.add("A")
         server.cut()
         await run.until(lambda: len(server.connections) == 2, "a second connection")
         connection = run.feed.markets.open["stocks"].connection
         await run.until(lambda: connection.protocol.refusals == 2, "both refused")
         await asyncio.sleep(0.5)
         assert run.feed.problems() == ["stocks: not subscribed"]
-        server._not_authorized.clear()
+        server.not_authorized.clear()
         server.cut()
         await run.until(lambda: run.feed.problems() == [], "subscribed")
         await run.until(lambda: not run.feed.markets.open["stocks"].ledger.has_outage, "events")

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from typing import Any
+from threading import Event
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -15,13 +16,17 @@ from confluent_kafka import (
     TopicPartition,
 )
 from polygon_streaming.errors import StreamError
+from polygon_streaming.filter.loop import Filter
+from polygon_streaming.filter.output import Output
 from polygon_streaming.gaps.gap import Gap, decode
 from polygon_streaming.process import metrics
+from polygon_streaming.process.heartbeat import Heartbeat
+from polygon_streaming.settings import FilterSettings
 from structlog.testing import capture_logs
 
-from unit_tests.streaming.fake_consumer import START, TOPIC, sent
+from unit_tests.streaming.fake_consumer import START, TOPIC, FakeConsumer, FakeMessage, sent
 from unit_tests.streaming.fake_producer import FakeProducer
-from unit_tests.streaming.filter_stage import bar, messages_of, stage_of
+from unit_tests.streaming.filter_stage import bar, clients_of, messages_of, stage_of
 
 
 def test_a_batch_and_its_offsets_are_one_transaction() -> None:
@@ -239,21 +244,20 @@ def test_too_many_unreadable_records_in_a_row_stop_the_filter_uncommitted() -> N
     assert producer.calls[-1] == "abort_transaction"
 
 
-def test_a_stopping_filter_does_not_wait_for_brokers_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("polygon_streaming.kafka.retry._DRAIN_SECONDS", 0.15)
-    stage, producer, _, stop = stage_of([messages_of(bar(1))])
+def test_a_stopping_filter_does_not_wait_for_brokers_for_ever() -> None:
+    stop = Event()
+
+    class LastMessage(FakeMessage):
+        def value(self) -> bytes | None:
+            stop.set()
+            return super().value()
+
+    clients = clients_of([[LastMessage(bar(1), 0)]], stop)
+    producer: Any = clients.producer
     producer.failures["commit_transaction"] = [
         KafkaError(KafkaError._TIMED_OUT, retriable=True) for _ in range(100)
     ]
-    process = stage._process
-
-    def stopped_meanwhile(messages: Any) -> None:
-        stop.set()
-        process(messages)
-
-    monkeypatch.setattr(stage, "_process", stopped_meanwhile)
+    stage = Filter(FilterSettings.model_validate({}), clients, drain_seconds=0.15)
     with pytest.raises(StreamError, match="the brokers do not answer"):
         stage.run(stop)
 
@@ -268,27 +272,34 @@ def test_a_header_that_is_no_text_stops_nothing() -> None:
 
 
 def test_the_lag_of_partitions_that_went_to_another_is_no_longer_told() -> None:
-    stage, _, consumer, _ = stage_of([messages_of(bar(1))])
-    consumer.subscribe([TOPIC], on_assign=lambda *_: None)
-    consumer.incremental_assign([TopicPartition(TOPIC, 1, 0)])
-    consumer.consume(1, 0)
+    told: list[dict[str, float | None]] = []
+
+    class Looking(Heartbeat):
+        def beat(self) -> None:
+            lag = metrics.FILTER.get_sample_value
+            told.append(
+                {p: lag("polygon_consumer_lag_records", {"partition": p}) for p in ("1", "3")}
+            )
+
+    stop = Event()
     metrics.lag.labels("3").set(100)
-    stage._on_change([TopicPartition(TOPIC, 3)])
-    told = metrics.FILTER.get_sample_value
-    assert told("polygon_consumer_lag_records", {"partition": "3"}) is None
-    stage._note_lag()
-    assert told("polygon_consumer_lag_records", {"partition": "1"}) == 6
+    batches = [messages_of(bar(1)), messages_of(bar(2))]
+    Filter(FilterSettings.model_validate({}), clients_of(batches, stop), Looking()).run(stop)
+    assert told[0]["3"] == 100
+    assert {"1": 6.0, "3": None} in told
 
 
 def test_a_gap_is_counted_and_logged() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     name, labels = "polygon_filter_gaps_total", {"reason": "retention", "market": ""}
     before = metrics.FILTER.get_sample_value(name, labels) or 0
-    stage, producer, _, _ = stage_of([])
+    producer: Any = FakeProducer()
     producer.init_transactions(1)
     producer.begin_transaction()
     with capture_logs() as said:
-        stage._output.gap(Gap("", 0, 1000, "retention", (), ""))
+        Output(FilterSettings.model_validate({}), producer).gap(
+            Gap("", 0, 1000, "retention", (), "")
+        )
     assert metrics.FILTER.get_sample_value(name, labels) == before + 1
     assert [(line["event"], line["reason"]) for line in said] == [("gap", "retention")]
 
@@ -452,15 +463,31 @@ def test_what_waits_or_fails_again_and_again_is_said(monkeypatch: pytest.MonkeyP
     assert stage.problems() == []
 
 
+class Hasty(FakeConsumer):
+    """Loses its partition as soon as it has it, before anyone can know where to begin."""
+
+    def subscribe(self, _: list[str], **callbacks: Any) -> None:
+        self.told = callbacks
+        self.unassigned: list[int] = []
+
+    def incremental_unassign(self, places: list[TopicPartition]) -> None:
+        self.unassigned.append(len(places))
+
+    def consume(self, _number: int, _seconds: float) -> list[FakeMessage]:
+        if self.unassigned:
+            self.stop.set()
+            return []
+        for name in ("on_assign", "on_revoke"):
+            self.told[name](self, [TopicPartition(TOPIC, 1)])
+        self.stop.wait(0.05)
+        return []
+
+
 def test_a_partition_that_went_before_its_place_was_known_is_not_begun() -> None:
-    stage, _, consumer, stop = stage_of([])
-    partition = TopicPartition(TOPIC, 1)
-    consumer.unassigned = []
-    consumer.incremental_unassign = lambda places: consumer.unassigned.append(len(places))
-    stage._on_assign(consumer, [partition])
-    stage._on_revoke(consumer, [partition])
-    stop.wait(0.05)
-    stage._begin_partitions()
+    stop = Event()
+    consumer = Hasty(stop=stop)
+    clients = clients_of([], stop)._replace(consumer=cast("Any", consumer))
+    Filter(FilterSettings.model_validate({}), clients).run(stop)
     assert consumer.begun == []
     # What the library does not have it cannot give up.
     assert consumer.unassigned == [0]

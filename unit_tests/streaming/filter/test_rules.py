@@ -9,12 +9,13 @@ from polygon_streaming.filter.rules import Judge, RulesFile, parse
 from polygon_streaming.process import metrics
 from pydantic import ValidationError
 
-OPEN_MS = 1795444200000  # 2026-11-23 14:30 UTC, the opening of New York
+NIGHT = "2026-11-23 02:30:00.000"
 
 
 def _bar(**changes: Any) -> Record:
     fields: dict[str, Any] = {
         "event_type": "A", "market": "stocks", "symbol": "AAPL",
+        # New York opens.
         "window_start": "2026-11-23 14:30:00.000", "window_end": "2026-11-23 14:30:01.000",
         "open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5, "vwap": 10.0, "volume": 100.0,
         "accumulated_volume": None, "official_open": None, "day_vwap": None,
@@ -66,12 +67,12 @@ def _bar(**changes: Any) -> Record:
     ],
 )
 def test_rules(rules: str, change: dict[str, Any], passes: bool) -> None:
-    assert Judge(parse(rules)).passes(_bar(**change), OPEN_MS) is passes
+    assert Judge(parse(rules)).passes(_bar(**change)) is passes
 
 
 def test_each_rule_is_off_until_it_is_named() -> None:
     judge = Judge(parse("{}"))
-    assert judge.passes(_bar(otc=True, close=-5.0, volume=0.0), OPEN_MS - 86_400_000 // 2)
+    assert judge.passes(_bar(otc=True, close=-5.0, volume=0.0, window_start=NIGHT))
     assert judge.fields is None
     rules = parse("{}")
     assert (rules.sample, rules.drop_otc, rules.regular_hours_only) == (1.0, False, False)
@@ -116,11 +117,11 @@ def test_a_file_is_looked_at_when_the_interval_is_over(
     path.write_text("exclude: [AAPL]")
     for moment[0], passes in ((104.99, True), (105.0, False)):
         rules.refresh()
-        assert rules.judge.passes(_bar(), OPEN_MS) is passes
+        assert rules.judge.passes(_bar()) is passes
     path.write_text("include: [AAPL]")
     for moment[0], passes in ((109.99, False), (110.0, True)):
         rules.refresh()
-        assert rules.judge.passes(_bar(), OPEN_MS) is passes
+        assert rules.judge.passes(_bar()) is passes
 
 
 def test_the_metric_says_whether_the_file_is_good(tmp_path: Path) -> None:
@@ -138,17 +139,19 @@ def test_the_metric_says_whether_the_file_is_good(tmp_path: Path) -> None:
 
 def test_regular_hours_are_those_of_the_exchange() -> None:
     judge = Judge(parse("regular_hours_only: true"))
-    assert judge.passes(_bar(), OPEN_MS)
-    assert not judge.passes(_bar(), OPEN_MS - 1)
-    assert judge.passes(_bar(market="crypto"), OPEN_MS - 1)
+    assert judge.passes(_bar())
+    assert not judge.passes(_bar(window_start="2026-11-23 14:29:59.999"))
+    assert judge.passes(_bar(window_start="2026-11-23 20:59:59.999"))
+    assert not judge.passes(_bar(window_start="2026-11-23 21:00:00.000"))
+    assert judge.passes(_bar(market="crypto", window_start=NIGHT))
 
 
 def test_a_sample_is_always_of_the_same_symbols() -> None:
     judge = Judge(parse("sample: 0.25"))
     symbols = [f"S{n}" for n in range(2000)]
-    first = [s for s in symbols if judge.passes(_bar(symbol=s), OPEN_MS)]
+    first = [s for s in symbols if judge.passes(_bar(symbol=s))]
     assert 400 < len(first) < 600
-    assert first == [s for s in symbols if judge.passes(_bar(symbol=s), OPEN_MS)]
+    assert first == [s for s in symbols if judge.passes(_bar(symbol=s))]
 
 
 @pytest.mark.parametrize(
@@ -186,16 +189,16 @@ def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> No
     path = tmp_path / "rules.yaml"
     path.write_text("include: [AAPL]")
     rules = RulesFile(path, interval_seconds=0)
-    assert rules.judge.passes(_bar(), OPEN_MS)
+    assert rules.judge.passes(_bar())
     path.write_text("exclude: [AAPL]")
     rules.refresh()
-    assert not rules.judge.passes(_bar(), OPEN_MS)
+    assert not rules.judge.passes(_bar())
     path.write_text("include: 7")
     rules.refresh()
-    assert not rules.judge.passes(_bar(), OPEN_MS)
+    assert not rules.judge.passes(_bar())
     path.unlink()
     rules.refresh()
-    assert not rules.judge.passes(_bar(), OPEN_MS)
+    assert not rules.judge.passes(_bar())
 
 
 def test_a_missing_file_is_an_error_at_the_start(tmp_path: Path) -> None:
@@ -237,5 +240,5 @@ def test_an_empty_file_does_not_open_the_filter(tmp_path: Path, text: str) -> No
     rules = RulesFile(path, interval_seconds=0)
     path.write_text(text)  # as an editor leaves it for a moment
     rules.refresh()
-    assert not rules.judge.passes(_bar(), OPEN_MS)
-    assert RulesFile(None, 1).judge.passes(_bar(), OPEN_MS)
+    assert not rules.judge.passes(_bar())
+    assert RulesFile(None, 1).judge.passes(_bar())

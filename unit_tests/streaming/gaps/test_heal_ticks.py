@@ -1,7 +1,7 @@
 """Trades and quotes of a gap from the sandbox's REST side: what the stream would have sent."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from polygon_streaming.gaps import ticks
 from polygon_streaming.gaps.clients import connect
 from polygon_streaming.gaps.gap import Gap
 from polygon_streaming.gaps.heal import Healer
+from polygon_streaming.gaps.rest import Rest
 from polygon_streaming.settings import HealSettings
 
 from unit_tests.streaming.topics import messages_of
@@ -120,17 +121,21 @@ def test_gaps_are_filled_with_what_the_stream_would_have_sent(
         assert not all(one["timestamp"].endswith("000000") for one in rest), "but nanoseconds"
 
 
+class SmallPages(Rest):
+    """Asks for ten ticks at a time."""
+
+    def ticks(self, path: str, ticker: str, query: Mapping[str, str], *more: Any) -> Iterator[Any]:
+        yield from super().ticks(path, ticker, {**query, "limit": "10"}, *more)
+
+
 def test_pages_are_followed_and_nothing_is_asked_for_twice(
-    mock_kafka: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    mock_kafka: str, sandbox: Sandbox
 ) -> None:
-    origin = ticks.source("stocks", "T")
-    assert origin is not None
-    small = origin._replace(query={**origin.query, "limit": "10"})
-    monkeypatch.setitem(ticks._SOURCES, ("stocks", "T"), small)
     settings = _settings(mock_kafka, sandbox, "ticks-pages")
     _record(settings, "stocks", "T.A")
     _record(settings, "stocks", "T.A")  # a second feed saw the same
-    done = Healer(settings, connect(settings)).run()
+    clients = connect(settings)._replace(rest=SmallPages(sandbox.url, sandbox.key, 1e6))
+    done = Healer(settings, clients).run()
     assert (done.gaps, done.ticks) == (2, len(_told("T", "A", "A", "stocks")))
     asked = [r for r in sandbox.requests if r.path == "/v3/trades/A"]
     assert len(asked) > 5

@@ -75,10 +75,8 @@ def test_what_is_wrong_is_a_state_in_the_log_and_its_end_an_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    watch = BrokerWatch(_asker("127.0.0.1:1"), ["raw"])
-    watch._client.close()
     client = FakeAsker()
-    watch._client = cast("Any", client)
+    watch = BrokerWatch(cast("Any", client), ["raw"])
     now = 1000.0
     monkeypatch.setattr("polygon_streaming.kafka.watch.time.monotonic", lambda: now)
     away = KafkaError(KafkaError._TRANSPORT)
@@ -91,8 +89,7 @@ def test_what_is_wrong_is_a_state_in_the_log_and_its_end_an_event(
         client.answer = answer
         now += 3
         with capture_logs() as lines:
-            watch._ask()
-            watch._say()
+            watch.ask()
         said += [(line["problem"], line.get("state")) for line in lines]
     away_for = "kafka: the brokers have not answered for {} s: " + away.str()
     silent = "kafka: the brokers have not answered"
