@@ -16,7 +16,6 @@ from setuptools.command.build_ext import build_ext  # type: ignore[import-untype
 
 _MODULE = "source_polygon.streams.flat._speedups"
 _FOLDER = "source_polygon/streams/flat"
-_LIMITED_API = ("Py_LIMITED_API", "0x030A0000")
 
 
 class Speedups(BuildHookInterface[Any]):
@@ -45,7 +44,6 @@ def _compiled(folder: Path) -> Path | None:
     extension = Extension(
         _MODULE,
         [f"source-polygon/{_FOLDER}/_speedups.c"],
-        define_macros=[_LIMITED_API],
         # Without the paths of this machine, so that the same source gives the same bytes.
         extra_compile_args=["-O2", "-g0"] if os.name == "posix" else [],
         py_limited_api=True,

@@ -36,6 +36,7 @@ typedef struct {
 typedef struct {
     char digits[10];
     int count;
+    int64_t days;
     char text[19];
 } Second;
 
@@ -229,7 +230,10 @@ static void set_second(Second *second, const char *digits, int count)
     memcpy(second->digits, digits, (size_t)count);
     second->count = count;
     int of_day = (int)(seconds % 86400);
-    write_date(second->text, seconds / 86400);
+    if (seconds / 86400 != second->days) {
+        second->days = seconds / 86400;
+        write_date(second->text, second->days);
+    }
     second->text[10] = 'T';
     put_two(second->text + 11, of_day / 3600);
     second->text[13] = ':';
@@ -369,7 +373,7 @@ static PyObject *messages(PyObject *Py_UNUSED(module), PyObject *args)
     PyObject *head = NULL, *result = NULL;
     const char *head_text = NULL, *ticker = NULL;
     Py_ssize_t head_size = 0, ticker_size = -1, written = 0;
-    Second last = {.count = 0};
+    Second last = {.count = 0, .days = -1};
     Text text = {PyByteArray_FromStringAndSize(NULL, 0), NULL, NULL};
     if (text.array == NULL) {
         goto done;
