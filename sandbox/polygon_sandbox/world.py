@@ -1,19 +1,16 @@
 """The truth behind the API: everything follows from a seed, the clock and the events so far."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from threading import RLock
 from typing import Any
 
-import orjson
-
 from polygon_sandbox import marketstatus
-from polygon_sandbox.bars import Edits, Tape
 from polygon_sandbox.clock import Clock, last_nightly_batch, to_ns
 from polygon_sandbox.companies import Sizes, found
 from polygon_sandbox.contract import Query
 from polygon_sandbox.corporate_actions import CorporateActions
+from polygon_sandbox.daily import DailyBars
 from polygon_sandbox.datasets import Dataset, Datasets, DatasetSize
 from polygon_sandbox.intraday import Bar
 from polygon_sandbox.listings import STOCK_MARKETS, DelistedStyle, Register, Row
@@ -22,12 +19,8 @@ from polygon_sandbox.options import Options, OptionsSize, expired, live
 from polygon_sandbox.paging import Marker, Paging, Undated
 from polygon_sandbox.profiles import Profiles
 from polygon_sandbox.reference import event_id, exchange_rows, type_rows
-from polygon_sandbox.sessions import Calendar, calendar_until
+from polygon_sandbox.sessions import calendar_until
 from polygon_sandbox.trading import Trading
-
-# A full day of the US market is about 1.5 MB: this keeps a year of it.
-_KEPT_BYTES = 400_000_000
-_FORTNIGHT = timedelta(days=14)
 
 
 class World:
@@ -69,25 +62,25 @@ class World:
         sizes = Sizes(stocks, delisted, otc, crypto, fx, indices)
         listings = found(seed, sizes, self._clock.now())
         self._register = Register(listings, seed)
+        self._daily = DailyBars(seed, self._register, self._clock, lambda: self._actions.splits)
         self._actions = CorporateActions(
-            seed, listings, self._clock.today, lambda: self._tape("stocks")
+            seed, listings, self._clock.today, lambda: self._daily.tape("stocks")
         )
         symbols = sorted(row.ticker for row in listings if row.market == "stocks")
         size = datasets or DatasetSize()
         self._datasets = Datasets(seed, symbols, size, self._clock.today)
         self._options = Options(
-            seed, options or OptionsSize(), self.today, self._calendar, self._close_before
+            seed,
+            options or OptionsSize(),
+            self.today,
+            self._daily.calendar,
+            self._daily.close_before,
         )
         self._profiles = Profiles(seed)
         self._lists = Lists(
             self._register, self._actions, self._datasets, self._options, undated, paging
         )
-        self._edits = Edits()
         self.trading = Trading(seed)
-        self._tapes: dict[str, tuple[int, Tape]] = {}
-        self._answers: OrderedDict[object, tuple[int, bytes]] = OrderedDict()
-        self._answer_bytes = 0
-        self._by_ticker: dict[tuple[str, date, bool], tuple[bytes, dict[str, Row]]] = {}
 
     # What is true now
 
@@ -115,44 +108,19 @@ class World:
         `as_of` leaves out corrections that came later.
         """
         with self._lock:
-            elapsed = self._elapsed(market, day)
-            if elapsed <= 0:
-                return []
-            tape = self._tape(market)
-            splits = self._actions.splits if market == "stocks" else []
-            bars = tape.bars(day, splits, self.today, adjusted, include_otc, elapsed)
-            return self._edits.apply(market, day, bars, as_of)
+            return self._daily.bars(market, day, adjusted, include_otc, as_of)
 
     def grouped(
         self, market: str, day: date, adjusted: bool, include_otc: bool
     ) -> tuple[int, bytes]:
         """How many bars the day has, and the same as a JSON array, kept for the next time."""
         with self._lock:
-            key = (
-                (market, day, adjusted, include_otc),
-                self._register.trading_version,
-                self._edits.version(market, day),
-                # Each split changes the adjusted past on the day it executes.
-                (self.today, len(self._actions.splits)) if adjusted else None,
-            )
-            if key in self._answers:
-                self._answers.move_to_end(key)
-                return self._answers[key]
-            bars = self.bars(market, day, adjusted, include_otc)
-            answer = len(bars), orjson.dumps(bars)
-            if self._elapsed(market, day) >= 1:
-                self._keep(key, answer)
-            return answer
+            return self._daily.grouped(market, day, adjusted, include_otc)
 
     def daily_bar(self, market: str, ticker: str, day: date, adjusted: bool = False) -> Row | None:
         """The grouped bar of one symbol, over the counter or not; None if it has none that day."""
         with self._lock:
-            _, answer = self.grouped(market, day, adjusted, include_otc=market == "stocks")
-            kept, bars = self._by_ticker.get((market, day, adjusted), (b"", {}))
-            if kept is not answer:
-                bars = {bar["T"]: bar for bar in orjson.loads(answer)}
-                self._by_ticker[market, day, adjusted] = answer, bars
-            return bars.get(ticker)
+            return self._daily.bar(market, ticker, day, adjusted)
 
     def intraday(
         self,
@@ -236,16 +204,16 @@ class World:
 
     def holidays(self) -> list[Row]:
         """Holidays and early closes of the coming year, a row per exchange."""
-        return marketstatus.upcoming(self._calendar, self.now)
+        return marketstatus.upcoming(self._daily.calendar, self.now)
 
     def market_status(self) -> Row:
         """What is open now."""
-        return marketstatus.current(self._calendar, self.now)
+        return marketstatus.current(self._daily.calendar, self.now)
 
     def sessions(self, market: str, start: date, end: date) -> list[date]:
         """Days with bars from `start` to `end`, both included: XNYS sessions for stocks, UTC days
         for crypto, and for fx all but Saturdays (unverified)."""
-        return self._calendar.sessions(market, start, end)
+        return self._daily.calendar.sessions(market, start, end)
 
     def page(
         self, path: str, query: Query, marker: Marker | None, symbol: str = ""
@@ -264,7 +232,7 @@ class World:
             for listing in self._register.of(ticker):
                 row = listing.as_of(day, active=True) if day < today else listing.fields
                 if row is not None and row["active"]:
-                    close = self._close_before(ticker, day)
+                    close = self._daily.close_before(ticker, day)
                     return self._profiles.details(listing, row, close)
             return None
 
@@ -362,20 +330,17 @@ class World:
     def correct(self, market: str, day: date, ticker: str) -> None:
         """A late correction: v, vw and n of one bar change, its prices stay."""
         with self._lock:
-            self._require_bar(market, day, ticker)
-            self._edits.correct(market, day, ticker, self.now)
+            self._daily.correct(market, day, ticker)
 
     def drop_bar(self, market: str, day: date, ticker: str) -> None:
         """Stop sending one bar."""
         with self._lock:
-            self._require_bar(market, day, ticker)
-            self._edits.copy(market, day, ticker, 0, self.now)
+            self._daily.copy(market, day, ticker, copies=0)
 
     def duplicate_bar(self, market: str, day: date, ticker: str) -> None:
         """Send one bar twice, a defect seen in 2021."""
         with self._lock:
-            self._require_bar(market, day, ticker)
-            self._edits.copy(market, day, ticker, 2, self.now)
+            self._daily.copy(market, day, ticker, copies=2)
 
     def cancel_trade(self, ticker: str, time_ns: int) -> None:
         """Cancel a trade, named by its time on the tape: too late for the stream."""
@@ -424,10 +389,6 @@ class World:
 
     # Inside
 
-    @property
-    def _calendar(self) -> Calendar:
-        return calendar_until(self.today.year + 2)
-
     def _catch_up(self) -> None:
         """Run the nightly batch if a night has passed; of several only the last leaves a trace."""
         night = last_nightly_batch(self.now)
@@ -435,43 +396,8 @@ class World:
             self._stamped = night
             self._register.restamp(to_ns(night))
 
-    def _elapsed(self, market: str, day: date) -> float:
-        """How much of a session is over: 0 before it opens or on a day without one, 1 after it."""
-        if not self._calendar.has_bars(market, day):
-            return 0.0
-        opens, closes = self._calendar.hours(market, day)
-        return min(max((self.now - opens) / (closes - opens), 0.0), 1.0)
-
     def _is_stock(self, ticker: str) -> bool:
         return any(row.market == "stocks" for row in self._register.of(ticker))
-
-    def _close_before(self, ticker: str, day: date) -> float | None:
-        """The last close before a day, if the symbol had one in the fortnight before it."""
-        for session in reversed(self.sessions("stocks", day - _FORTNIGHT, day - timedelta(days=1))):
-            closes = self._tape("stocks").closes(session, [ticker], self._actions.splits)
-            if ticker in closes:
-                return closes[ticker]
-        return None
-
-    def _tape(self, market: str) -> Tape:
-        version, tape = self._tapes.get(market, (-1, None))
-        if tape is None or version != self._register.trading_version:
-            markets = STOCK_MARKETS if market == "stocks" else (market,)
-            tape = Tape(market, (r for r in self._register if r.market in markets), self._seed)
-            self._tapes[market] = self._register.trading_version, tape
-        return tape
-
-    def _keep(self, key: object, answer: tuple[int, bytes]) -> None:
-        self._answers[key] = answer
-        self._answer_bytes += len(answer[1])
-        while self._answer_bytes > _KEPT_BYTES:
-            _, (_, dropped) = self._answers.popitem(last=False)
-            self._answer_bytes -= len(dropped)
-
-    def _require_bar(self, market: str, day: date, ticker: str) -> None:
-        bars = self.bars(market, day, include_otc=True)
-        if not any(bar["T"] == ticker for bar in bars):
-            raise KeyError(f"{ticker!r} has no {market} bar on {day}")
 
 
 def _company(ticker: str, name: str, market: str) -> Row:
