@@ -77,15 +77,20 @@ def origin(message: Message) -> Origin:
         Unreadable: its headers are not text, or name no market.
     """
     # Asked of each record, of which thousands in a row have the same headers.
+    global _last
     try:
-        found = tuple(message.headers() or ())
-        return _origins[found]  # type: ignore[index]  # never a dictionary's
-    except KeyError:
-        return _remember(found)  # type: ignore[arg-type]
+        found: Any = message.headers()
     except (SystemError, UnicodeDecodeError):
         raise Unreadable(_NOT_UTF8) from None
+    before, made = _last
+    if found != before:
+        key = tuple(found or ())
+        made = _origins.get(key) or _remember(key)
+        _last = found, made
+    return made
 
 
+_last: tuple[Any, Origin] = [], Origin("", ("", ""), healed=False)
 _origins: dict[tuple[tuple[str, Header], ...], Origin] = {}
 
 

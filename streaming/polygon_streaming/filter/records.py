@@ -96,7 +96,8 @@ def clean(bar: Bar, market: str, received_ms: int, healed: bool) -> Record:
     volume, accumulated = bar.v or 0.0, bar.av
     try:
         # Reads what JSON takes for a number to the same float as Python, in a third of the time.
-        if dv is not None and market[:7] != "futures":
+        # What most bars are of is asked for first: a comparison takes a third of a slice's time.
+        if dv is not None and (market == "stocks" or market[:7] != "futures"):
             volume = _read_volume(dv)
         if dav is not None:
             accumulated = _read_volume(dav)

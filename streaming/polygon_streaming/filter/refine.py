@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from confluent_kafka import Message
 
-from polygon_streaming.filter.events import TYPES, read
+from polygon_streaming.filter.events import NOT_DECODED, TYPES, decode, read
 from polygon_streaming.filter.output import Output
 from polygon_streaming.filter.quotes import clean_quote
 from polygon_streaming.filter.records import clean as clean_bar
@@ -72,7 +72,10 @@ class Refinery:
         for message in messages:
             received_ms = message.timestamp()[1]
             try:
-                event: Any = read(message.value())
+                try:
+                    event: Any = decode(message.value())
+                except NOT_DECODED:
+                    event = read(message.value())
                 if event is None:
                     unreadable_in_a_row = 0
                     dropped += 1

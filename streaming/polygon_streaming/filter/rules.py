@@ -132,17 +132,15 @@ class Judge:
         self.fields = None if rules.fields is None else (*KEY_FIELDS, *rules.fields)
         # Most files name few rules: only those are asked for each bar.
         self._tests = [test for needed, test in self._possible() if needed]
-        self._hours_only = rules.regular_hours_only
 
     def passes(self, record: Record) -> bool:
         """Tell whether a bar passes all rules."""
         if not self._symbols[record.symbol]:
             return False
-        for test in self._tests:
+        for test in self._tests:  # noqa: SIM110 - `all` would make a generator for each
             if not test(record):
                 return False
-        hours = self._hours_only and record.market == "stocks"
-        return not hours or in_session_at(record.window_start)
+        return True
 
     def _possible(self) -> list[tuple[bool, Any]]:
         rules = self._rules
@@ -158,6 +156,10 @@ class Judge:
             (priced, lambda bar: low <= bar.close <= high),
             (volume > 0, lambda bar: bar.volume >= volume),
             (notional > 0, lambda bar: bar.volume * (bar.vwap or bar.close) >= notional),
+            (
+                rules.regular_hours_only,
+                lambda bar: bar.market != "stocks" or in_session_at(bar.window_start),
+            ),
         ]
 
 

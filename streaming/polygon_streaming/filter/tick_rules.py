@@ -126,11 +126,10 @@ class TickJudge:
         """Tell whether an event passes all rules."""
         if not self._symbols[record.symbol]:
             return False
-        for test in self._tests:
+        for test in self._tests:  # noqa: SIM110 - `all` would make a generator for each
             if not test(record):
                 return False
-        hours = self._rules.regular_hours_only and record.market == "stocks"
-        return not hours or in_session_at(record.timestamp)
+        return True
 
     def _possible(self) -> list[tuple[bool, Callable[[Tick], bool]]]:
         rules = self._rules
@@ -145,6 +144,10 @@ class TickJudge:
             ),
             (bool(unwanted), lambda tick: unwanted.isdisjoint(tick.conditions)),
             (limits != _NO_LIMITS, lambda tick: all(map(self._within, _sides(tick)))),
+            (
+                rules.regular_hours_only,
+                lambda tick: tick.market != "stocks" or in_session_at(tick.timestamp),
+            ),
         ]
 
     def _within(self, side: _Side) -> bool:
