@@ -8,20 +8,34 @@ so without creating any. An answer is proof; that a connection is up would not b
 import time
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 log = structlog.get_logger()
 
-_PAUSE_SECONDS: Final = 2.0
-_RETRY_SECONDS: Final = 0.5
 _STOP_SECONDS: Final = 0.5
-_ANSWER_SECONDS: Final = 3.0
 # One question without an answer is not an outage: a broker may have restarted just then, or this
 # process may have stood still.
 _UNANSWERED: Final = 2
+
+
+class Waits(NamedTuple):
+    """How long a watch waits, in seconds.
+
+    Attributes:
+        answer: for an answer.
+        pause: until the next question after an answer.
+        retry: the same where none came.
+    """
+
+    answer: float = 3.0
+    pause: float = 2.0
+    retry: float = 0.5
+
+
+_WAITS: Final = Waits()
 
 
 class BrokerWatch:
@@ -39,6 +53,7 @@ class BrokerWatch:
         topics: Sequence[str],
         while_silent: Callable[[], None] | None = None,
         creator: Producer | None = None,
+        waits: Waits = _WAITS,
     ) -> None:
         """Prepare to ask.
 
@@ -47,7 +62,9 @@ class BrokerWatch:
             topics: what a stage cannot do its work without.
             while_silent: called every few seconds while the brokers do not answer.
             creator: see above.
+            waits: see there.
         """
+        self._waits = waits
         self._client = client
         self._topics = tuple(topics)
         self._while_silent = while_silent
@@ -92,7 +109,7 @@ class BrokerWatch:
     def _run(self) -> None:
         while not self._stop.is_set():
             self.ask()
-            self._stop.wait(_RETRY_SECONDS if self._unanswered else _PAUSE_SECONDS)
+            self._stop.wait(self._waits.retry if self._unanswered else self._waits.pause)
         self._client.close()
 
     def _ask(self) -> None:
@@ -115,11 +132,11 @@ class BrokerWatch:
         Raises:
             KafkaException: no broker answers.
         """
-        found = self._client.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
+        found = self._client.list_topics(topic, timeout=self._waits.answer).topics[topic]
         error = found.error
         if error is not None and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             if self.creator is not None:
-                self.creator.list_topics(topic, timeout=_ANSWER_SECONDS)
+                self.creator.list_topics(topic, timeout=self._waits.answer)
             return f"kafka: the topic {topic} is missing. Create it"
         if error is not None:
             return f"kafka: {topic}: {error.str()}"

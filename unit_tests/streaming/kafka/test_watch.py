@@ -8,13 +8,14 @@ from typing import Any, cast
 import pytest
 import structlog
 from confluent_kafka import Consumer, KafkaError, Producer
-from polygon_streaming.kafka import watch
 from polygon_streaming.kafka.clients import asker
-from polygon_streaming.kafka.watch import BrokerWatch
+from polygon_streaming.kafka.watch import BrokerWatch, Waits
 from polygon_streaming.settings import FilterSettings
 from structlog.testing import capture_logs
 
 from unit_tests.streaming.fake_consumer import FakeAsker
+
+SOON = Waits(answer=0.5, pause=0.02, retry=0.02)
 
 
 def _asker(brokers: str) -> Consumer:
@@ -28,16 +29,9 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(watch, "_ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(watch, "_RETRY_SECONDS", 0.02)
-
-
 def test_a_topic_that_is_missing_is_named_and_not_created(mock_kafka: str) -> None:
     missing = ["kafka: the topic nowhere-1 is missing. Create it"]
-    with BrokerWatch(_asker(mock_kafka), ["nowhere-1"]) as watch:
+    with BrokerWatch(_asker(mock_kafka), ["nowhere-1"], waits=SOON) as watch:
         assert watch.problems() == [
             "kafka: the brokers have not answered yet: they have not been asked yet"
         ]
@@ -50,7 +44,7 @@ def test_a_topic_that_is_missing_is_named_and_not_created(mock_kafka: str) -> No
 
 def test_brokers_that_create_topics_on_first_use_are_made_to(mock_kafka: str) -> None:
     producer = Producer({"bootstrap.servers": mock_kafka})
-    with BrokerWatch(_asker(mock_kafka), ["nowhere-2"], creator=producer) as watch:
+    with BrokerWatch(_asker(mock_kafka), ["nowhere-2"], creator=producer, waits=SOON) as watch:
         _until(lambda: watch.problems() == [])
 
 
@@ -58,8 +52,8 @@ def test_brokers_that_went_away_are_said_to_and_the_stage_hears_of_it() -> None:
     owner = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
     (node,) = owner.list_topics("raw", timeout=10).brokers.values()
     calls: list[int] = []
-    watching = BrokerWatch(_asker(f"{node.host}:{node.port}"), ["raw"], lambda: calls.append(1))
-    with watching as watch:
+    client = _asker(f"{node.host}:{node.port}")
+    with BrokerWatch(client, ["raw"], lambda: calls.append(1), waits=SOON) as watch:
         _until(lambda: watch.problems() == [])
         assert (watch.silent_seconds(), watch.outages, calls) == (0.0, 0, [])
         del owner
