@@ -38,7 +38,7 @@ test: $(INSTALLED) ## Run all tests that need neither Docker nor a broker
 	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Of the two packages that carry data, by their own tests: a third of all, and of the time.
-coverage: $(INSTALLED) ## Measure how much of the connector and of streaming their own tests reach
+coverage: $(INSTALLED) ## Measure what the tests of the connector and of streaming reach; below 95 % fails
 	@mkdir -p .tmp/coverage
 	@$(BIN)/pytest --quiet --numprocesses auto --dist loadfile --no-loadscope-reorder --cov \
 	    --cov-report=term --cov-report=html:build/coverage unit_tests/connector unit_tests/streaming
