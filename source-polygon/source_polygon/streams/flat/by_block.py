@@ -222,7 +222,8 @@ def _require_numbers(columns: list[list[bytes]], characters: bytes) -> None:
         return
     if not joined or joined.translate(None, characters):
         raise Unusual
-    if _LONG in joined.translate(_DIGITS_AS_ZEROS) or _LARGE.search(joined):
+    exponents = b"e" in joined or b"E" in joined
+    if _LONG in joined.translate(_DIGITS_AS_ZEROS) or (exponents and _LARGE.search(joined)):
         raise Unusual  # a double may not hold it
     try:
         _JSON.decode(b'{"":[%b]}' % joined)

@@ -1,7 +1,7 @@
 """Plain blocks of a flat file to finished messages, by compiled code where there is some.
 
 `_speedups.c` says what is plain. It is compiled when the package is built, if there is a compiler;
-`by_block` writes the same bytes without it, at four times the CPU.
+`by_block` writes the same bytes without it, at six times the CPU.
 """
 
 import logging
@@ -86,4 +86,4 @@ def plain_blocks(
 @lru_cache
 def tell() -> None:
     """Say once that it is not there: nothing is wrong, and it costs."""
-    LOGGER.info("Flat files are read without compiled code, which takes four times the CPU.")
+    LOGGER.info("Flat files are read without compiled code, which takes three times the CPU.")
