@@ -45,6 +45,7 @@ class Filed:
         held: how the table stands to the file now; None where nothing had been streamed yet.
         words: why the session is not done; empty if it is.
         may_pass: whether that may pass within minutes.
+        few: that the file has far fewer rows than those around it; empty if not. Known at the end.
     """
 
     day: date
@@ -55,6 +56,7 @@ class Filed:
     held: Verdict | None = None
     words: str = ""
     may_pass: bool = False
+    few: str = ""
 
 
 @dataclass
@@ -144,6 +146,9 @@ class FlatFiles:
                 elif one.streamed:
                     self._hold(one, client, source)
                 yield one
+            done = [one.outcome for one in found.values() if one.outcome and not one.words]
+            for outcome, few in backfill.with_few_rows(client, done):
+                found[outcome.dataset, outcome.day].few = few
         except ClickHouseError as error:
             raise clickhouse.refusal(error) from None
         finally:

@@ -128,12 +128,29 @@ def _equal(name: str, found: Sequence[Filed]) -> dg.AssetCheckResult:
     )
 
 
+def _many(name: str, found: Sequence[Filed]) -> dg.AssetCheckResult:
+    short = [f"{one.day} {one.kind}: {one.few}." for one in found if one.few]
+    return dg.AssetCheckResult(
+        asset_key=KEY,
+        check_name=name,
+        passed=not short,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=" ".join(short[:_SHOWN]) or None,
+        metadata={"files": sum(not one.words for one in found), "with few rows": len(short)},
+    )
+
+
 CHECKS: Final[Mapping[str, tuple[str, Callable[[str, Sequence[Filed]], dg.AssetCheckResult]]]] = {
     "nothing_missing": ("The stream had brought every row of the file.", _missing),
     "few_other_values": (
         f"At most {MOST_OTHER:.0%} of the rows that the stream had brought have another value than "
         "the file's, or are not in it.",
         _other,
+    ),
+    "as_many_rows_as_usual": (
+        "No file has fewer than half of the rows of those around it, which would speak for a short "
+        "one.",
+        _many,
     ),
     "table_equals_file": ("The table has the file's rows now, and no others.", _equal),
 }

@@ -1,5 +1,6 @@
 """Sessions verified: loaded from the vendor's files, and what was streamed held against them."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,12 @@ from unit_tests.streaming.flat_files import bars_key
 
 FIRST, LAST = "2026-10-08", "2026-11-18"  # thirty sessions
 WEDNESDAY, THURSDAY, FRIDAY = "2026-11-18", "2026-11-19", "2026-11-20"
-CHECKS = {"nothing_missing", "few_other_values", "table_equals_file"}
+CHECKS = {
+    "nothing_missing",
+    "few_other_values",
+    "as_many_rows_as_usual",
+    "table_equals_file",
+}
 
 
 @pytest.fixture
@@ -139,6 +145,20 @@ def test_a_file_that_lacks_much_of_what_was_streamed_takes_nothing_away(
         assert done.failed_checks == {"few_other_values", "table_equals_file"}
         assert "Nothing is mended: 33%" in str(message(done.instance, done.result.dagster_run))
     assert held(chosen, FRIDAY) == streamed
+
+
+def test_a_file_with_far_fewer_rows_than_those_around_it_is_told(
+    sandbox: Sandbox, chosen: Settings
+) -> None:
+    stored = sandbox.flat_files.get(bars_key(WEDNESDAY))
+    assert stored
+    lines = gzip.decompress(stored.body).splitlines(keepends=True)
+    sandbox.flat_files.put(bars_key(WEDNESDAY), gzip.compress(b"".join(lines[:7])))
+    with run(chosen, VERIFIED, "2026-11-16", FRIDAY) as done:
+        assert done.result.success
+        assert done.failed_checks == {"as_many_rows_as_usual"}
+        told = str(message(done.instance, done.result.dagster_run))
+    assert f"{WEDNESDAY} bars: 6 rows are few: of the 4 files around it one would expect 15" in told
 
 
 def test_a_session_that_is_not_published_is_said_to_be(

@@ -27,7 +27,7 @@ def few(market: str, rows: Mapping[date, int], day: date) -> str:
         rows: of the files of some days, that day's among them.
         day: of the file.
     """
-    if not days.is_expected(market, day):
+    if day not in rows or not days.is_expected(market, day):
         return ""
     known = sorted(each for each in rows if days.is_expected(market, each))
     before = [each for each in known if each < day][-_AROUND:]

@@ -182,20 +182,32 @@ class Backfill:
             raise clickhouse.refusal(error) from None
 
     def _remarks(self, client: Any, dataset: Dataset, outcomes: Sequence[Outcome]) -> Iterator[str]:
-        loaded = [o for o in outcomes if o.dataset == dataset.name and o.state == "loaded"]
-        if not loaded:
-            return
         table = self._settings.tables[dataset.kind.name]
-        rows = {day: one.rows for day, one in Ledger(client, dataset, table).loaded().items()}
-        for day in sorted(outcome.day for outcome in loaded):
-            if words := few(dataset.market, rows, day):
-                yield f"{day}  {dataset.name}: {words}."
-        views = onlookers(client, table)
-        if views and any(outcome.written for outcome in loaded):
+        loaded = [o for o in outcomes if o.dataset == dataset.name and o.state == "loaded"]
+        for outcome, words in self.with_few_rows(client, loaded):
+            yield f"{outcome.day}  {dataset.name}: {words}."
+        if any(outcome.written for outcome in loaded) and (views := onlookers(client, table)):
             yield (
                 f"{', '.join(views)}: what is attached to {table} is not seen by views that look "
                 "at inserts."
             )
+
+    def with_few_rows(
+        self, client: Any, outcomes: Sequence[Outcome]
+    ) -> Iterator[tuple[Outcome, str]]:
+        """Return those whose files have far fewer rows than the loaded ones around them, and how.
+
+        Args:
+            client: see there.
+            outcomes: of files that are in their tables, after the run.
+        """
+        for dataset in self.datasets:
+            own = sorted((o for o in outcomes if o.dataset == dataset.name), key=lambda o: o.day)
+            if own:
+                ledger = Ledger(client, dataset, self._settings.tables[dataset.kind.name])
+                rows = {day: one.rows for day, one in ledger.loaded().items()}
+                told = [(outcome, few(dataset.market, rows, outcome.day)) for outcome in own]
+                yield from ((outcome, words) for outcome, words in told if words)
 
     def parallel(self) -> int:
         """Return how many files are read at a time."""
