@@ -93,8 +93,12 @@ class Bucket:
         answer = self._asked(
             lambda: self._s3.get_object(Bucket=self._bucket, Key=key, Range="bytes=0-0"), key
         )
-        size = int(answer.get("ContentRange", "/0").rpartition("/")[2])
         answer["Body"].close()
+        if "ETag" not in answer:
+            raise StreamError(
+                f"flat files: {self._endpoint} answers with something else than a file."
+            )
+        size = int(answer.get("ContentRange", "/0").rpartition("/")[2])
         return Found(size, answer["ETag"].strip('"'))
 
     def insert(

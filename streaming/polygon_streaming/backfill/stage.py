@@ -19,7 +19,7 @@ from polygon_streaming.backfill import days, doubles
 from polygon_streaming.backfill.differences import WALK, comparison
 from polygon_streaming.backfill.doubles import Doubles
 from polygon_streaming.backfill.kinds import BARS, Dataset
-from polygon_streaming.backfill.outcomes import Broken, NotThere
+from polygon_streaming.backfill.outcomes import Broken, NotThere, Refused
 from polygon_streaming.backfill.sources import Found, Source, quoted
 from polygon_streaming.backfill.target import MARK, Target
 from polygon_streaming.errors import StreamError
@@ -39,6 +39,9 @@ _NEW_SECONDS: Final = 120
 _OF_THE_FILE: Final = frozenset(
     {6, 26, 27, 32, 33, 38, 41, 69, 70, 72, 117, 131, 349, 354, 469, 636}
 )
+# And of what lies between ClickHouse and the file, which this side has just been given a byte of:
+# DNS, sockets, an answer that breaks off, S3.
+_OF_THE_WAY: Final = frozenset({86, 198, 209, 210, 499, 1000})
 
 
 class Stage:
@@ -312,9 +315,15 @@ class Stage:
         if code in _OF_THE_FILE:
             told = words.partition(": syntax error at ")[0]
             return Broken(f"the file cannot be read to its end: {told}")
-        if code == 499 and "404" in words:
+        if code not in _OF_THE_WAY:
+            return clickhouse.refusal(error)
+        if "response code: 404" in words:
             return NotThere("the file is gone.")
-        return clickhouse.refusal(error)
+        if "response code: 403" in words:
+            return Refused(
+                f"ClickHouse may not read it: {words}. With a named collection, look at its key."
+            )
+        return StreamError(f"ClickHouse cannot read it now: {words}")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What the store of files answers, and what a user can put right of it."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,12 @@ from unit_tests.streaming.flat_files import (
     BARS,
     Connect,
     bars_key,
+    left_behind,
     run,
     write,
 )
 
-FRIDAY = "2026-11-20"
-
-
+THURSDAY, FRIDAY = "2026-11-19", "2026-11-20"
 WEEK = {"start": "2026-11-16", "end": FRIDAY}
 
 
@@ -109,3 +109,26 @@ def test_a_link_to_nowhere_is_a_day_without_a_file(
 def test_a_directory_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="is not a directory"):
         Directory(Path("nowhere"), embedded=True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "words"),
+    [
+        (partial(Fault.status, 403), "refused", "ClickHouse may not read it: "),
+        (partial(Fault.status, 404), "missing", "a trading day without a file"),
+        (Fault.cut_body, "broken", "ClickHouse cannot read it now: "),
+        (Fault.html, "broken", "answers with something else than a file"),
+    ],
+)
+def test_what_clickhouse_is_answered_ends_no_other_file(
+    connect: Connect, client: Any, sandbox: Sandbox, given: dict[str, Any],
+    fault: Callable[..., Fault], state: str, words: str,
+) -> None:  # fmt: skip
+    # The first to ask is this side; then ClickHouse does.
+    sandbox.faults.add(fault(path=THURSDAY, skip=1, times=2 if state == "missing" else None))
+    bad, good = run(connect, **given, start=THURSDAY, end=FRIDAY)
+    assert (bad.state, good.state) == (state, "loaded")
+    assert words in bad.words
+    days = client.query("SELECT DISTINCT toDate(window_start) FROM stock_aggregates").result_rows
+    assert days == [(date.fromisoformat(FRIDAY),)]
+    assert left_behind(client) == []
