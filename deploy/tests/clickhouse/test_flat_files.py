@@ -147,3 +147,19 @@ def test_rollups_of_years_are_right_at_one_refresh(deployed: Any) -> None:
         assert deployed.command(f"SELECT count() FROM ({held})") == of_a_day * 132
         truth = f"SELECT {columns} FROM ohlc(interval = {seconds})"
         assert deployed.query(f"{held} EXCEPT {truth}").result_rows == []
+
+
+def test_the_latest_price_is_filled_by_hand_as_often_as_one_likes(deployed: Any) -> None:
+    """As docs/streaming.md has it."""
+    _stream(deployed)
+    deployed.command("TRUNCATE TABLE latest_prices")
+    for _ in range(2):
+        deployed.command(
+            "INSERT INTO latest_prices SELECT market, symbol, "
+            "argMaxState(close, (b.window_start, b.ingested_at)), "
+            "argMaxState(accumulated_volume, (b.window_start, b.ingested_at)), max(b.window_start) "
+            "FROM stock_aggregates AS b WHERE b.window_start > now() - INTERVAL 10 DAY "
+            "GROUP BY market, symbol"
+        )
+        latest = deployed.query("SELECT symbol, price FROM latest_price ORDER BY symbol")
+        assert latest.result_rows == [("AAPL", 7), ("GONE", 13)]
