@@ -1,6 +1,7 @@
 """What is compiled of the connector, where there is a compiler; the package is whole without."""
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ def fresh() -> dict[str, Any]:
     return {"pure_python": True, "tag": None, "force_include": {}}
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="There is no compiler.")
 def test_a_wheel_has_it_for_every_python_and_it_runs(hook: Any) -> None:
     build = fresh()
     hook.initialize("standard", build)
