@@ -12,7 +12,8 @@ from typing import Final
 from polygon_streaming.backfill import days
 from polygon_streaming.trading import NEW_YORK, session
 
-# Judgement: a quiet day of stocks has more than two thirds of the rows of a usual one.
+# Judgement: that a quiet day has more than half of the rows of a usual one. Unverified on the
+# vendor's files.
 _FEW: Final = 0.5
 _AROUND: Final = 5
 _LEAST: Final = 3
