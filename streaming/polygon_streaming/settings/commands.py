@@ -97,7 +97,7 @@ class FilterSettings(Served):
     )
     batch_records: int = Field(10_000, ge=1, description="Most records of one transaction")
     linger_ms: int = Field(
-        20, ge=0, description="How long a transaction waits for more; part of the latency"
+        10, ge=0, description="How long a transaction waits for more; part of the latency"
     )
     dead_letter_limit: int = Field(
         1_000, ge=0, description="Stop after so many unreadable records in a row; 0 never"
