@@ -278,6 +278,7 @@ def test_sigterm_ends_the_read_at_once_with_whole_lines(
             process.send_signal(signal.SIGTERM)
             break
     lines += process.stdout.read().splitlines()
+    process.stdout.close()
     assert process.wait(timeout=10) == -signal.SIGTERM
     sandbox.faults.clear()
     assert [json.loads(line)["type"] for line in lines]
@@ -299,6 +300,7 @@ def test_sigterm_ends_a_read_whose_parent_ignores_it(sandbox: Sandbox, tmp_path:
     assert process.stdout.readline()
     process.send_signal(signal.SIGTERM)
     process.stdout.read()
+    process.stdout.close()
     assert process.wait(timeout=10) == -signal.SIGTERM
 
 

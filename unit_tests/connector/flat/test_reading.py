@@ -96,6 +96,7 @@ def test_a_read_that_is_killed_goes_on_from_its_last_state(
             if '"file_date":"2026-11-16"' in line and '"STATE"' in line:
                 process.kill()
                 break
+        process.stdout.close()
         assert process.wait(timeout=60) == -signal.SIGKILL
         running.faults.clear()
         syncs.load(messages)
