@@ -4,6 +4,7 @@ A dataset begins some days before the world does and gets new rows every day. It
 read, entered late, corrected and taken out.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -105,12 +106,16 @@ class Dataset:
         self._rows: list[Row] = []
         self._grown_to = founded_on - timedelta(days=size.days)
         if self._maker.day is None:
-            count = size.days * size.rows_a_day
-            self._rows = [self._made(founded_on, number) for number in range(count)]
-            true = _KNOWN.get(path, ())
-            known = zip(self._rows, true, strict=False)
-            self._rows[: len(true)] = [{**row, **fields} for row, fields in known]
+            self._rows = self._begun(_KNOWN.get(path, ()), size.days * size.rows_a_day, founded_on)
         self._version = 0
+
+    def _begun(self, known: Sequence[Row], count: int, day: date) -> list[Row]:
+        """Return so many rows, the known ones first; none that is made up has the id of one."""
+        true = [{**self._made(day, number), **row} for number, row in enumerate(known)]
+        taken = {row["id"] for row in known}
+        made = (self._made(day, number) for number in itertools.count(len(true)))
+        others = (row for row in made if row.get("id") not in taken)
+        return [*true, *itertools.islice(others, max(0, count - len(true)))]
 
     def rows(self) -> list[Row]:
         """All rows, in the order they were entered."""

@@ -8,7 +8,8 @@ import pytest
 import requests
 from polygon_sandbox import DatasetSize, Plan, Sandbox, World
 from polygon_sandbox.contract import Field, endpoint, fields
-from polygon_sandbox.datasets import dataset_paths
+from polygon_sandbox.datasets import Datasets, dataset_paths
+from polygon_sandbox.ticks import CONDITIONS
 
 Get = Callable[..., requests.Response]
 Pages = Callable[..., list[dict[str, Any]]]
@@ -112,6 +113,18 @@ def test_a_seed_gives_the_same_rows_and_another_gives_others() -> None:
     one, same, other = (World(seed=s, now="2026-11-20T22:30:00Z") for s in (1, 1, 2))
     assert one.dataset(SHORT_INTEREST).rows() == same.dataset(SHORT_INTEREST).rows()
     assert one.dataset(SHORT_INTEREST).rows() != other.dataset(SHORT_INTEREST).rows()
+
+
+def test_the_conditions_of_its_trades_are_no_others_on_any_day() -> None:
+    """Bars are built of trades by them: one made up under the same number would change bars."""
+    path = "/v3/reference/conditions"
+    known = {row["id"]: row["update_rules"] for row in CONDITIONS}
+    for number in range(60):
+        day = date(2026, 11, 1) + timedelta(days=number)
+        rows = Datasets(7, ["AAPL"], DatasetSize(), lambda day=day: day).at(path).rows()  # type: ignore[misc]
+        assert len(rows) == 60
+        found = [(row["id"], row["update_rules"]) for row in rows if row["id"] in known]
+        assert found == list(known.items())
 
 
 def test_symbols_are_those_of_the_world(world: World) -> None:
