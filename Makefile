@@ -14,12 +14,14 @@ help: ## Show the targets
 
 install: $(INSTALLED) ## Set up .venv with the locked versions
 
+# PyAirbyte asks for a Python before 3.13, and runs on 3.13 all the same.
 $(INSTALLED): requirements/dev.txt VERSION pyproject.toml orchestration/pyproject.toml \
     sandbox/pyproject.toml streaming/pyproject.toml \
     source-polygon/source_polygon/streams/flat/_speedups.c
 	@echo "Setting up .venv with the locked versions; the first time this takes a few minutes."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/pip install --quiet --no-deps --require-hashes --ignore-requires-python \
+	    --requirement requirements/dev.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable sandbox \
 	    --editable streaming --editable orchestration
 	@touch $@
