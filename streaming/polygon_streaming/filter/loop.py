@@ -29,7 +29,7 @@ from polygon_streaming.filter.refine import Refinery
 from polygon_streaming.filter.rules import RulesFile
 from polygon_streaming.filter.takeover import Takeover
 from polygon_streaming.kafka import lag
-from polygon_streaming.kafka.errors import Meaning, ends_consumer, meaning
+from polygon_streaming.kafka.errors import ends_consumer, spoils_transaction
 from polygon_streaming.kafka.retry import DRAIN_SECONDS, Patience
 from polygon_streaming.process import metrics
 from polygon_streaming.process.heartbeat import Heartbeat
@@ -160,10 +160,8 @@ class Filter:
             self._check_limit(refined.unreadable_in_a_row)
             self._commit()
         except KafkaException as error:
-            # `produce` says no more than _STATE once its transaction has failed in the background:
-            # to abort it either helps or raises what is the matter.
             cause = error.args[0]
-            if meaning(cause) is not Meaning.ABORT and cause.code() != KafkaError._STATE:
+            if not spoils_transaction(cause):
                 raise
             self._abort(cause)
             return

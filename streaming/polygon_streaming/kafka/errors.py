@@ -158,3 +158,12 @@ def ends_consumer(error: KafkaError) -> bool:
 def ends_producer(error: KafkaError) -> bool:
     """Tell whether a producer that reports this for a record takes no others either."""
     return meaning(error) in (Meaning.FENCED, Meaning.FATAL)
+
+
+def spoils_transaction(error: KafkaError) -> bool:
+    """Tell whether an open transaction can only be aborted after this.
+
+    `produce` says no more than _STATE once its transaction has failed in the background: to abort
+    it either helps or raises what is the matter.
+    """
+    return meaning(error) is Meaning.ABORT or error.code() == KafkaError._STATE

@@ -8,6 +8,7 @@ from polygon_streaming.kafka.errors import (
     ends_producer,
     may_pass,
     meaning,
+    spoils_transaction,
 )
 
 CODES = {
@@ -124,3 +125,12 @@ def test_who_goes_on_after_an_error(
     assert may_pass(error) is passes
     assert ends_consumer(error) is consumer
     assert ends_producer(error) is producer
+
+
+def test_what_a_transaction_does_not_survive() -> None:
+    names = ("ILLEGAL_GENERATION", "_STATE", "_TIMED_OUT", "_FENCED", "TOPIC_AUTHORIZATION_FAILED")
+    assert [spoils_transaction(KafkaError(CODES[name])) for name in names] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+    flagged = KafkaError(KafkaError._TIMED_OUT, txn_requires_abort=True)
+    assert spoils_transaction(flagged)
