@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import requests_mock as rm
 from airbyte_cdk.test import entrypoint_wrapper
 from polygon_sandbox import Plan, Sandbox, World
 from pyrate_limiter import TimeClock
@@ -29,6 +30,13 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr("time.sleep", slept.append)
     monkeypatch.setattr(TimeClock, "now", lambda _: int(1000 * (time.time() + sum(slept))))
     return slept
+
+
+@pytest.fixture
+def vendor() -> Iterator[rm.Mocker]:
+    """Return what answers for the vendor; a request that nothing is said of fails."""
+    with rm.Mocker() as mocker:
+        yield mocker
 
 
 @pytest.fixture

@@ -27,12 +27,6 @@ def _clock(clock: Callable[[str], None]) -> None:
     clock("2026-11-21T12:00:00Z")
 
 
-@pytest.fixture
-def vendor() -> Any:
-    with rm.Mocker() as mocker:
-        yield mocker
-
-
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
