@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pytest
 from confluent_kafka import (
     OFFSET_BEGINNING,
+    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -373,6 +374,12 @@ def test_topics_that_are_asked_for(kafka: Kafka) -> None:
     found = kafka.asker(kafka.topic).list_topics(kafka.topic, timeout=10).topics[kafka.topic]
     assert found.error is None
     assert [(number, part.leader) for number, part in found.partitions.items()] == [(0, 1), (1, 1)]
+    ends = [TopicPartition(kafka.topic, number, OFFSET_END) for number in (0, 1)]
+    answers = kafka.asker(kafka.topic).offsets_for_times(ends, timeout=10)
+    assert [(a.topic, a.partition, a.offset, a.error) for a in answers] == [
+        (kafka.topic, 0, 0, None),
+        (kafka.topic, 1, 0, None),
+    ]
     missing = kafka.asker("missing").list_topics("missing", timeout=10).topics["missing"]
     assert missing.error.name() == "UNKNOWN_TOPIC_OR_PART"
     assert missing.partitions == {}

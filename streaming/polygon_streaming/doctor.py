@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import urllib3
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
 
 from polygon_streaming.backfill import days
 from polygon_streaming.backfill.bucket import Bucket
 from polygon_streaming.backfill.kinds import BARS, Dataset
+from polygon_streaming.counted import counted
 from polygon_streaming.errors import StreamError
 from polygon_streaming.filter.quotes import QuoteRecord
 from polygon_streaming.filter.records import Record
@@ -25,6 +26,7 @@ from polygon_streaming.filter.rules import RulesFile
 from polygon_streaming.filter.trades import TradeRecord
 from polygon_streaming.gaps.rest import Rest
 from polygon_streaming.kafka import clients
+from polygon_streaming.kafka.leaders import faults_of_leaders
 from polygon_streaming.settings import DoctorSettings
 from polygon_streaming.sink import clickhouse
 from polygon_streaming.subscriptions.live import SubscriptionList
@@ -34,7 +36,8 @@ Check = Callable[[DoctorSettings], str]
 Finding = tuple[str, bool, str]
 
 _LONGEST_SECONDS: Final = 15.0
-_KAFKA_SECONDS: Final = 10.0
+_KAFKA_SECONDS: Final = 8.0
+_LEADERS_SECONDS: Final = 5.0
 _NO_RETRIES: Final = urllib3.Retry(total=0)
 _LATELY: Final = timedelta(days=10)
 _TIMEOUT: Final = urllib3.Timeout(connect=5, read=8)
@@ -98,14 +101,23 @@ def _rules(settings: DoctorSettings) -> str:
 
 
 def _kafka(settings: DoctorSettings) -> str:
-    admin = clients.admin(settings)
+    client = clients.asker(settings)
+    client.poll(0)  # serves its callbacks, which some ways to log in need
     try:
-        found = admin.list_topics(timeout=_KAFKA_SECONDS)
+        return _topics(settings, client)
+    finally:
+        client.close()
+
+
+def _topics(settings: DoctorSettings, client: Consumer) -> str:
+    try:
+        found = client.list_topics(timeout=_KAFKA_SECONDS)
     except KafkaException as error:
         raise StreamError(
             f"{settings.bootstrap_servers} cannot be asked: {error.args[0].str()}. Check "
             "--bootstrap-servers, and security.protocol and sasl.* in --kafka."
         ) from None
+    brokers = counted(len(found.brokers), "broker")
     uses = {
         settings.raw_topic: "feed and heal write, filter reads",
         **dict.fromkeys(settings.targets.values(), "filter writes, sink reads"),
@@ -115,7 +127,7 @@ def _kafka(settings: DoctorSettings) -> str:
     missing = [f"{topic} ({use})" for topic, use in uses.items() if topic not in found.topics]
     if missing:
         raise StreamError(
-            f"{len(found.brokers)} brokers; missing topics: {'; '.join(missing)}. Create them, "
+            f"{brokers}; missing topics: {'; '.join(missing)}. Create them, "
             "unless the brokers create topics on first use."
         )
     broken = [f"{topic}: {e.str()}" for topic in uses if (e := found.topics[topic].error)]
@@ -125,10 +137,16 @@ def _kafka(settings: DoctorSettings) -> str:
         for place in found.topics[topic].partitions.values()
         if place.leader < 0
     ]
+    if not broken:
+        places = [(topic, number) for topic in uses for number in found.topics[topic].partitions]
+        try:
+            broken = faults_of_leaders(client, places, _LEADERS_SECONDS)
+        except KafkaException as error:
+            broken = [f"not all leaders of partitions answer: {error.args[0].str()}"]
     if broken:
-        raise StreamError(f"{len(found.brokers)} brokers; {'; '.join(broken)}.")
+        raise StreamError(f"{brokers}; {'; '.join(broken)}.")
     counts = [f"{topic} has {len(found.topics[topic].partitions)}" for topic in uses]
-    return f"{len(found.brokers)} brokers; partitions: {', '.join(counts)}"
+    return f"{brokers}; partitions: {', '.join(counts)}"
 
 
 def _clickhouse(settings: DoctorSettings) -> str:

@@ -13,7 +13,7 @@ from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 from polygon_streaming import raw
 
 TOPIC = "polygon_stream_aggregates"
@@ -244,15 +244,19 @@ class FakeConsumer:
 
 
 class FakeAsker:
-    """Asks for a topic's metadata.
+    """Asks for a topic's metadata and for the ends of its partitions.
 
     Attributes:
         answer: the error of no broker that answers; or the topic's error and, by partition, which
             broker leads it, -1 if none does.
+        silent: the error of a leader that does not answer for its partitions.
+        refused: by partition, the error that its leader answers with.
     """
 
     def __init__(self) -> None:
         self.answer: Any = None
+        self.silent: KafkaError | None = None
+        self.refused: dict[int, KafkaError] = {}
 
     def poll(self, _: float) -> None:
         """Serve no callbacks."""
@@ -265,6 +269,19 @@ class FakeAsker:
         partitions = {n: SimpleNamespace(leader=leader) for n, leader in enumerate(leaders)}
         found = SimpleNamespace(error=error, partitions=partitions)
         return SimpleNamespace(topics={topic: found})
+
+    def offsets_for_times(self, places: list[TopicPartition], timeout: float) -> list[Any]:
+        """Return the ends of partitions without records."""
+        del timeout
+        assert [place.offset for place in places] == [OFFSET_END] * len(places)
+        if self.silent is not None:
+            raise KafkaException(self.silent)
+        return [self._end(place) for place in places]
+
+    def _end(self, place: TopicPartition) -> Any:
+        error = self.refused.get(place.partition)
+        end = 0 if error is None else -1  # as seen while a leader was elected
+        return SimpleNamespace(**_values(place) | {"offset": end, "error": error})
 
 
 def _values(place: TopicPartition) -> dict[str, Any]:

@@ -26,7 +26,7 @@ feed:          errors counted stamps channels raw settings process kafka subscri
 filter:        errors stamps channels raw settings process kafka gaps trading
 sink:          errors counted settings process kafka
 backfill:      errors channels trading settings process sink
-doctor:        errors settings kafka subscriptions gaps filter sink backfill
+doctor:        errors counted settings kafka subscriptions gaps filter sink backfill
 cli:           errors settings process kafka subscriptions gaps feed filter sink backfill doctor
 __main__:      cli
 """

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
 
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.settings import KafkaSettings
@@ -67,16 +66,6 @@ def consumer(
     """
     rules = {**_CONSUMER_RULES, **(rules or {}), "group.id": group}
     built: Consumer = _build(Consumer, _config(settings, _CONSUMER_DEFAULTS, rules))
-    return built
-
-
-def admin(settings: KafkaSettings) -> AdminClient:
-    """Return a client that can ask the brokers about topics.
-
-    Raises:
-        ConfigError: a property is wrong.
-    """
-    built: AdminClient = _build(AdminClient, _config(settings, {}, {}))
     return built
 
 

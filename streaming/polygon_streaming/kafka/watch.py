@@ -1,8 +1,9 @@
 """Whether the brokers answer and have the topics: asked again and again, by a client of its own.
 
 A client that has nothing to send notices nothing of an outage, and one that hangs in a call can say
-nothing of it. So one more asks for what any stage may ask for, the metadata of its topics, and does
-so without creating any. An answer is proof; that a connection is up would not be.
+nothing of it. So one more asks for what any stage may ask for, the metadata of its topics and the
+ends of their partitions, and does so without creating any. An answer of each leader is proof; that
+a connection is up would not be.
 """
 
 import time
@@ -12,6 +13,11 @@ from typing import Final, NamedTuple
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # its public names, all the same
+    TopicMetadata,
+)
+
+from polygon_streaming.kafka.leaders import faults_of_leaders
 
 log = structlog.get_logger()
 
@@ -115,7 +121,7 @@ class BrokerWatch:
     def _ask(self) -> None:
         self._client.poll(0)  # serves its callbacks, which some ways to log in need
         try:
-            faults = [fault for topic in self._topics if (fault := self._fault(topic))]
+            faults = self._find_faults()
         except KafkaException as error:
             self._failure = error.args[0].str()
             self._unanswered += 1
@@ -126,13 +132,25 @@ class BrokerWatch:
         self._faults, self._answered = faults, time.monotonic()
         self._unanswered, self._ever_answered = 0, True
 
-    def _fault(self, topic: str) -> str:
-        """Return what is wrong with a topic, empty if nothing is.
+    def _find_faults(self) -> list[str]:
+        """Return what is wrong with topics and partitions.
 
         Raises:
-            KafkaException: no broker answers.
+            KafkaException: no broker answers, or one that leads a partition does not.
         """
-        found = self._client.list_topics(topic, timeout=self._waits.answer).topics[topic]
+        faults: list[str] = []
+        sound: list[tuple[str, int]] = []
+        for topic in self._topics:
+            found = self._client.list_topics(topic, timeout=self._waits.answer).topics[topic]
+            if fault := self._fault(topic, found):
+                faults.append(fault)
+            else:
+                sound += [(topic, partition) for partition in found.partitions]
+        said = faults_of_leaders(self._client, sound, self._waits.answer)
+        return faults + [f"kafka: {fault}" for fault in said]
+
+    def _fault(self, topic: str, found: TopicMetadata) -> str:
+        """Return what metadata say is wrong with a topic, empty if nothing is."""
         error = found.error
         if error is not None and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             if self.creator is not None:

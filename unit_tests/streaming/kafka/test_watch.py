@@ -97,3 +97,30 @@ def test_what_is_wrong_is_a_state_in_the_log_and_its_end_an_event(
         ]],
         ("none: they answer and have the topics", None),
     ]  # fmt: skip
+
+
+def test_metadata_are_no_proof_that_the_leaders_of_partitions_answer() -> None:
+    # So it is with two nodes of three gone: the last one repeats what was true before.
+    client = FakeAsker()
+    client.answer = (None, [1, 2, 3])
+    watch = BrokerWatch(cast("Any", client), ["raw", "gaps"])
+    watch.ask()
+    assert watch.problems() == []
+    client.silent = KafkaError(KafkaError._TIMED_OUT)
+    watch.ask()
+    assert watch.problems() == []
+    watch.ask()
+    (problem,) = watch.problems()
+    assert problem.startswith("kafka: the brokers have not answered for 0 s: ")
+    assert problem.endswith(client.silent.str())
+    assert watch.outages == 1
+    client.silent = None
+    election = KafkaError(KafkaError.LEADER_NOT_AVAILABLE)
+    client.refused = {1: election, 2: election}
+    watch.ask()
+    assert watch.problems() == [
+        f"kafka: {topic}: 2 of 3 partitions: {election.str()}" for topic in ("raw", "gaps")
+    ]
+    client.refused = {}
+    watch.ask()
+    assert watch.problems() == []
