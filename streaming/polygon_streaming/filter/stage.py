@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from threading import Event
+from typing import Final
 
 import structlog
 from confluent_kafka import Consumer
@@ -13,6 +14,10 @@ from polygon_streaming.process.heartbeat import Heartbeat
 from polygon_streaming.settings import FilterSettings
 
 log = structlog.get_logger()
+
+# The time of a transaction, or of a session, and what the brokers need to notice. Whoever is fenced
+# later than that after an outage is fenced by another filter.
+_AFTERMATH_SECONDS: Final = 90.0
 
 
 class FilterStage:
@@ -50,7 +55,7 @@ class FilterStage:
         """Filter until `stop` is set.
 
         During an outage a transaction outlives its time, and a consumer may be fenced by its own
-        second attempt to join. What a restart would do then is done here.
+        second attempt to join. What a restart would do then is done here, once an outage.
 
         Raises:
             StreamError: Kafka refuses, or another filter has taken over.
@@ -61,7 +66,7 @@ class FilterStage:
                 try:
                     return self._filter.run(stop)
                 except Fenced as fenced:
-                    if watch.outages == outages:
+                    if watch.outages == outages or watch.since_outage() > _AFTERMATH_SECONDS:
                         raise
                     reason = str(fenced)
                 log.warning("starting anew after an outage of the brokers", reason=reason)

@@ -6,6 +6,7 @@ ends of their partitions, and does so without creating any. An answer of each le
 a connection is up would not be.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
@@ -76,6 +77,7 @@ class BrokerWatch:
         self._while_silent = while_silent
         self.creator = creator
         self.outages = 0
+        self._silent_at = -math.inf
         self._answered = time.monotonic()
         self._ever_answered = False
         self._unanswered = 0
@@ -107,6 +109,10 @@ class BrokerWatch:
         """Return for how long the brokers have not answered; 0 if they did when last asked."""
         return time.monotonic() - self._answered if self._unanswered else 0.0
 
+    def since_outage(self) -> float:
+        """Return how many seconds ago the brokers were last silent; infinity if they never were."""
+        return time.monotonic() - self._silent_at
+
     def ask(self) -> None:
         """Ask once, and say what is wrong or no longer is; a `with` block does so by itself."""
         self._ask()
@@ -126,6 +132,8 @@ class BrokerWatch:
             self._failure = error.args[0].str()
             self._unanswered += 1
             self.outages += self._unanswered == _UNANSWERED
+            if self._unanswered >= _UNANSWERED:
+                self._silent_at = time.monotonic()
             if self._while_silent is not None:
                 self._while_silent()
             return

@@ -34,11 +34,17 @@ class Brokers:
 
 
 class SilentWatch:
-    """Brokers that fall silent as often as the test says while the first filter runs."""
+    """Brokers that fall silent as often as the test says while the first filter runs.
 
-    def __init__(self, outages: int) -> None:
+    Args:
+        outages: how often.
+        ago: how many seconds ago they were last silent when it is fenced.
+    """
+
+    def __init__(self, outages: int, ago: float = 1.0) -> None:
         self.creator: Any = None
         self._outages = iter([0, outages, outages, outages])
+        self._ago = ago
 
     def __enter__(self) -> "SilentWatch":
         return self
@@ -49,6 +55,9 @@ class SilentWatch:
     @property
     def outages(self) -> int:
         return next(self._outages)
+
+    def since_outage(self) -> float:
+        return self._ago
 
     def problems(self) -> list[str]:
         return ["kafka: silent"]
@@ -74,10 +83,13 @@ def test_after_an_outage_it_starts_anew_with_clients_of_its_own(
     assert stage.problems()[0] == "kafka: silent"
 
 
+@pytest.mark.parametrize(
+    "watch", [SilentWatch(0), SilentWatch(1, ago=91.0)], ids=["never", "long ago"]
+)
 def test_without_an_outage_another_has_taken_over_and_it_ends(
-    monkeypatch: pytest.MonkeyPatch,
+    watch: SilentWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     brokers = Brokers(Event())
     with pytest.raises(Fenced):
-        _stage(brokers, SilentWatch(0), monkeypatch).run(brokers.stop)
+        _stage(brokers, watch, monkeypatch).run(brokers.stop)
     assert len(brokers.producers) == 1

@@ -1,6 +1,7 @@
 """What a stage says of its brokers: librdkafka's mock, and answers as Kafka was seen to give."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -56,12 +57,14 @@ def test_brokers_that_went_away_are_said_to_and_the_stage_hears_of_it() -> None:
     with BrokerWatch(client, ["raw"], lambda: calls.append(1), waits=SOON) as watch:
         _until(lambda: watch.problems() == [])
         assert (watch.silent_seconds(), watch.outages, calls) == (0.0, 0, [])
+        assert watch.since_outage() == math.inf
         del owner
         _until(lambda: watch.problems() != [])
         (problem,) = watch.problems()
         assert problem.startswith("kafka: the brokers have not answered for ")
         assert watch.silent_seconds() >= 1.0  # two questions, each of half a second
         assert watch.outages == 1
+        assert watch.since_outage() < 10
         assert len(calls) >= 2
 
 
@@ -88,6 +91,7 @@ def test_what_is_wrong_is_a_state_in_the_log_and_its_end_an_event(
     away_for = "kafka: the brokers have not answered for {} s: " + away.str()
     silent = "kafka: the brokers have not answered"
     assert watch.outages == 1
+    assert watch.since_outage() == 5 * 3, "the third silence in a row; one alone later is none"
     assert said == [
         (away_for.format(6), silent),
         (away_for.format(9), silent),
