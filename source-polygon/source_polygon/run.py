@@ -157,7 +157,6 @@ def main() -> None:
         sys.exit(0)
     parsed = Entrypoint.parse_args(args)
     give_large_blocks_back()
-    gc.freeze()  # what is imported stays
     gc.set_threshold(_GC_THRESHOLD)
     # Who starts us may ignore it, and hand that down: Dagster does so in the background of a shell.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -12,7 +12,7 @@ try:
 except ImportError:  # it is the CDK's serializers that depend on it, as of serpyco-rs 1.23
     comments = None  # type: ignore[assignment]
 
-_NEEDLESS: Final = ("boto3", "rfc3987_syntax")
+_NEEDLESS: Final = ("boto3", "rfc3987_syntax", "rfc3986_validator", "isoduration")
 
 
 @contextmanager
@@ -23,8 +23,8 @@ def quick_imports() -> Iterator[None]:
     - The comments on the fields of Airbyte's protocol. The serializers parse their source code to
       find them, for JSON schemas that nobody asks for.
     - boto3, where it is installed: for a cache of requests in DynamoDB, which no stream uses.
-    - The grammar of international addresses, where it is installed, which takes most of a second to
-      read: for a format that no schema here names.
+    - What jsonschema, where it is installed, checks addresses and durations with, which no schema
+      here names. The grammar of international addresses alone takes most of a second to read.
     """
     collecting, needless = gc.isenabled(), [each for each in _NEEDLESS if each not in sys.modules]
     gc.disable()
@@ -41,6 +41,7 @@ def quick_imports() -> Iterator[None]:
         if comments:
             comments.get_attributes_doc = read
         if collecting:
+            gc.freeze()  # what else the next search would go through at once
             gc.enable()
 
 
