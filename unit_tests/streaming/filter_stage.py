@@ -6,6 +6,7 @@ from typing import Any, cast
 from confluent_kafka import TopicPartition
 from polygon_streaming.filter.clients import FilterClients
 from polygon_streaming.filter.loop import Filter
+from polygon_streaming.gaps.gap import decode
 from polygon_streaming.settings import FilterSettings
 
 from unit_tests.streaming.fake_consumer import START, TOPIC, FakeConsumer, FakeGroup, FakeMessage
@@ -35,3 +36,9 @@ def stage_of(batches: list[list[FakeMessage]], **changes: Any) -> tuple[Filter, 
     clients = clients_of(batches, stop)
     stage = Filter(FilterSettings.model_validate(changes), clients)
     return stage, clients.producer, clients.consumer, stop
+
+
+def gaps_of(producer: FakeProducer) -> list[tuple[int, int, str, bool]]:
+    """Return the gaps on record: from, to, why, and whether events are missing for certain."""
+    gaps = [decode(record.value) for record in producer.of("polygon_stream_gaps")]
+    return [(gap.start_ms, gap.end_ms, gap.reason, gap.certain) for gap in gaps]
