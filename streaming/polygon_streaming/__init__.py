@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from polygon_streaming.backfill.clients import open_source as open_files
     from polygon_streaming.backfill.outcomes import Outcome
     from polygon_streaming.backfill.run import Backfill
-    from polygon_streaming.backfill.verify import Verdict, Verify
+    from polygon_streaming.backfill.verdict import Verdict
+    from polygon_streaming.backfill.verify import Verify
     from polygon_streaming.channels import FEEDS
     from polygon_streaming.errors import ConfigError, StreamError
     from polygon_streaming.feed.clients import connect as connect_feed
@@ -93,7 +94,7 @@ _PLACES: Final = {
     "SinkSettings": ("settings", "SinkSettings"),
     "StreamError": ("errors", "StreamError"),
     "SubscriptionList": ("subscriptions.live", "SubscriptionList"),
-    "Verdict": ("backfill.verify", "Verdict"),
+    "Verdict": ("backfill.verdict", "Verdict"),
     "Verify": ("backfill.verify", "Verify"),
     "VerifySettings": ("settings", "VerifySettings"),
     "clickhouse": ("sink", "clickhouse"),

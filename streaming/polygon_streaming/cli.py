@@ -135,20 +135,22 @@ def _backfill(arguments: list[str]) -> int:
 
 def _verify(arguments: list[str]) -> int:
     given = _load(settings.VerifySettings, arguments)
-    from polygon_streaming.backfill import report, verify
+    from polygon_streaming.backfill import report
     from polygon_streaming.backfill.clients import connect
+    from polygon_streaming.backfill.verdict import exit_status
+    from polygon_streaming.backfill.verify import Verify
 
     signals.guard("verify", signals.stop_on_signal())
     verdicts = []
     try:
-        for verdict in verify.Verify(given, connect(given)).run():
+        for verdict in Verify(given, connect(given)).run():
             verdicts.append(verdict)
             sys.stdout.write(f"{verdict}\n")
     finally:
         # Also what is not mended has figures; where there are none, those of the last run stay.
         if verdicts:
             report.write(given, verdicts)
-    return verify.status(verdicts)
+    return exit_status(verdicts)
 
 
 def _doctor(arguments: list[str]) -> int:

@@ -14,8 +14,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from polygon_streaming.backfill.jobs import Job
 from polygon_streaming.backfill.outcomes import STATUS, Outcome, megabytes
-from polygon_streaming.backfill.run import Job
 
 
 def follow(jobs: list[Job], outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -13,8 +13,8 @@ from typing import Any, Final
 from prometheus_client import write_to_textfile
 from prometheus_client.parser import text_string_to_metric_families
 
-from polygon_streaming.backfill.run import chosen
-from polygon_streaming.backfill.verify import Finding, Verdict
+from polygon_streaming.backfill.jobs import chosen
+from polygon_streaming.backfill.verdict import Finding, Verdict
 from polygon_streaming.errors import ConfigError
 from polygon_streaming.process import metrics
 from polygon_streaming.settings import VerifySettings

@@ -3,9 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
-from queue import SimpleQueue
+from datetime import timedelta
 from threading import Event
 from typing import Any, Final
 
@@ -14,13 +12,14 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from polygon_streaming.backfill import days
 from polygon_streaming.backfill.clients import Connect, open_source
-from polygon_streaming.backfill.kinds import Dataset, datasets
-from polygon_streaming.backfill.ledger import Ledger, Loaded
+from polygon_streaming.backfill.jobs import Job, absent, chosen, jobs_of
+from polygon_streaming.backfill.kinds import Dataset
+from polygon_streaming.backfill.ledger import Ledger
 from polygon_streaming.backfill.neighbours import few
 from polygon_streaming.backfill.outcomes import Broken, NotThere, Outcome, Refused
-from polygon_streaming.backfill.sources import Found, Source, quoted
+from polygon_streaming.backfill.sources import Source
 from polygon_streaming.backfill.stage import staged
-from polygon_streaming.backfill.target import Target, onlookers, sweep, target
+from polygon_streaming.backfill.target import onlookers
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.settings import BackfillSettings
 from polygon_streaming.sink import clickhouse
@@ -30,25 +29,6 @@ log = structlog.get_logger()
 _MOST_AT_A_TIME: Final = 8
 _TRIES: Final = 3
 _PAUSE_SECONDS: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A day of a dataset.
-
-    Attributes:
-        dataset: see there.
-        day: of the file.
-        found: the file that is listed; None if there is none.
-        known: what is in the table of it; None if nothing is known to be.
-        to: the table.
-    """
-
-    dataset: Dataset
-    day: date
-    found: Found | None
-    known: Loaded | None
-    to: Target
 
 
 class Backfill:
@@ -75,15 +55,12 @@ class Backfill:
         self._settings = settings
         self._connect = connect
         self._pause = pause_seconds
-        self._first = settings.start
-        self._last = settings.end or days.today() - timedelta(days=1)
-        if self._first > self._last:
-            raise ConfigError(
-                f"start: {self._first} is after the last day, {self._last}. Give an earlier one."
-            )
+        first, last = settings.start, settings.end or days.today() - timedelta(days=1)
+        if first > last:
+            raise ConfigError(f"start: {first} is after the last day, {last}. Give an earlier one.")
+        self._span = first, last
         self.datasets = chosen(settings.data, settings.markets)
         self._source = source or open_source(settings)
-        self._clients: SimpleQueue[Any] = SimpleQueue()
 
     def plan(self, client: Any) -> list[Job]:
         """Return what there is to do: each day that has a file or should have one.
@@ -95,35 +72,17 @@ class Backfill:
             return [
                 job
                 for dataset in self.datasets
-                for job in self._jobs(client, dataset, self._settings.tables[dataset.kind.name])
+                for job in jobs_of(client, self._source, dataset, self._span, self._settings)
             ]
         except ClickHouseError as error:
             raise clickhouse.refusal(error) from None
-
-    def _jobs(self, client: Any, dataset: Dataset, table: str) -> Iterator[Job]:
-        ledger = Ledger(client, dataset, table)
-        if self._settings.create_table and not self._settings.dry_run:
-            client.command(clickhouse.table_statement(table, dataset.kind.name))
-            ledger.create()
-        there = bool(int(client.command(f"EXISTS TABLE {table}")))
-        known = {} if self._settings.dry_run else ledger.loaded()
-        if known and not (there and has_rows(client, dataset, table)):
-            known = {}  # the table was emptied or made anew since
-        if there and not self._settings.dry_run:
-            embedded = self._settings.clickhouse.startswith("chdb:")
-            sweep(client, table, embedded=embedded)
-        to = target(client, table) if there else Target(table, "", "", "")
-        listed = self._source.listed(dataset, self._first, self._last)
-        for day in days.between(self._first, self._last):
-            if day in listed or days.is_expected(dataset.market, day):
-                yield Job(dataset, day, listed.get(day), known.get(day), to)
 
     def dry_run(self, client: Any, jobs: list[Job]) -> Iterator[Outcome]:
         """Return what would be read. Rows are told from sizes, by one file that is counted."""
         ratios: dict[str, float] = {}
         for job in jobs:
             if job.found is None:
-                yield _absent(job)
+                yield absent(job)
                 continue
             name = job.dataset.name
             try:
@@ -227,7 +186,7 @@ class Backfill:
 
     def _do(self, job: Job, stop: Event) -> Outcome:
         if job.found is None:
-            return _absent(job)
+            return absent(job)
         if job.known and job.known.etag == job.found.etag and not self._settings.again:
             return Outcome(
                 job.dataset.name, job.day, "unchanged", rows=job.known.rows, bytes=job.known.size
@@ -292,43 +251,12 @@ def load(client: Any, job: Job, source: Source) -> Outcome:
     return outcome
 
 
-def has_rows(client: Any, dataset: Dataset, table: str) -> bool:
-    """Tell whether a table has any row of a market."""
-    query = f"SELECT 1 FROM {table} WHERE market = {quoted(dataset.market)} LIMIT 1"
-    return bool(client.query(query).result_rows)
-
-
-def chosen(data: str, markets: str) -> list[Dataset]:
-    """Return the datasets that settings name.
-
-    Raises:
-        ConfigError: there are none of that name.
-    """
-    try:
-        return datasets(_listed(data), _listed(markets))
-    except ValueError as error:
-        raise ConfigError(f"data, markets: {error}.") from None
-
-
-def _listed(text: str) -> list[str]:
-    return list(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
-
-
-def _absent(job: Job) -> Outcome:
-    name = job.dataset.name
-    if not days.is_due(job.day, datetime.now(timezone.utc)):
-        words = "it is published at about 11:00 New York time of the day after."
-        return Outcome(name, job.day, "unpublished", words=words)
-    words = "a trading day without a file: the vendor has not published it. Run again later."
-    return Outcome(name, job.day, "missing", words=words)
-
-
 def _failed(job: Job, error: StreamError) -> Outcome:
     state = "broken"
     if isinstance(error, Refused):
         state = "refused"
     elif isinstance(error, NotThere):
-        return _absent(job)
+        return absent(job)
     elif not isinstance(error, Broken):
         log.error("not loaded", file=f"{job.dataset.name} {job.day}", reason=str(error))
     return Outcome(job.dataset.name, job.day, state, words=str(error))  # type: ignore[arg-type]

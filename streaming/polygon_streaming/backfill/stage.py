@@ -10,20 +10,21 @@ attached; a row that is equal stays as the stream brought it.
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from polygon_streaming.backfill import days, doubles
+from polygon_streaming.backfill import doubles
 from polygon_streaming.backfill.differences import WALK, comparison
 from polygon_streaming.backfill.doubles import Doubles
+from polygon_streaming.backfill.faults import fault_of
 from polygon_streaming.backfill.kinds import BARS, Dataset
-from polygon_streaming.backfill.outcomes import Broken, NotThere, Refused
+from polygon_streaming.backfill.look import look, within
+from polygon_streaming.backfill.outcomes import Broken
 from polygon_streaming.backfill.sources import Found, Source, quoted
 from polygon_streaming.backfill.target import MARK, Target
 from polygon_streaming.errors import StreamError
-from polygon_streaming.sink import clickhouse
 
 # A mutation names the rows of so many keys at a time, where it cannot name a table of them.
 _KEYS: Final = 2_000
@@ -34,14 +35,6 @@ _INSERTING: Final = {
 }
 # A rollup looks five minutes back from its last refresh.
 _NEW_SECONDS: Final = 120
-# Codes of what is wrong with a file, rather than with ClickHouse: not to be parsed, not to be
-# unpacked, ending within a row, NULL where there has to be a value, an incorrect number.
-_OF_THE_FILE: Final = frozenset(
-    {6, 26, 27, 32, 33, 38, 41, 69, 70, 72, 117, 131, 349, 354, 469, 636}
-)
-# And of what lies between ClickHouse and the file, which this side has just been given a byte of:
-# DNS, sockets, an answer that breaks off, S3.
-_OF_THE_WAY: Final = frozenset({86, 198, 209, 210, 499, 1000})
 
 
 class Stage:
@@ -92,11 +85,12 @@ class Stage:
         try:
             source.insert(self._client, self._dataset, self._day, self._name, columns)
         except ClickHouseError as error:
-            raise self._fault(error) from None
+            raise fault_of(error) from None
         self.found = source.look(self._dataset, self._day)
         if self.found.etag != before.etag:
             raise Broken("the file was replaced while it was read. Run again.")
-        self._look()
+        seen = look(self._client, self._dataset, self._day, self._name)
+        self.rows, self._span, self._own = seen
         self._choose()
 
     @property
@@ -118,47 +112,13 @@ class Stage:
         self._client.command(f"DROP TABLE {self._name} SYNC")
         self._client.command(f"RENAME TABLE {chosen} TO {self._name}")
 
-    def _look(self) -> None:
-        time, bounds = self._dataset.kind.time, days.bounds(self._dataset.market, self._day)
-        own = _within(time, *_texts(days.own(self._dataset.market, self._day)))
-        inside = own if bounds else f"toDate({time}) = '{self._day}'"
-        odd = " OR ".join(f"NOT isFinite({name})" for name in self._dataset.kind.floats)
-        needed = self._dataset.needed
-        there = ", ".join(f"countIf({name} IS NOT NULL)" for name in needed) or "0"
-        (row,) = self._client.query(
-            f"SELECT count(), countIf({inside}), countIf(symbol = '' OR NOT isValidUTF8(symbol)), "
-            f"countIf({odd}), [{there}], "
-            f"{_edges(time, 'true')}, {_edges(time, own)} FROM {self._name}"
-        ).result_rows
-        self.rows, of_the_day, nameless, not_numbers, filled, *edges = row
-        if not self.rows:
-            raise Broken("the file has no rows.")
-        if nameless:
-            raise Broken(
-                f"{nameless:,} rows have no ticker, or one that is not text, or the column has "
-                "another name."
-            )
-        if not_numbers:
-            raise Broken(f"{not_numbers:,} rows have NaN or an infinite number.")
-        if lacking := [name for name, rows in zip(needed, filled, strict=False) if not rows]:
-            raise Broken(f"no row has a {lacking[0]}, or the column has another name.")
-        # Sessions of futures begin the evening before, so that of them the most has to do.
-        if of_the_day < self.rows if bounds else 2 * of_the_day < self.rows:
-            raise Broken(
-                f"{self.rows - of_the_day:,} of {self.rows:,} rows are of another day than the "
-                "file's name says. The vendor replaces such files; run again later."
-            )
-        first, after, own_first, own_after = edges
-        self._span = _texts(bounds) if bounds else (first, after)
-        self._own = _texts(bounds) if bounds else (own_first, own_after)
-
     @property
     def of_the_day(self) -> str:
         """What the file's rows and those of the stream have in common, as a condition."""
         return (
             f"market = {quoted(self._dataset.market)} "
             f"AND event_type = {quoted(self._dataset.channel)} "
-            f"AND {_within(self._dataset.kind.time, *self._span)}"
+            f"AND {within(self._dataset.kind.time, *self._span)}"
         )
 
     def table_is_empty(self) -> bool:
@@ -176,7 +136,7 @@ class Stage:
                 self._name,
                 self._to.name,
                 self.of_the_day,
-                _within("held.at", *self._own),
+                within("held.at", *self._own),
             ),
             settings=WALK,
         )
@@ -309,22 +269,6 @@ class Stage:
         for name in ("_differences", "_patch", "_chosen", "_renewed", ""):
             self._client.command(f"DROP TABLE IF EXISTS {self._name}{name} SYNC")
 
-    def _fault(self, error: ClickHouseError) -> StreamError:
-        words = clickhouse.in_short(error)
-        code = getattr(error, "code", None)
-        if code in _OF_THE_FILE:
-            told = words.partition(": syntax error at ")[0]
-            return Broken(f"the file cannot be read to its end: {told}")
-        if code not in _OF_THE_WAY:
-            return clickhouse.refusal(error)
-        if "response code: 404" in words:
-            return NotThere("the file is gone.")
-        if "response code: 403" in words:
-            return Refused(
-                f"ClickHouse may not read it: {words}. With a named collection, look at its key."
-            )
-        return StreamError(f"ClickHouse cannot read it now: {words}")
-
 
 @contextmanager
 def staged(client: Any, dataset: Dataset, day: date, to: Target) -> Iterator[Stage]:
@@ -334,20 +278,3 @@ def staged(client: Any, dataset: Dataset, day: date, to: Target) -> Iterator[Sta
         yield stage
     finally:
         stage.drop()
-
-
-def _edges(time: str, where: str) -> str:
-    """Return the first minute of rows and the first after them, in SQL."""
-    return (
-        f"toString(toStartOfMinute(minIf({time}, {where}))), "
-        f"toString(toStartOfMinute(maxIf({time}, {where})) + INTERVAL 1 MINUTE)"
-    )
-
-
-def _within(time: str, first: str, after: str) -> str:
-    literals = [f"toDateTime64('{edge}', 3, 'UTC')" for edge in (first, after)]
-    return f"{time} >= {literals[0]} AND {time} < {literals[1]}"
-
-
-def _texts(edges: tuple[datetime, datetime]) -> tuple[str, str]:
-    return f"{edges[0]:%Y-%m-%d %H:%M:%S}", f"{edges[1]:%Y-%m-%d %H:%M:%S}"

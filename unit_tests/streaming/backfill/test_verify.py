@@ -10,7 +10,8 @@ import pytest
 from polygon_sandbox import Plan, Sandbox
 from polygon_streaming.backfill import report
 from polygon_streaming.backfill.outcomes import Broken, NotThere, Refused
-from polygon_streaming.backfill.verify import Finding, NotPublished, Verdict, Verify, status
+from polygon_streaming.backfill.verdict import Finding, Verdict, exit_status
+from polygon_streaming.backfill.verify import NotPublished, Verify
 from polygon_streaming.errors import ConfigError, StreamError
 from polygon_streaming.settings import VerifySettings
 
@@ -119,7 +120,7 @@ def test_each_difference_is_told_by_symbol_minute_and_field(client: Any, files: 
     assert found["AAPL", "14:33"].fields["volume"] == (103.0, None)
     assert found["GONE", "14:31"].kind == "extra"
     assert found["GONE", "14:31"].fields["volume"] == (None, 101.0)
-    assert status([verdict]) == 3
+    assert exit_status([verdict]) == 3
     assert left_behind(client) == []
     assert str(verdict) == (
         "2025-11-20  stocks bars: of 30 in the file 26 are equal (86.6667%), 1 other (1 in close), "
@@ -137,7 +138,7 @@ def test_after_mending_the_table_equals_the_file(
     _stream_other_markets(client)
     (verdict,) = _verify(client, files, mend=True)
     assert verdict.mended
-    assert status([verdict]) == 0
+    assert exit_status([verdict]) == 0
     assert client.query(FILE_BARS).result_rows == expected
     assert client.command("SELECT count() FROM stock_aggregates WHERE symbol = 'OTHER'") == 3
     kept = (
@@ -153,7 +154,7 @@ def test_after_mending_the_table_equals_the_file(
     assert over_the_counter == [(None, None, None, True, True)]
     (again,) = _verify(client, files)
     assert again.is_equal
-    assert status([again]) == 0
+    assert exit_status([again]) == 0
     assert left_behind(client) == []
 
 
@@ -195,7 +196,7 @@ def test_a_file_that_may_be_short_mends_nothing(client: Any, files: Path) -> Non
     given = {"day": DAY, "directory": files, "clickhouse": "chdb:", "mend": True}
     verdicts = Verify(VerifySettings.model_validate(given), lambda: client).run()
     verdict = next(verdicts)
-    assert (verdict.extra, verdict.mended, status([verdict])) == (29, False, 3)
+    assert (verdict.extra, verdict.mended, exit_status([verdict])) == (29, False, 3)
     assert verdict.unmended.startswith("Nothing is mended: 97% of the table's rows are not in")
     assert "Nothing is mended: 97% of" in report.page([verdict])
     with pytest.raises(StreamError, match="stocks bars of 2025-11-20: Nothing is mended: 97% of"):
