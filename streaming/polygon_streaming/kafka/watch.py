@@ -49,7 +49,7 @@ class BrokerWatch:
     """Asks for as long as the `with` block lasts. Its methods may be called in any thread.
 
     Attributes:
-        outages: how often the brokers have fallen silent.
+        outages: how often all brokers have fallen silent.
         creator: a producer that asks, too, for a topic that is missing: brokers that create topics
             on first use do so when a producer asks.
     """
@@ -80,7 +80,7 @@ class BrokerWatch:
         self._silent_at = -math.inf
         self._answered = time.monotonic()
         self._ever_answered = False
-        self._unanswered = 0
+        self._unanswered = self._none_answered = 0
         self._failure = "they have not been asked yet"
         self._faults: list[str] = []
         self._said = False
@@ -110,7 +110,7 @@ class BrokerWatch:
         return time.monotonic() - self._answered if self._unanswered else 0.0
 
     def since_outage(self) -> float:
-        """Return how many seconds ago the brokers were last silent; infinity if they never were."""
+        """Return how many seconds ago all brokers were last silent; infinity if they never were."""
         return time.monotonic() - self._silent_at
 
     def ask(self) -> None:
@@ -126,36 +126,37 @@ class BrokerWatch:
 
     def _ask(self) -> None:
         self._client.poll(0)  # serves its callbacks, which some ways to log in need
+        faults: list[str] = []
+        led: list[tuple[str, int]] = []
         try:
-            faults = self._find_faults()
+            for topic in self._topics:
+                found = self._client.list_topics(topic, timeout=self._waits.answer).topics[topic]
+                if fault := self._fault(topic, found):
+                    faults.append(fault)
+                else:
+                    led += [(topic, partition) for partition in found.partitions]
         except KafkaException as error:
-            self._failure = error.args[0].str()
-            self._unanswered += 1
-            self.outages += self._unanswered == _UNANSWERED
-            if self._unanswered >= _UNANSWERED:
+            self._none_answered += 1
+            if self._none_answered >= _UNANSWERED:
+                self.outages += self._none_answered == _UNANSWERED
                 self._silent_at = time.monotonic()
-            if self._while_silent is not None:
-                self._while_silent()
+            self._note_silence(error)
             return
-        self._faults, self._answered = faults, time.monotonic()
+        self._none_answered = 0
+        try:
+            said = faults_of_leaders(self._client, led, self._waits.answer)
+        except KafkaException as error:
+            self._note_silence(error)
+            return
+        self._faults = faults + [f"kafka: {fault}" for fault in said]
+        self._answered = time.monotonic()
         self._unanswered, self._ever_answered = 0, True
 
-    def _find_faults(self) -> list[str]:
-        """Return what is wrong with topics and partitions.
-
-        Raises:
-            KafkaException: no broker answers, or one that leads a partition does not.
-        """
-        faults: list[str] = []
-        sound: list[tuple[str, int]] = []
-        for topic in self._topics:
-            found = self._client.list_topics(topic, timeout=self._waits.answer).topics[topic]
-            if fault := self._fault(topic, found):
-                faults.append(fault)
-            else:
-                sound += [(topic, partition) for partition in found.partitions]
-        said = faults_of_leaders(self._client, sound, self._waits.answer)
-        return faults + [f"kafka: {fault}" for fault in said]
+    def _note_silence(self, error: KafkaException) -> None:
+        self._failure = error.args[0].str()
+        self._unanswered += 1
+        if self._while_silent is not None:
+            self._while_silent()
 
     def _fault(self, topic: str, found: TopicMetadata) -> str:
         """Return what metadata say is wrong with a topic, empty if nothing is."""
