@@ -162,6 +162,7 @@ def test_a_row_without_its_key_is_seen(row: str, key: list[str], of: type, has: 
         b'{"status":"OK","results":[{"a":"\\ud83d"}]}',
         b'\xef\xbb\xbf{"status":"OK","results":[]}',
         b'{"status":"OK","results":[' + b"[" * 3000 + b"]" * 3000 + b"]}",
+        b'{"status":"OK","results":[' + b'{"a":' * 1023 + b"1" + b"}" * 1023 + b"]}",
         b"<html></html>",
     ],
 )
@@ -169,6 +170,17 @@ def test_what_is_not_plainly_good_is_judged_as_if_nothing_were_cut(body: bytes) 
     answer = judge(_answer(body), as_written=True)
     assert answer == judge(_answer(body))
     assert not isinstance(answer, Data) or isinstance(answer.rows, list)
+
+
+def test_a_row_of_many_brackets_leaves_as_it_was_written() -> None:
+    row = b'{"a":' * 500 + b"[" + b"[1.10]," * 3000 + b"0]" + b"}" * 500
+    for answer in (
+        judge(_answer(b'{"status":"OK","results":[%b]}' % row), as_written=True),
+        judge(_answer(b"[%b]" % row), bare=True, as_written=True),
+    ):
+        assert isinstance(answer, Data)
+        assert isinstance(answer.rows, Cut)
+        assert [bytes(each) for each in answer.rows.rows] == [row]
 
 
 @given(

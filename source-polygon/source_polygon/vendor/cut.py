@@ -24,6 +24,9 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL: Final = msgspec.Raw(b"null")
 _NOT_NULL: Final = str | int | float | bool | list | dict
 
+# Brackets within each other, which orjson reads whatever is around them: it goes to 1,024.
+_DEEP: Final = 1_000
+
 # By which numbers that no double holds are looked for: so many bytes at once, so many digits.
 _PORTION: Final = 250_000
 _LONG: Final = 200
@@ -51,10 +54,13 @@ class Cut(Sequence[Row]):
 
         Raises:
             msgspec.DecodeError: `text` is not a JSON array.
-            orjson.JSONDecodeError: it has a number past what a double holds, such as 1e999.
+            orjson.JSONDecodeError: it has a number past what a double holds, such as 1e999, or is
+                nested deeper than orjson goes.
         """
         self.text = text
         self.rows: Sequence[bytes] = _ARRAY.decode(text)
+        if _may_be_too_deep(self.rows):
+            _parsed(body or text)
         if _may_pass_a_double(text):
             for row in self.rows:
                 _parsed(row)
@@ -175,6 +181,17 @@ def _heads(key: tuple[str, ...], kind: Any) -> msgspec.json.Decoder[Any]:
 
 def _parsed(text: bytes | msgspec.Raw) -> Any:
     return orjson.loads(bytes(text))
+
+
+def _may_be_too_deep(rows: Sequence[bytes]) -> bool:
+    """Return whether a row has so many brackets that they may be too many within each other.
+
+    How deep msgspec goes is up to the interpreter: from Python 3.12 on it is deeper than orjson.
+    """
+    if max(map(len, rows), default=0) < 2 * _DEEP:
+        return False
+    texts = (bytes(row) for row in rows if len(row) >= 2 * _DEEP)
+    return any(text.count(b"[") + text.count(b"{") >= _DEEP for text in texts)
 
 
 def _may_pass_a_double(text: bytes) -> bool:
