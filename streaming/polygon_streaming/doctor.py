@@ -138,7 +138,7 @@ def _topics(settings: DoctorSettings, client: Consumer) -> str:
         if place.leader < 0
     ]
     if not broken:
-        places = [(topic, number) for topic in uses for number in found.topics[topic].partitions]
+        places = {topic: list(found.topics[topic].partitions) for topic in uses}
         try:
             broken = faults_of_leaders(client, places, _LEADERS_SECONDS)
         except KafkaException as error:

@@ -249,7 +249,7 @@ class FakeAsker:
     Attributes:
         answer: the error of no broker that answers; or the topic's error and, by partition, which
             broker leads it, -1 if none does.
-        silent: the error of a leader that does not answer for its partitions.
+        silent: the error that a leader brings upon all partitions that are asked for at once.
         refused: by partition, the error that its leader answers with.
     """
 

@@ -122,7 +122,7 @@ class Feed:
             for market, ledger in ledgers.items()
             if ledger.losing
         ]
-        found += self._brokers.problems() or self._delivery.problems()
+        found += self._brokers.problems() + self._delivery.problems()
         refusal = next((ledger.refusal for ledger in ledgers.values() if ledger.refusal), "")
         if refusal:
             found.append(f"kafka: gaps cannot be recorded: {refusal}")

@@ -83,6 +83,7 @@ class BrokerWatch:
         self._unanswered = self._none_answered = 0
         self._failure = "they have not been asked yet"
         self._faults: list[str] = []
+        self._said_by_leaders: list[str] = []
         self._said = False
         self._stop = Event()
         self._thread = Thread(target=self._run, name="broker watch", daemon=True)
@@ -127,14 +128,14 @@ class BrokerWatch:
     def _ask(self) -> None:
         self._client.poll(0)  # serves its callbacks, which some ways to log in need
         faults: list[str] = []
-        led: list[tuple[str, int]] = []
+        led: dict[str, list[int]] = {}
         try:
             for topic in self._topics:
                 found = self._client.list_topics(topic, timeout=self._waits.answer).topics[topic]
                 if fault := self._fault(topic, found):
                     faults.append(fault)
                 else:
-                    led += [(topic, partition) for partition in found.partitions]
+                    led[topic] = list(found.partitions)
         except KafkaException as error:
             self._none_answered += 1
             if self._none_answered >= _UNANSWERED:
@@ -148,7 +149,10 @@ class BrokerWatch:
         except KafkaException as error:
             self._note_silence(error)
             return
-        self._faults = faults + [f"kafka: {fault}" for fault in said]
+        # While leaders change they are at odds for a moment, which is no fault.
+        lasting = [fault for fault in said if fault in self._said_by_leaders]
+        self._said_by_leaders = said
+        self._faults = faults + [f"kafka: {fault}" for fault in lasting]
         self._answered = time.monotonic()
         self._unanswered, self._ever_answered = 0, True
 

@@ -122,9 +122,22 @@ def test_metadata_are_no_proof_that_the_leaders_of_partitions_answer() -> None:
     election = KafkaError(KafkaError.LEADER_NOT_AVAILABLE)
     client.refused = {1: election, 2: election}
     watch.ask()
+    assert watch.problems() == [], "it may be over in a moment"
+    watch.ask()
     assert watch.problems() == [
         f"kafka: {topic}: 2 of 3 partitions: {election.str()}" for topic in ("raw", "gaps")
     ]
     client.refused = {}
     watch.ask()
     assert watch.problems() == []
+
+
+def test_a_leader_with_too_few_copies_is_not_silent() -> None:
+    client = FakeAsker()
+    client.answer = (None, [1, 1, 1])
+    client.silent = KafkaError(KafkaError.OFFSET_NOT_AVAILABLE)  # as it was seen to answer for all
+    watch = BrokerWatch(cast("Any", client), ["raw"])
+    watch.ask()
+    watch.ask()
+    assert watch.problems() == [f"kafka: raw: {client.silent.str()}"]
+    assert watch.silent_seconds() == 0.0
