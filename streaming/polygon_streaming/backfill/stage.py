@@ -19,8 +19,8 @@ from polygon_streaming.backfill import doubles
 from polygon_streaming.backfill.differences import WALK, comparison
 from polygon_streaming.backfill.doubles import Doubles
 from polygon_streaming.backfill.faults import fault_of
+from polygon_streaming.backfill.inspection import inspect_rows, within
 from polygon_streaming.backfill.kinds import BARS, Dataset
-from polygon_streaming.backfill.look import look, within
 from polygon_streaming.backfill.outcomes import Broken
 from polygon_streaming.backfill.sources import Found, Source, quoted
 from polygon_streaming.backfill.target import MARK, Target
@@ -89,7 +89,7 @@ class Stage:
         self.found = source.look(self._dataset, self._day)
         if self.found.etag != before.etag:
             raise Broken("the file was replaced while it was read. Run again.")
-        seen = look(self._client, self._dataset, self._day, self._name)
+        seen = inspect_rows(self._client, self._dataset, self._day, self._name)
         self.rows, self._span, self._own = seen
         self._choose()
 

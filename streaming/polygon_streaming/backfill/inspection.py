@@ -25,7 +25,7 @@ class Seen(NamedTuple):
     own: Span
 
 
-def look(client: Any, dataset: Dataset, day: date, table: str) -> Seen:
+def inspect_rows(client: Any, dataset: Dataset, day: date, table: str) -> Seen:
     """Return what a file's rows are.
 
     Args:
